@@ -1,0 +1,1 @@
+"""Colour models: contracts, registry and the models themselves."""

@@ -1,0 +1,236 @@
+"""The one place that asks for CUDA, threads, memory and number formats.
+
+A device is a runtime (`onnx` or `torch`) and a name (`cpu`, `cuda`, `cuda:1`, `dml`, `coreml`).
+Left to itself the choice is: torch on CUDA, then ONNX Runtime's CUDA, DirectML and CoreML
+providers where the installed wheel has them, then ONNX Runtime on the CPU. The choice and the
+batch follow from what is installed, never from how much memory is free.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vscolor.errors import DeviceError, MissingExtraError, SettingError, WeightsError
+
+if TYPE_CHECKING:
+    import onnxruntime
+    import torch
+
+RUNTIMES = ("onnx", "torch")
+PROVIDERS = {
+    "cuda": "CUDAExecutionProvider",
+    "dml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+# Frames per batch where the caller names none. A CPU gains nothing from more than one, and a
+# seek costs a whole batch.
+DEFAULT_BATCH = {"cpu": 1, "cuda": 8, "dml": 4, "coreml": 1}
+MAX_BATCH = 64
+MAX_LANES = 16
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a model runs.
+
+    Attributes:
+        runtime: `onnx` or `torch`.
+        kind: `cpu`, `cuda`, `dml` or `coreml`.
+        index: Which of several devices of that kind.
+    """
+
+    runtime: str
+    kind: str
+    index: int = 0
+
+    def __str__(self) -> str:
+        name = f"{self.kind}:{self.index}" if self.index else self.kind
+        return f"{name} ({'ONNX Runtime' if self.runtime == 'onnx' else 'torch'})"
+
+    @property
+    def default_batch(self) -> int:
+        """Frames per batch where the caller names none."""
+        return DEFAULT_BATCH[self.kind]
+
+    def lanes(self, threads: int) -> int:
+        """How many model runs to keep under way with `threads` worker threads.
+
+        ONNX Runtime on a CPU runs one thread a lane: frames side by side scale better than
+        threads inside a frame. CUDA takes two, so that one lane's transfers overlap the other's
+        computation. DirectML allows one run at a time; torch on a CPU has threads of its own.
+        """
+        if self.kind == "cpu" and self.runtime == "onnx":
+            return max(1, min(threads, cpu_count(), MAX_LANES))
+        return 2 if self.kind == "cuda" else 1
+
+
+def cpu_count() -> int:
+    """Processors this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def resolve(device: str | None, runtime: str | None) -> Device:
+    """Choose a device.
+
+    Args:
+        device: `cpu`, `cuda`, `cuda:N`, `dml`, `coreml`, or None for the best there is.
+        runtime: `onnx`, `torch`, or None for the one that fits the device.
+
+    Raises:
+        SettingError: No such device or runtime exists.
+        DeviceError: It exists but not here; the message says why.
+        MissingExtraError: torch is asked for and not installed.
+    """
+    if runtime is not None and runtime not in RUNTIMES:
+        raise SettingError(f"runtime= is {runtime!r}, expected one of {', '.join(RUNTIMES)}")
+    if device is None:
+        return _best(runtime)
+    kind, _, number = device.partition(":") if isinstance(device, str) else ("", "", "")
+    if kind not in PROVIDERS or (number and not number.isdecimal()):
+        raise SettingError(f"device= is {device!r}, expected cpu, cuda, cuda:N, dml or coreml")
+    return _named(kind, int(number or 0), runtime)
+
+
+def _best(runtime: str | None) -> Device:
+    if runtime != "onnx" and why_no_torch_cuda() is None:
+        return Device("torch", "cuda")
+    if runtime == "torch":
+        require_torch()
+        return Device("torch", "cpu")
+    usable = (k for k in PROVIDERS if k == "cpu" or why_no_provider(k) is None)
+    return Device("onnx", next(usable))
+
+
+def _named(kind: str, index: int, runtime: str | None) -> Device:
+    if runtime == "torch":
+        require_torch()
+    if kind == "cpu":
+        return Device(runtime or "onnx", "cpu")
+    reasons = []
+    if runtime != "onnx" and kind == "cuda":
+        reason = why_no_torch_cuda(index)
+        if reason is None:
+            return Device("torch", "cuda", index)
+        reasons.append(reason)
+    if runtime == "torch" and kind != "cuda":
+        raise DeviceError(f"device {kind} does not go with runtime torch, expected cpu or cuda")
+    if runtime != "torch":
+        reason = why_no_provider(kind)
+        if reason is None:
+            return Device("onnx", kind, index)
+        reasons.append(reason)
+    raise DeviceError(f"device {kind} cannot be used: {'; '.join(reasons)}")
+
+
+@cache
+def cuda_driver_devices() -> int:
+    """CUDA devices the driver knows, without importing torch (0 where there is no driver)."""
+    library = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        driver = ctypes.CDLL(library)
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return 0
+    return count.value
+
+
+def why_no_torch_cuda(index: int = 0) -> str | None:
+    """Why torch cannot use CUDA device `index`, or None if it can.
+
+    torch is imported only where the driver shows a device: it costs seconds in a previewer.
+    """
+    if cuda_driver_devices() <= index:
+        return f"the NVIDIA driver shows {cuda_driver_devices()} CUDA devices"
+    if importlib.util.find_spec("torch") is None:
+        return 'torch is not installed (pip install "vscolor[torch]")'
+    import torch
+
+    if not torch.cuda.is_available():
+        return f"torch {torch.__version__} was built without CUDA or cannot use this driver"
+    return None
+
+
+def why_no_provider(kind: str) -> str | None:
+    """Why ONNX Runtime cannot use a kind of device, or None if it can."""
+    import onnxruntime
+
+    if PROVIDERS[kind] not in onnxruntime.get_available_providers():
+        return f"the installed onnxruntime {onnxruntime.__version__} has no {PROVIDERS[kind]}"
+    if kind == "cuda" and not cuda_driver_devices():
+        return "the NVIDIA driver shows 0 CUDA devices"
+    return None
+
+
+def require_torch() -> None:
+    """Raise `MissingExtraError` where torch is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError("torch", "torch")
+
+
+def torch_device(device: Device) -> torch.device:
+    """The torch name of a device of the runtime `torch`."""
+    import torch
+
+    return torch.device(device.kind, device.index) if device.kind == "cuda" else torch.device("cpu")
+
+
+_streams = threading.local()
+
+
+def cuda_stream(device: Device) -> torch.cuda.Stream:
+    """A CUDA stream of the calling thread's own, so that threads overlap."""
+    import torch
+
+    name = f"stream_{device.index}"
+    if not hasattr(_streams, name):
+        setattr(_streams, name, torch.cuda.Stream(torch_device(device)))  # type: ignore[no-untyped-call]
+    stream: torch.cuda.Stream = getattr(_streams, name)
+    return stream
+
+
+def onnx_session(model: Path | bytes, device: Device) -> onnxruntime.InferenceSession:
+    """Open an ONNX model on a device of the runtime `onnx`.
+
+    Raises:
+        WeightsError: The file is missing or damaged.
+        DeviceError: The provider did not start (ONNX Runtime would fall back to the CPU).
+    """
+    import onnxruntime as ort
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1 if device.kind == "cpu" else 0
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_mem_pattern = device.kind != "dml"
+    settings: dict[str, Any] = {"device_id": device.index} if device.kind in ("cuda", "dml") else {}
+    wanted = PROVIDERS[device.kind]
+    try:
+        session = ort.InferenceSession(
+            str(model) if isinstance(model, Path) else model,
+            options,
+            providers=[(wanted, settings)],
+        )
+    except (state.InvalidProtobuf, state.InvalidGraph, state.NoSuchFile, state.Fail) as error:
+        name = model if isinstance(model, Path) else "the model"
+        raise WeightsError(f"{name} cannot be read as ONNX: {_first_line(error)}") from error
+    if session.get_providers()[0] != wanted:
+        raise DeviceError(f"device {device.kind} cannot be used: {wanted} did not start")
+    return session
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0]

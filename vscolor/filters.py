@@ -1,0 +1,118 @@
+"""The filters: each checks its arguments, then reads as the flow of a frame."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import vapoursynth as vs
+
+from vscolor import clip as core
+from vscolor import device as devices
+from vscolor.blocks import StillPass, predict_ab
+from vscolor.errors import SettingError, VscolorError
+from vscolor.models.registry import registry
+
+MIN_SIZE, MAX_SIZE = 64, 2048
+MAX_SATURATION = 4.0
+
+
+def colorize(
+    clip: vs.VideoNode,
+    model: str = "mini",
+    *,
+    size: int = 256,
+    batch: int | None = None,
+    strength: float = 1.0,
+    saturation: float = 1.0,
+    temperature: float | None = None,
+    device: str | None = None,
+    runtime: str | None = None,
+    format: int | vs.VideoFormat | None = None,
+    guide: vs.VideoNode | None = None,
+    weights: str | Path | None = None,
+) -> vs.VideoNode:
+    """Colour a black-and-white clip.
+
+    Luma of YUV and GRAY input is returned bit for bit; only chroma is written, and any chroma the
+    input had is replaced. Frame n depends on the clip, the settings and n alone.
+
+    Matrix, transfer, primaries, range and chroma location are read from the first frame's
+    properties. Where they are absent: BT.601 up to 1024x576, else BT.709; limited range (RGB:
+    full); chroma on the left. Every standard-dynamic-range transfer is taken as the sRGB curve but
+    linear, which is linear. Colours are computed for the clip's primaries (absent: BT.709's).
+
+    Args:
+        clip: Progressive YUV, GRAY or RGB of constant format, 8 to 16 bits integer, half or single
+            float, 16x16 to 8192x8192.
+        model: A name `vscolor models` lists.
+        size: Short side of the picture the model sees, in pixels, 64 to 2048, rounded to the
+            model's multiple; it is shown at the display aspect.
+        batch: Frames per run of the model, 1 to 64. Default: 1 on a CPU, 8 on CUDA.
+        strength: 0 neutral grey to 1 the model's colour.
+        saturation: Factor on a* and b*, 0 to 4.
+        temperature: Of the annealed mean, for models that have one: lower is more vivid.
+        device: `cpu`, `cuda`, `cuda:N`, `dml`, `coreml`; default: the best there is.
+        runtime: `onnx` or `torch`; default: the one that fits the device.
+        format: For YUV and GRAY input, a YUV format of the same depth. Default: the input's; for
+            GRAY 4:2:0, or 4:4:4 where a dimension is odd.
+        guide: A clip of the same length that the model looks at instead, of any format and size:
+            a denoised or descratched version, so that `clip` keeps its grain.
+        weights: A weight file to use in place of the model's own.
+
+    Returns:
+        The coloured clip, in the input's format (GRAY: see `format`), with its properties.
+
+    Raises:
+        vapoursynth.Error: An argument cannot be used; or, at the frame concerned, the frame is
+            interlaced, changes its colorimetry, or the device failed.
+    """
+    try:
+        film = core.inspect(clip)
+        seen = _guide(film, guide)
+        fmt = core.merge_format(film, format)
+        gain = _in_range("strength", strength, 0, 1) * _in_range(
+            "saturation", saturation, 0, MAX_SATURATION
+        )
+        short_side = _whole_in_range("size", size, MIN_SIZE, MAX_SIZE)
+        where = devices.resolve(device, runtime)
+        group = _whole_in_range("batch", batch or where.default_batch, 1, devices.MAX_BATCH)
+        network = registry.get(model).load(where, weights, temperature)
+    except VscolorError as error:
+        raise vs.Error(f"colorize: {error}") from error
+    height, width = core.model_size(seen, short_side, network.grid.multiple)
+    work = StillPass(
+        caller="colorize",
+        luma=core.model_luma(seen, height, width),
+        witness=clip,
+        model=network,
+        check=partial(core.check_frame, film),
+    )
+    ab = predict_ab(work, group, where.lanes(vs.core.num_threads))
+    return core.from_yuv(core.merge(core.to_yuv(film), ab, gain, fmt), film)
+
+
+def _guide(film: core.Film, guide: vs.VideoNode | None) -> core.Film:
+    """The clip the model looks at."""
+    if guide is None:
+        return core.to_yuv(film)
+    seen = core.inspect(guide, "guide")
+    if guide.num_frames != film.clip.num_frames:
+        raise SettingError(
+            f"guide has {guide.num_frames} frames, expected {film.clip.num_frames} as the clip"
+        )
+    return core.to_yuv(seen)
+
+
+def _in_range(name: str, value: float, low: float, high: float) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and low <= value <= high):
+        raise SettingError(f"{name}= is {value!r}, expected {low:g} to {high:g}")
+    return float(value)
+
+
+def _whole_in_range(name: str, value: int, low: int, high: int) -> int:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not (whole and low <= value <= high):
+        raise SettingError(f"{name}= is {value!r}, expected a whole number from {low} to {high}")
+    return value

@@ -1,0 +1,182 @@
+"""`mini` with the manners of a `StillModel`, on ONNX Runtime and on torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vscolor import device as devices
+from vscolor import weights as files
+from vscolor.device import Device
+from vscolor.errors import DeviceMemoryError, SettingError, WeightsError
+from vscolor.models.base import Array, Card, Grid, StillModel
+from vscolor.models.mini import architecture
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+    from vscolor.models.mini.network import Mini
+
+HERE = Path(__file__).parent
+ONNX_FILE = HERE / "mini.onnx"
+TORCH_FILE = HERE / "mini.safetensors"
+GRID = Grid(multiple=architecture.MULTIPLE, ab_stride=architecture.AB_STRIDE)
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.01, 4.0
+
+CARD = Card(
+    name="mini",
+    kind="still",
+    summary="embedded; calm, plausible colour, fast on a CPU",
+    paper="Zhang, Isola, Efros 2016 (objective); Tan, Le 2019 (encoder)",
+    code_licence="MIT",
+    weights_licence="MIT; trained in part on research-only pictures, see the card",
+    page="vscolor/models/mini/card.md",
+)
+
+
+def installed() -> bool:
+    """Whether the embedded weights are in place."""
+    return ONNX_FILE.is_file() and TORCH_FILE.is_file()
+
+
+def load(device: Device, weights: str | Path | None, temperature: float | None) -> StillModel:
+    """Load `mini`, or weights of its shape.
+
+    Args:
+        device: Where to run it.
+        weights: A `.onnx` file for the runtime onnx, a `.safetensors` file for either; None for
+            the embedded ones.
+        temperature: Of the annealed mean (Zhang 2016, equation 5); lower is more vivid, higher
+            calmer; None for the default.
+
+    Raises:
+        SettingError: The temperature is out of range.
+        WeightsError: The file is missing, damaged, or of another model.
+    """
+    if temperature is None:
+        temperature = architecture.DEFAULT_TEMPERATURE
+    if not MIN_TEMPERATURE <= temperature <= MAX_TEMPERATURE:
+        raise SettingError(
+            f"temperature= is {temperature}, expected {MIN_TEMPERATURE} to {MAX_TEMPERATURE}"
+        )
+    if device.runtime == "torch":
+        path = files.find(weights, TORCH_FILE)
+        network = files.load_once(path, ("mini", device), lambda: _open_network(path, device))
+        return TorchMini(network, temperature, device)
+    path = files.find(weights, ONNX_FILE)
+    session = files.load_once(path, ("mini", device), lambda: _open_session(path, device))
+    return OnnxMini(session, temperature, device)
+
+
+def _open_session(path: Path, device: Device) -> onnxruntime.InferenceSession:
+    if path.suffix == ".safetensors":
+        from vscolor.models.mini import graph
+
+        return devices.onnx_session(graph.build(path).SerializeToString(), device)
+    session = devices.onnx_session(path, device)
+    names = {i.name for i in session.get_inputs()}, {o.name for o in session.get_outputs()}
+    if names != ({"luma", "temperature"}, {"ab"}):
+        raise WeightsError(
+            f"{path} is a model from {sorted(names[0])} to {sorted(names[1])}, "
+            "expected mini's, from luma and temperature to ab"
+        )
+    return session
+
+
+def _open_network(path: Path, device: Device) -> Mini:
+    import torch
+
+    from vscolor.models.mini import network
+
+    mini = network.load(path).to(devices.torch_device(device))
+    return mini.to(memory_format=torch.channels_last).eval()
+
+
+class OnnxMini:
+    """`mini` on ONNX Runtime. A session may be run from several threads at once."""
+
+    grid = GRID
+
+    def __init__(
+        self, session: onnxruntime.InferenceSession, temperature: float, device: Device
+    ) -> None:
+        self._session = session
+        self._temperature = np.array(temperature, np.float32)
+        self._device = device
+
+    def predict(self, luma: Array) -> Array:
+        """See `StillModel.predict`."""
+        from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+        try:
+            feeds = {"luma": luma, "temperature": self._temperature}
+            ab: Array = self._session.run(["ab"], feeds)[0]
+        except (state.RuntimeException, state.Fail, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise _memory_error(self._device, luma) from error
+        return ab
+
+
+class TorchMini:
+    """`mini` on torch: half precision on CUDA up to the head, pinned transfers, a stream a thread.
+
+    The head's softmax over 313 bins stays in single precision, where halves would shift colours.
+    """
+
+    grid = GRID
+
+    def __init__(self, network: Mini, temperature: float, device: Device) -> None:
+        self._network = network
+        self._temperature = temperature
+        self._device = device
+
+    def predict(self, luma: Array) -> Array:
+        """See `StillModel.predict`."""
+        import torch
+
+        try:
+            with torch.inference_mode():
+                return self._on_cuda(luma) if self._device.kind == "cuda" else self._on_cpu(luma)
+        except torch.OutOfMemoryError as error:
+            raise _memory_error(self._device, luma) from error
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise _memory_error(self._device, luma) from error
+
+    def _on_cpu(self, luma: Array) -> Array:
+        import torch
+
+        ab: Array = self._network(torch.from_numpy(luma), self._temperature).numpy()
+        return ab
+
+    def _on_cuda(self, luma: Array) -> Array:
+        import torch
+
+        target = devices.torch_device(self._device)
+        with torch.cuda.stream(devices.cuda_stream(self._device)):
+            pinned = torch.from_numpy(luma).pin_memory()
+            there = pinned.to(target, non_blocking=True, memory_format=torch.channels_last)
+            with torch.autocast("cuda", torch.float16):
+                ab = self._network(there, self._temperature).float()
+            back = torch.empty(ab.shape, dtype=torch.float32, pin_memory=True)
+            back.copy_(ab, non_blocking=True)
+            torch.cuda.current_stream(target).synchronize()
+        result: Array = back.numpy()
+        return result
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        sign in text
+        for sign in ("out of memory", "failed to allocate", "bad_alloc", "bad allocation")
+    )
+
+
+def _memory_error(device: Device, luma: Array) -> DeviceMemoryError:
+    batch, _, height, width = luma.shape
+    return DeviceMemoryError(str(device), batch, height, width)

@@ -1,0 +1,95 @@
+"""A tiny deterministic model and clip builders, for our tests and for authors of models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import vapoursynth as vs
+
+from vscolor.device import Device
+from vscolor.models.base import Array, Card, Grid
+from vscolor.models.registry import Entry
+
+TINY_CARD = Card(
+    name="tiny",
+    kind="still",
+    summary="for tests: ab is a fixed function of L*",
+    paper="none",
+    code_licence="MIT",
+    weights_licence="none",
+    page="",
+)
+
+
+class TinyModel:
+    """A model without weights: a* = L* - 50, b* = 0.8 L* - 30 of each 4x4 block's mean.
+
+    Its output differs wherever the picture differs, so a frame taken for another shows.
+    """
+
+    grid = Grid(multiple=8, ab_stride=4)
+
+    def predict(self, luma: Array) -> Array:
+        """See `StillModel.predict`."""
+        b, _, h, w = luma.shape
+        mean = luma.reshape(b, h // 4, 4, w // 4, 4).mean(axis=(2, 4))
+        return np.stack([mean - 50, 0.8 * mean - 30], axis=1).astype(np.float32)
+
+
+def _load_tiny(
+    device: Device,  # noqa: ARG001
+    weights: str | Path | None,  # noqa: ARG001
+    temperature: float | None,  # noqa: ARG001
+) -> TinyModel:
+    return TinyModel()
+
+
+def tiny_entry() -> Entry:
+    """`TinyModel` for `registry.add`."""
+    return Entry(TINY_CARD, _load_tiny, installed=lambda: True, files=())
+
+
+def noise_clip(  # noqa: PLR0913
+    format: int = vs.GRAY8,
+    width: int = 64,
+    height: int = 48,
+    length: int = 5,
+    seed: int = 0,
+    **props: int,
+) -> vs.VideoNode:
+    """A clip of seeded noise over the whole code range, another in each frame.
+
+    Args:
+        format: Any planar format.
+        width: In pixels.
+        height: In pixels.
+        length: In frames.
+        seed: Of NumPy's PCG64.
+        props: Frame properties to set.
+    """
+    blank = vs.core.std.BlankClip(None, width, height, format, length, keep=True)
+
+    def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        frame = f.copy()
+        rng = np.random.default_rng((seed, n))
+        for plane in range(frame.format.num_planes):
+            target = np.asarray(frame[plane])
+            chroma = plane > 0 and frame.format.color_family == vs.YUV
+            target[...] = _noise(rng, target, frame.format.bits_per_sample, chroma)
+        return frame
+
+    clip = blank.std.ModifyFrame(blank, fill)
+    return clip.std.SetFrameProps(**props) if props else clip
+
+
+def _noise(rng: np.random.Generator, like: np.ndarray, bits: int, signed: bool) -> np.ndarray:
+    if like.dtype.kind == "f":
+        return rng.random(like.shape).astype(like.dtype) - (0.5 if signed else 0)
+    return rng.integers(0, 1 << bits, like.shape, dtype=like.dtype)
+
+
+def planes_of(clip: vs.VideoNode, n: int) -> list[np.ndarray]:
+    """Copies of frame n's planes."""
+    with clip.get_frame(n) as frame:
+        return [np.array(frame[p]) for p in range(frame.format.num_planes)]

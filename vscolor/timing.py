@@ -1,0 +1,157 @@
+"""When each frame is shown, and how a user names a place in a clip."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import vapoursynth as vs
+
+from vscolor.errors import SettingError
+
+type Stamp = Callable[[vs.VideoFrame], int]
+
+SCRIPT_TIME_BASE: Final = Fraction(1, 90000)
+_MICROSECONDS: Final = 10**6
+_FRAME: Final = re.compile(r"\d+")
+_CLOCK: Final = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)s?")
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Presentation times of a clip.
+
+    Attributes:
+        time_base: Seconds a tick.
+        ticks: One tick for each frame, rising; None where only the frames know (a script's clip of
+            variable rate), whose durations are then added up from zero.
+        constant: Whether all frames last equally long.
+        rate: Frames a second, the mean where they differ; None where unknown.
+        next_tick: When the frame after the last would come, if known.
+    """
+
+    time_base: Fraction
+    ticks: Sequence[int] | None
+    constant: bool
+    rate: Fraction | None
+    next_tick: int | None = None
+
+    def seconds(self, frame: int) -> Fraction | None:
+        """When `frame` is shown, in seconds; None where only the frames know, or past the end."""
+        if self.ticks is None:
+            return None
+        if frame < len(self.ticks):
+            return self.ticks[frame] * self.time_base
+        return None if self.next_tick is None else self.next_tick * self.time_base
+
+    def stamps(self, first: int) -> Stamp:
+        """A function that gives the tick of each frame, called with them in order from `first`."""
+        if self.ticks is None:
+            return _adding_durations(self.time_base)
+        coming = iter(self.ticks[first:])
+        return lambda _frame: next(coming)
+
+
+def of_rate(rate: Fraction, length: int) -> Timeline:
+    """The timeline of a clip of constant rate that starts at zero."""
+    return Timeline(1 / rate, range(length), True, rate, length)
+
+
+def of_script(clip: vs.VideoNode) -> Timeline:
+    """The timeline of a script's clip: its rate, or its frames' durations."""
+    if clip.fps > 0:
+        return of_rate(Fraction(clip.fps), clip.num_frames)
+    return Timeline(SCRIPT_TIME_BASE, None, False, None)
+
+
+def of_file(ticks: Sequence[int], time_base: Fraction, rate: Fraction) -> Timeline:
+    """The timeline of a file's track.
+
+    Constant-rate tracks whose container rounds (Matroska: to milliseconds) get their exact times
+    back, so that the encoder and the new container know the rate.
+
+    Args:
+        ticks: As the container has them, in presentation order.
+        time_base: The container's, in seconds.
+        rate: Frames a second as the source filter has it.
+    """
+    if any(b <= a for a, b in zip(ticks, ticks[1:], strict=False)):
+        return of_rate(rate, len(ticks))
+    if rate > 0 and (start := _whole_start(ticks, time_base, rate)) is not None:
+        return Timeline(1 / rate, range(start, start + len(ticks)), True, rate, start + len(ticks))
+    step = ticks[-1] - ticks[-2] if len(ticks) > 1 else 0
+    after = ticks[-1] + step if step else None
+    return Timeline(time_base, ticks, False, rate if rate > 0 else None, after)
+
+
+def _whole_start(ticks: Sequence[int], time_base: Fraction, rate: Fraction) -> int | None:
+    """The first frame's number on an exact grid of `rate`, if all frames lie on that grid."""
+    step = 1 / (rate * time_base)
+    start = round(ticks[0] / step)
+    # Container and grid may each round by half a tick of the container's time base.
+    slack = Fraction(1, 2)
+    on_grid = all(abs((start + n) * step - tick) <= slack for n, tick in enumerate(ticks))
+    return start if on_grid else None
+
+
+def _adding_durations(time_base: Fraction) -> Stamp:
+    """Ticks from the sum of `_DurationNum/_DurationDen`."""
+    now = Fraction(0)
+
+    def stamp(frame: vs.VideoFrame) -> int:
+        nonlocal now
+        tick = round(now / time_base)
+        try:
+            now += Fraction(frame.props["_DurationNum"], frame.props["_DurationDen"])
+        except (KeyError, ZeroDivisionError):
+            raise SettingError(
+                "the script's clip has a variable rate and a frame without _DurationNum and "
+                "_DurationDen; set them, or give it a rate with std.AssumeFPS"
+            ) from None
+        return tick
+
+    return stamp
+
+
+def frame_at(text: str, timeline: Timeline, option: str) -> int:
+    """The frame a user means.
+
+    Args:
+        text: A whole number is a frame, counted from 0; `[[h:]m:]s[.fraction]` with a colon, a point
+            or a final `s` is a time, counted from the first frame: the first frame shown at it or
+            after it.
+        timeline: The clip's.
+        option: The option's name, for the message.
+
+    Raises:
+        SettingError: `text` is neither, or the clip has no times before its frames are asked for.
+    """
+    if _FRAME.fullmatch(text):
+        return int(text)
+    parts = _CLOCK.fullmatch(text)
+    if parts is None:
+        raise SettingError(
+            f"{option} is {text!r}, expected a frame number (120) or a time (1:02:03.5, 12.5, 12s)"
+        )
+    if timeline.ticks is None:
+        raise SettingError(
+            f"{option} is the time {text!r}, expected a frame number: a script's clip of variable "
+            "rate has no times beforehand"
+        )
+    hours, minutes, seconds = (Fraction(part or 0) for part in parts.groups())
+    wanted = (hours * 60 + minutes) * 60 + seconds
+    origin = timeline.ticks[0]
+    return bisect_left(
+        timeline.ticks, wanted, key=lambda tick: (tick - origin) * timeline.time_base
+    )
+
+
+def microseconds_down(time: Fraction) -> str:
+    """`time` as seconds with six decimals, rounded down so that a frame at it is not before it."""
+    whole = time.numerator * _MICROSECONDS // time.denominator
+    sign = "-" if whole < 0 else ""
+    return f"{sign}{abs(whole) // _MICROSECONDS}.{abs(whole) % _MICROSECONDS:06d}"

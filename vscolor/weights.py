@@ -1,0 +1,54 @@
+"""Weight files: found, checked, and loaded once a process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any
+
+from vscolor.errors import WeightsError
+
+_lock = threading.Lock()
+_loaded: dict[tuple[Path, int, int, Hashable], Any] = {}
+
+
+def find(given: str | Path | None, embedded: Path) -> Path:
+    """Return the file to load.
+
+    Args:
+        given: The caller's `weights=`; None for the embedded file.
+        embedded: The file that came with the package.
+
+    Raises:
+        WeightsError: It does not exist.
+    """
+    path = embedded if given is None else Path(given).expanduser()
+    if not path.is_file():
+        remedy = (
+            "it is made when the package is built; reinstall vscolor"
+            if given is None
+            else "expected the path of a weight file"
+        )
+        raise WeightsError(f"weights file {path} does not exist; {remedy}")
+    return path.resolve()
+
+
+def load_once[T](path: Path, variant: Hashable, load: Callable[[], T]) -> T:
+    """Return what `load` makes of a file, shared by all clips of the process.
+
+    A file that changed on disk is loaded anew; clips made before keep what they have.
+
+    Args:
+        path: The file `load` reads.
+        variant: What else decides the result: network, device.
+        load: Called at most once for a file and a variant, under a lock.
+    """
+    stat = path.stat()
+    key = (path, stat.st_mtime_ns, stat.st_size, variant)
+    with _lock:
+        if key not in _loaded:
+            for stale in [k for k in _loaded if k[0] == path and k[1:3] != key[1:3]]:
+                del _loaded[stale]
+            _loaded[key] = load()
+        return _loaded[key]  # type: ignore[no-any-return]

@@ -1,0 +1,225 @@
+"""The embedded still model in torch, for CUDA and for training.
+
+Every batch norm of the encoder is folded into its convolution before training starts: its
+statistics stay ImageNet's, which small batches of small crops would spoil, and a step is a
+third cheaper on a CPU. The decoder trains with batch norm, which `folded_state` removes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from . import architecture as arch
+from . import bins
+
+DECODER_NORM_EPSILON = 1e-5
+
+
+class Conv(nn.Module):
+    """A convolution with the encoder's padding and, in training, a batch norm behind it."""
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        *,
+        kernel: int = 1,
+        stride: int = 1,
+        depthwise: bool = False,
+        norm: bool = False,
+    ) -> None:
+        super().__init__()
+        groups = channels_in if depthwise else 1
+        before, after = arch.padding(kernel, stride)
+        # Equal padding goes into the convolution: a separate pad copies the whole plane.
+        self.pad = None if before == after else (before, after, before, after)
+        self.conv = nn.Conv2d(
+            channels_in,
+            channels_out,
+            kernel,
+            stride=stride,
+            padding=before if before == after else 0,
+            groups=groups,
+        )
+        self.norm = nn.BatchNorm2d(channels_out, eps=DECODER_NORM_EPSILON) if norm else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve `[B,Cin,h,w]` to `[B,Cout,h/stride,w/stride]`."""
+        if self.pad is not None:
+            x = functional.pad(x, self.pad)
+        x = self.conv(x)
+        return x if self.norm is None else self.norm(x)
+
+
+def clipped(x: Tensor) -> Tensor:
+    """ReLU6."""
+    return functional.hardtanh(x, 0.0, arch.RELU_LIMIT)
+
+
+class EncoderBlock(nn.Module):
+    """Inverted bottleneck: widen, filter per channel, narrow."""
+
+    def __init__(self, block: arch.Bottleneck) -> None:
+        super().__init__()
+        self.is_residual = block.is_residual
+        self.expand = Conv(block.channels_in, block.hidden) if block.expands else None
+        self.depthwise = Conv(
+            block.hidden, block.hidden, kernel=block.kernel, stride=block.stride, depthwise=True
+        )
+        self.project = Conv(block.hidden, block.channels_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[B,Cin,h,w]` to `[B,Cout,h/stride,w/stride]`."""
+        y = x if self.expand is None else clipped(self.expand(x))
+        y = self.project(clipped(self.depthwise(y)))
+        return x + y if self.is_residual else y
+
+
+class DecoderBlock(nn.Module):
+    """Residual block: filter per channel, then a two-layer mix of the channels."""
+
+    def __init__(self, channels: int, norm: bool) -> None:
+        super().__init__()
+        hidden = channels * arch.BLOCK_EXPANSION
+        self.depthwise = Conv(
+            channels, channels, kernel=arch.BLOCK_KERNEL, depthwise=True, norm=norm
+        )
+        self.expand = Conv(channels, hidden, norm=norm)
+        self.project = Conv(hidden, channels, norm=norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[B,C,h,w]` to the same."""
+        return x + self.project(clipped(self.expand(self.depthwise(x))))
+
+
+class DecoderLevel(nn.Module):
+    """One level of the pyramid: join the encoder's features, then blocks."""
+
+    def __init__(self, level: arch.Level, channels_in: int | None, norm: bool) -> None:
+        super().__init__()
+        self.lateral = Conv(level.tap_channels, level.channels, norm=norm)
+        narrows = channels_in is not None and channels_in != level.channels
+        self.reduce = Conv(channels_in or 0, level.channels, norm=norm) if narrows else None
+        self.blocks = nn.ModuleList(DecoderBlock(level.channels, norm) for _ in range(level.blocks))
+
+    def forward(self, tap: Tensor, coarse: Tensor) -> Tensor:
+        """Join the tap `[B,Ct,h,w]` and the coarser level, already at `[B,C,h,w]` or `[B,C,1,1]`."""
+        x = self.lateral(tap) + coarse
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class Mini(nn.Module):
+    """Luma to colour: EfficientNet-Lite0 encoder, pyramid decoder, 313 colour bins.
+
+    Args:
+        norm: Build the decoder with batch norm, for training from scratch.
+    """
+
+    centres: Tensor
+
+    def __init__(self, *, norm: bool = False) -> None:
+        super().__init__()
+        self.stem = Conv(1, arch.STEM_CHANNELS, kernel=3, stride=2)
+        self.encoder = nn.ModuleList(EncoderBlock(block) for block in arch.bottlenecks())
+        widths = [None, *(level.channels for level in arch.LEVELS[:-1])]
+        self.decoder = nn.ModuleList(
+            DecoderLevel(level, width, norm)
+            for level, width in zip(arch.LEVELS, widths, strict=True)
+        )
+        self.context = Conv(arch.LEVELS[0].tap_channels, arch.LEVELS[0].channels)
+        self.head = Conv(arch.HEAD_CHANNELS, bins.COUNT)
+        self.register_buffer("centres", torch.from_numpy(bins.centres()))
+
+    def taps(self, luma: Tensor) -> dict[int, Tensor]:
+        """The encoder's features where the decoder joins, by block index.
+
+        Args:
+            luma: L* `[B,1,h,w]`, 0..100, h and w multiples of 32.
+        """
+        wanted = {level.tap for level in arch.LEVELS}
+        x = clipped(self.stem(luma * arch.LUMA_SCALE + arch.LUMA_SHIFT))
+        taps = {}
+        for index, block in enumerate(self.encoder):
+            x = block(x)
+            if index in wanted:
+                taps[index] = x
+        return taps
+
+    def decode(self, taps: Mapping[int, Tensor]) -> Tensor:
+        """Features `[B,64,h/4,w/4]` from the encoder's taps."""
+        top = taps[arch.LEVELS[0].tap]
+        x = self.context(top.mean(dim=(2, 3), keepdim=True))
+        for number, (level, module) in enumerate(zip(arch.LEVELS, self.decoder, strict=True)):
+            if number:
+                x = x if module.reduce is None else module.reduce(x)
+                x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = module(taps[level.tap], x)
+        return x
+
+    def logits(self, luma: Tensor) -> Tensor:
+        """Scores of the colour bins, `[B,313,h/4,w/4]`."""
+        scores: Tensor = self.head(self.decode(self.taps(luma)))
+        return scores
+
+    def annealed_mean(self, logits: Tensor, temperature: float | Tensor) -> Tensor:
+        """Mean colour of the sharpened distribution (Zhang 2016, section 2.3).
+
+        Args:
+            logits: Scores with the bins last, `[...,313]`.
+            temperature: 1 gives the plain mean (calm, dull), towards 0 the mode (vivid, blotchy).
+
+        Returns:
+            ab `[...,2]`.
+        """
+        return torch.softmax(logits / temperature, dim=-1) @ self.centres
+
+    def forward(
+        self, luma: Tensor, temperature: float | Tensor = arch.DEFAULT_TEMPERATURE
+    ) -> Tensor:
+        """Predict colour.
+
+        Args:
+            luma: L* `[B,1,h,w]`, 0..100, h and w multiples of 32.
+            temperature: Of the annealed mean, above 0.
+
+        Returns:
+            ab `[B,2,h/4,w/4]`.
+        """
+        logits = self.logits(luma).permute(0, 2, 3, 1)
+        return self.annealed_mean(logits, temperature).permute(0, 3, 1, 2)
+
+
+def folded_state(model: Mini) -> dict[str, Tensor]:
+    """The model's tensors with every batch norm folded into its convolution, float32."""
+    state = {k: v.detach().clone() for k, v in model.state_dict().items() if ".norm." not in k}
+    for name, module in model.named_modules():
+        if isinstance(module, Conv) and module.norm is not None:
+            norm, weight, bias = module.norm, f"{name}.conv.weight", f"{name}.conv.bias"
+            assert norm.running_var is not None
+            assert norm.running_mean is not None
+            gain = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
+            state[weight] = state[weight] * gain[:, None, None, None]
+            state[bias] = ((state[bias] - norm.running_mean) * gain + norm.bias).detach()
+    return state
+
+
+def load(path: str | Path) -> Mini:
+    """Load published weights.
+
+    Args:
+        path: A safetensors file of `folded_state`, any float type.
+
+    Returns:
+        The model in float32, on the CPU, set to evaluate.
+    """
+    model = Mini()
+    model.load_state_dict({k: v.float() for k, v in load_file(str(path)).items()})
+    return model.eval()

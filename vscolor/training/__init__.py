@@ -1,0 +1,1 @@
+"""What made the embedded models: data, objectives, loops and scores."""

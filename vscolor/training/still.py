@@ -25,7 +25,7 @@ from vscolor.models.mini.architecture import VERSION
 from vscolor.models.mini.network import Mini, folded_state
 from vscolor.training.batches import Batch, Batches, BatchSettings, batches_from
 from vscolor.training.imagenet import initialise_encoder
-from vscolor.training.objective import SoftTable, Terms, frequencies, rebalancing, soft_table, terms
+from vscolor.training.objective import Terms, frequencies, rebalancing, soft_table, terms
 from vscolor.training.photographs import Photographs, open_folder, shares
 
 type State = dict[str, Tensor]

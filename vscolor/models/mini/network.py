@@ -54,7 +54,9 @@ class Conv(nn.Module):
         if self.pad is not None:
             x = functional.pad(x, self.pad)
         x = self.conv(x)
-        return x if self.norm is None else self.norm(x)
+        if self.norm is not None:
+            x = self.norm(x)
+        return x
 
 
 def clipped(x: Tensor) -> Tensor:
@@ -76,7 +78,7 @@ class EncoderBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B,Cin,h,w]` to `[B,Cout,h/stride,w/stride]`."""
-        y = x if self.expand is None else clipped(self.expand(x))
+        y: Tensor = x if self.expand is None else clipped(self.expand(x))
         y = self.project(clipped(self.depthwise(y)))
         return x + y if self.is_residual else y
 
@@ -95,7 +97,8 @@ class DecoderBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B,C,h,w]` to the same."""
-        return x + self.project(clipped(self.expand(self.depthwise(x))))
+        y: Tensor = self.project(clipped(self.expand(self.depthwise(x))))
+        return x + y
 
 
 class DecoderLevel(nn.Module):
@@ -108,9 +111,15 @@ class DecoderLevel(nn.Module):
         self.reduce = Conv(channels_in or 0, level.channels, norm=norm) if narrows else None
         self.blocks = nn.ModuleList(DecoderBlock(level.channels, norm) for _ in range(level.blocks))
 
+    def narrowed(self, coarse: Tensor) -> Tensor:
+        """The coarser level's features at this level's width, still at their own size."""
+        if self.reduce is not None:
+            coarse = self.reduce(coarse)
+        return coarse
+
     def forward(self, tap: Tensor, coarse: Tensor) -> Tensor:
-        """Join the tap `[B,Ct,h,w]` and the coarser level, already at `[B,C,h,w]` or `[B,C,1,1]`."""
-        x = self.lateral(tap) + coarse
+        """Join the tap `[B,Ct,h,w]` and the coarser level, grown to `[B,C,h,w]` or `[B,C,1,1]`."""
+        x: Tensor = self.lateral(tap) + coarse
         for block in self.blocks:
             x = block(x)
         return x
@@ -158,9 +167,9 @@ class Mini(nn.Module):
         top = taps[arch.LEVELS[0].tap]
         x = self.context(top.mean(dim=(2, 3), keepdim=True))
         for number, (level, module) in enumerate(zip(arch.LEVELS, self.decoder, strict=True)):
+            assert isinstance(module, DecoderLevel)
             if number:
-                x = x if module.reduce is None else module.reduce(x)
-                x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
+                x = functional.interpolate(module.narrowed(x), scale_factor=2.0, mode="nearest")
             x = module(taps[level.tap], x)
         return x
 
@@ -179,7 +188,8 @@ class Mini(nn.Module):
         Returns:
             ab `[...,2]`.
         """
-        return torch.softmax(logits / temperature, dim=-1) @ self.centres
+        mean: Tensor = torch.softmax(logits / temperature, dim=-1) @ self.centres
+        return mean
 
     def forward(
         self, luma: Tensor, temperature: float | Tensor = arch.DEFAULT_TEMPERATURE

@@ -1,0 +1,236 @@
+"""Score weights on photographs that they have not seen.
+
+`python -m vscolor.training.evaluate WEIGHTS FOLDER [--size 256] [--temperature T] [--sheet OUT]`
+
+Each picture loses its colour, is coloured, and is compared with itself. Means over pictures:
+PSNR in sRGB beside that of the grey picture, CIEDE2000 beside that of the grey picture, and
+colourfulness (Hasler and Suesstrunk 2003) over the true pictures' mean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
+
+from vscolor.models.mini import graph
+from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE, MULTIPLE
+from vscolor.training.photographs import SUFFIXES
+
+type Float = NDArray[np.float32]
+type Predictor = Callable[[Float], Float]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Means over the pictures of a folder.
+
+    Attributes:
+        pictures: How many.
+        psnr: Of the coloured pictures, dB.
+        grey_psnr: Of the grey pictures, dB.
+        colourfulness: Of the coloured over that of the true pictures.
+        ciede2000: Of the coloured pictures.
+        grey_ciede2000: Of the grey pictures.
+    """
+
+    pictures: int
+    psnr: float
+    grey_psnr: float
+    colourfulness: float
+    ciede2000: float
+    grey_ciede2000: float
+
+    @property
+    def gain(self) -> float:
+        """PSNR above grey, dB."""
+        return self.psnr - self.grey_psnr
+
+    @property
+    def below_grey(self) -> float:
+        """CIEDE2000 below grey's, as a part of grey's."""
+        return 1.0 - self.ciede2000 / self.grey_ciede2000
+
+
+def predictor(weights: Path, temperature: float, threads: int = 2) -> Predictor:
+    """A function from L* `[B,1,h,w]` to ab `[B,2,h/4,w/4]`, run by ONNX Runtime."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(graph.build(weights).SerializeToString(), options)
+    annealing = np.array(temperature, np.float32)
+
+    def predict(luma: Float) -> Float:
+        ab: Float = session.run(["ab"], {"luma": luma, "temperature": annealing})[0]
+        return ab
+
+    return predict
+
+
+def model_size(height: int, width: int, size: int) -> tuple[int, int]:
+    """Height and width that the network sees: short side `size`, both multiples of 32."""
+    scale = size / min(height, width)
+    tall, wide = (round(v * scale / MULTIPLE) * MULTIPLE for v in (height, width))
+    return max(MULTIPLE, tall), max(MULTIPLE, wide)
+
+
+def colour(luma: Float, predict: Predictor, size: int) -> Float:
+    """Colour one picture.
+
+    Args:
+        luma: L* `[h,w]`.
+        predict: The network.
+        size: Short side that the network sees, in pixels.
+
+    Returns:
+        Lab `[h,w,3]` with the given luma.
+    """
+    height, width = luma.shape
+    shape = model_size(height, width, size)
+    how = cv2.INTER_AREA if shape[0] < height else cv2.INTER_LINEAR
+    small = cv2.resize(luma, shape[::-1], interpolation=how)
+    ab = predict(small[None, None].astype(np.float32))[0].transpose(1, 2, 0)
+    ab = cv2.resize(ab, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.dstack([luma, ab]).astype(np.float32)
+
+
+def clipped_rgb(lab: Float) -> Float:
+    """SRGB 0..1 `[h,w,3]` of Lab, clipped to the gamut and to eight bits."""
+    return (np.rint(np.clip(_rgb(lab), 0.0, 1.0) * 255.0) / 255.0).astype(np.float32)
+
+
+def _rgb(lab: Float) -> Float:
+    return np.asarray(lab2rgb(lab), dtype=np.float32)
+
+
+def psnr(first: Float, second: Float) -> float:
+    """Peak signal-to-noise ratio of two pictures in 0..1, dB."""
+    error = float(np.mean((first - second) ** 2))
+    return 10.0 * math.log10(1.0 / max(error, 1e-10))
+
+
+def colourfulness(rgb: Float) -> float:
+    """Hasler and Suesstrunk 2003, on code values 0..255 `[h,w,3]` given as 0..1."""
+    red, green, blue = (rgb[..., i] * 255.0 for i in range(3))
+    rg, yb = red - green, 0.5 * (red + green) - blue
+    spread = math.hypot(float(rg.std()), float(yb.std()))
+    return spread + 0.3 * math.hypot(float(rg.mean()), float(yb.mean()))
+
+
+def ciede2000(first: Float, second: Float) -> float:
+    """Mean colour difference of two Lab pictures."""
+    return float(np.mean(deltaE_ciede2000(first, second)))  # type: ignore[no-untyped-call]
+
+
+def read_rgb(path: Path) -> Float:
+    """A picture as sRGB 0..1, `[h,w,3]`."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"), dtype=np.float32) / np.float32(255.0)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One picture, coloured and measured.
+
+    Attributes:
+        grey: The picture without colour, sRGB 0..1 `[h,w,3]`.
+        ours: The picture coloured, the same.
+        true: The picture, the same.
+        numbers: PSNR, grey PSNR, colourfulness, true colourfulness, CIEDE2000, grey CIEDE2000.
+    """
+
+    grey: Float
+    ours: Float
+    true: Float
+    numbers: tuple[float, ...]
+
+
+def judge(rgb: Float, predict: Predictor, size: int) -> Judged:
+    """Take a picture's colour away, colour it, compare."""
+    lab = rgb2lab(rgb).astype(np.float32)
+    grey_lab = np.dstack([lab[..., 0], np.zeros_like(lab[..., 1:])])
+    ours = clipped_rgb(colour(lab[..., 0], predict, size))
+    grey = clipped_rgb(grey_lab)
+    numbers = (
+        psnr(ours, rgb),
+        psnr(grey, rgb),
+        colourfulness(ours),
+        colourfulness(rgb),
+        ciede2000(rgb2lab(ours), lab),
+        ciede2000(grey_lab, lab),
+    )
+    return Judged(grey, ours, rgb, numbers)
+
+
+def pictures_of(folder: Path) -> list[Path]:
+    """The folder's pictures, by name."""
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+
+
+def score(rows: list[Judged]) -> Score:
+    """Means over pictures."""
+    means = [float(v) for v in np.mean([row.numbers for row in rows], axis=0)]
+    return Score(len(rows), means[0], means[1], means[2] / means[3], means[4], means[5])
+
+
+def sheet(rows: list[Judged], target: Path, columns: int = 4, height: int = 160) -> None:
+    """Write a contact sheet: grey, ours and true side by side, `columns` such groups a row."""
+    groups = []
+    for row in rows:
+        strip = np.concatenate([row.grey, row.ours, row.true], axis=1)
+        width = max(1, round(strip.shape[1] * height / strip.shape[0]))
+        groups.append(cv2.resize(strip, (width, height), interpolation=cv2.INTER_AREA))
+    lines = [np.hstack(groups[i : i + columns]) for i in range(0, len(groups), columns)]
+    widest = max(line.shape[1] for line in lines)
+    lines = [np.pad(line, ((0, 4), (0, widest - line.shape[1]), (0, 0))) for line in lines]
+    codes = np.rint(np.clip(np.vstack(lines), 0.0, 1.0) * 255.0).astype(np.uint8)
+    Image.fromarray(codes).save(target)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Score weights on a folder of photographs.")
+    parser.add_argument("weights", type=Path, help="mini.safetensors")
+    parser.add_argument("folder", type=Path, help="colour photographs")
+    parser.add_argument("--size", type=int, default=256, help="short side the network sees")
+    parser.add_argument("--temperature", type=float, default=DEFAULT_TEMPERATURE)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--every", type=int, default=1, help="take each n-th picture")
+    parser.add_argument("--sheet", type=Path, help="write a contact sheet here")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Score and print."""
+    given = arguments()
+    predict = predictor(given.weights, given.temperature, given.threads)
+    paths = pictures_of(given.folder)[:: given.every]
+    if not paths:
+        raise SystemExit(f"evaluate: no picture in {given.folder}")
+    rows = [judge(read_rgb(path), predict, given.size) for path in paths]
+    result = score(rows)
+    if given.sheet:
+        sheet(rows, given.sheet)
+    if given.json:
+        print(json.dumps(asdict(result)))
+        return
+    print(
+        f"{result.pictures} pictures, size {given.size}, temperature {given.temperature:g}: "
+        f"PSNR {result.psnr:.2f} dB ({result.gain:+.2f} over grey), "
+        f"colourfulness {result.colourfulness:.2f}, "
+        f"CIEDE2000 {result.ciede2000:.2f} ({result.below_grey:.1%} below grey)"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -17,7 +17,7 @@ import vapoursynth as vs
 from vscolor.errors import SettingError, VscolorError
 from vscolor.models.base import Array, StillModel
 
-AB_PROP = "_vscolor_ab"
+BATCHES_KEPT = 4
 
 
 @dataclass(frozen=True)
@@ -85,32 +85,42 @@ def predict_ab(work: StillPass, batch: int, lanes: int) -> vs.VideoNode:
 
 
 def _lane(work: StillPass, plan: BatchPlan, lane: int) -> list[vs.VideoNode]:
-    """One lane's node, unpacked: clip i holds frame i of each of its batches."""
+    """One lane's node, cut apart: clip i holds frame i of each of its batches.
+
+    A batch is one tall frame, its members one above the other, on the way in and on the way out:
+    the core stacks and crops it, and NumPy sees `[B,1,h,w]` without a copy of its own.
+    """
     stride, offsets = work.model.grid.ab_stride, plan.members(lane)
+    width, height = work.luma.width // stride, work.luma.height // stride
     template = vs.core.std.BlankClip(
         work.luma,
-        work.luma.width // stride,
-        work.luma.height // stride,
+        width,
+        height * plan.batch,
         vs.YUV444PS,
         length=work.luma.num_frames // plan.cycle,
         keep=True,
     )
 
     def colour(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
-        lumas, witnesses = f[1 : 1 + plan.batch], f[1 + plan.batch :]
+        blank, luma, *witnesses = f
         try:
             for offset, frame in zip(offsets, witnesses, strict=True):
                 _check_numbered(n * plan.cycle + offset, frame.props, work.check)
-            ab = work.model.predict(np.stack([np.asarray(frame[0])[None] for frame in lumas]))
+            tall = np.asarray(luma[0])
+            ab = work.model.predict(tall.reshape(plan.batch, 1, -1, tall.shape[1]))
         except VscolorError as error:
-            raise vs.Error(f"{work.caller}: {error}") from error
-        return _pack(f[0], ab)
+            # The core cuts long messages, and a chain of tracebacks would push this one out.
+            raise vs.Error(f"{work.caller}: {error}") from None
+        return _pack(blank, ab)
 
-    inputs = [_every(c, plan.cycle, o) for c in (work.luma, work.witness) for o in offsets]
-    node = template.std.ModifyFrame([template, *inputs], colour)
+    luma = _stack([_every(work.luma, plan.cycle, o) for o in offsets])
+    witnesses = [_every(work.witness, plan.cycle, o) for o in offsets]
+    node = template.std.ModifyFrame([template, luma, *witnesses], colour)
+    # The core's guess at a cache may forget a batch before its last frame is fetched.
+    node.std.SetVideoCache(mode=1, fixedsize=1, maxsize=BATCHES_KEPT)
     if plan.batch == 1:
         return [node]
-    return [node.std.PropToClip(AB_PROP, i) for i in range(plan.batch)]
+    return [node.std.CropAbs(width, height, top=i * height) for i in range(plan.batch)]
 
 
 def _check_numbered(n: int, props: vs.FrameProps, check: Callable[[vs.FrameProps], None]) -> None:
@@ -121,19 +131,11 @@ def _check_numbered(n: int, props: vs.FrameProps, check: Callable[[vs.FrameProps
 
 
 def _pack(template: vs.VideoFrame, ab: Array) -> vs.VideoFrame:
-    """One frame as itself; a batch as a list in a property of the first."""
-    frames = [_ab_frame(template, planes) for planes in ab]
-    if len(frames) == 1:
-        return frames[0]
-    carrier = template.copy()
-    carrier.props[AB_PROP] = frames
-    return carrier
-
-
-def _ab_frame(template: vs.VideoFrame, ab: Array) -> vs.VideoFrame:
+    """A batch's `[B,2,h,w]` as the chroma of one frame, its members one above the other."""
     frame = template.copy()
-    for plane, values in zip((1, 2), ab, strict=True):
-        np.copyto(np.asarray(frame[plane]), values)
+    for plane in (1, 2):
+        target = np.asarray(frame[plane])
+        np.copyto(target.reshape(ab.shape[0], -1, target.shape[1], copy=False), ab[:, plane - 1])
     return frame
 
 
@@ -143,6 +145,10 @@ def _pad(clip: vs.VideoNode, frames: int) -> vs.VideoNode:
 
 def _every(clip: vs.VideoNode, cycle: int, offset: int) -> vs.VideoNode:
     return clip.std.SelectEvery(cycle, [offset], modify_duration=False) if cycle > 1 else clip
+
+
+def _stack(clips: list[vs.VideoNode]) -> vs.VideoNode:
+    return vs.core.std.StackVertical(clips) if len(clips) > 1 else clips[0]
 
 
 def _weave(clips: list[vs.VideoNode]) -> vs.VideoNode:

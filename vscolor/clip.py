@@ -200,7 +200,7 @@ def merge_format(film: Film, wanted: int | vs.VideoFormat | None) -> vs.VideoFor
 def _as_format(wanted: int | vs.VideoFormat) -> vs.VideoFormat:
     try:
         return vs.core.get_video_format(int(getattr(wanted, "id", wanted)))
-    except (vs.Error, TypeError, ValueError):
+    except (vs.Error, TypeError, ValueError, OverflowError):
         raise SettingError(f"format= is {wanted!r}, expected a VapourSynth format") from None
 
 
@@ -257,18 +257,20 @@ def merge(film: Film, ab: vs.VideoNode, gain: float, fmt: vs.VideoFormat) -> vs.
     Args:
         film: The source, YUV or GRAY.
         ab: a* and b* in planes 1 and 2 of a float 4:4:4 clip of any size.
-        gain: Factor on a* and b*; 0 makes chroma exactly neutral and never asks for `ab`.
+        gain: Factor on a* and b*; 0 makes chroma exactly neutral.
         fmt: YUV format of the result, of the film's depth.
     """
     luma = luma_of(film)
     bits = fmt.bits_per_sample if fmt.sample_type == vs.INTEGER else None
     grid = _to_chroma_grid(film, _bare_luma(film), fmt)
     gray = vs.core.query_video_format(vs.GRAY, fmt.sample_type, fmt.bits_per_sample).id
+    a, b = (_to_chroma_grid(film, ab.std.ShufflePlanes(p, vs.GRAY), fmt) for p in (1, 2))
     if gain == 0:
+        # Exactly neutral, where the arithmetic would leave float chroma at 1e-8. It still asks
+        # for a and b, so that a frame which must be refused is.
         neutral = 0.0 if bits is None else chroma_code_range(bits, film.colorimetry.full_range)[0]
-        planes = [grid.std.Expr(f"{neutral}", gray)] * 2
+        planes = [vs.core.std.Expr([grid, a, b], f"{neutral}", gray)] * 2
     else:
-        a, b = (_to_chroma_grid(film, ab.std.ShufflePlanes(p, vs.GRAY), fmt) for p in (1, 2))
         f = _lab_f(grid, film.colorimetry)
         rgb = [vs.core.std.Expr([f, a, b], e) for e in encoded_rgb_exprs(film.colorimetry, gain)]
         planes = [

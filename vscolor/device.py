@@ -224,7 +224,13 @@ def onnx_session(model: Path | bytes, device: Device) -> onnxruntime.InferenceSe
             options,
             providers=[(wanted, settings)],
         )
-    except (state.InvalidProtobuf, state.InvalidGraph, state.NoSuchFile, state.Fail) as error:
+    except (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NoSuchFile,
+    ) as error:
         name = model if isinstance(model, Path) else "the model"
         raise WeightsError(f"{name} cannot be read as ONNX: {_first_line(error)}") from error
     if session.get_providers()[0] != wanted:

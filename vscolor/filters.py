@@ -76,7 +76,8 @@ def colorize(
         )
         short_side = _whole_in_range("size", size, MIN_SIZE, MAX_SIZE)
         where = devices.resolve(device, runtime)
-        group = _whole_in_range("batch", batch or where.default_batch, 1, devices.MAX_BATCH)
+        group = where.default_batch if batch is None else batch
+        group = _whole_in_range("batch", group, 1, devices.MAX_BATCH)
         network = registry.get(model).load(where, weights, temperature)
     except VscolorError as error:
         raise vs.Error(f"colorize: {error}") from error

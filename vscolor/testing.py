@@ -50,7 +50,7 @@ def tiny_entry() -> Entry:
     return Entry(TINY_CARD, _load_tiny, installed=lambda: True, files=())
 
 
-def noise_clip(  # noqa: PLR0913
+def noise_clip(
     format: int = vs.GRAY8,
     width: int = 64,
     height: int = 48,

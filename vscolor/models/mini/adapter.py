@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from safetensors import SafetensorError
 
 from vscolor import device as devices
 from vscolor import weights as files
@@ -74,7 +77,9 @@ def _open_session(path: Path, device: Device) -> onnxruntime.InferenceSession:
     if path.suffix == ".safetensors":
         from vscolor.models.mini import graph
 
-        return devices.onnx_session(graph.build(path).SerializeToString(), device)
+        with _reading(path):
+            onnx = graph.build(path).SerializeToString()
+        return devices.onnx_session(onnx, device)
     session = devices.onnx_session(path, device)
     names = {i.name for i in session.get_inputs()}, {o.name for o in session.get_outputs()}
     if names != ({"luma", "temperature"}, {"ab"}):
@@ -90,8 +95,21 @@ def _open_network(path: Path, device: Device) -> Mini:
 
     from vscolor.models.mini import network
 
-    mini = network.load(path).to(devices.torch_device(device))
-    return mini.to(memory_format=torch.channels_last).eval()
+    with _reading(path):
+        mini = network.load(path)
+    return mini.to(devices.torch_device(device)).to(memory_format=torch.channels_last)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what the readers of a weight file raise into one line."""
+    try:
+        yield
+    except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
+        reason = str(error).strip().splitlines()
+        raise WeightsError(
+            f"{path} does not hold mini's weights: {' '.join(reason[:2])}"
+        ) from error
 
 
 class OnnxMini:
@@ -150,7 +168,7 @@ class TorchMini:
     def _on_cpu(self, luma: Array) -> Array:
         import torch
 
-        ab: Array = self._network(torch.from_numpy(luma), self._temperature).numpy()
+        ab: Array = self._network(torch.tensor(luma), self._temperature).numpy()
         return ab
 
     def _on_cuda(self, luma: Array) -> Array:
@@ -158,7 +176,7 @@ class TorchMini:
 
         target = devices.torch_device(self._device)
         with torch.cuda.stream(devices.cuda_stream(self._device)):
-            pinned = torch.from_numpy(luma).pin_memory()
+            pinned = torch.tensor(luma).pin_memory()
             there = pinned.to(target, non_blocking=True, memory_format=torch.channels_last)
             with torch.autocast("cuda", torch.float16):
                 ab = self._network(there, self._temperature).float()

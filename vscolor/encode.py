@@ -1,0 +1,168 @@
+"""A planned encode, run: frames in order into ffmpeg.
+
+One ffmpeg process reads our frames from a pipe, with the source's presentation times on them, and
+the source itself for everything that is not the picture. Both keep the source's clock (`-copyts`),
+so nothing has to be put in step again. The file appears under its name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import vapoursynth as vs
+
+from vscolor import ffmpeg, rawvideo
+from vscolor.ffmpeg import FfmpegError
+from vscolor.rawvideo import Layout
+from vscolor.timing import Timeline
+
+type Advance = Callable[[int], None]
+
+WINDOWS_NEW_GROUP: Final = 0x200
+
+
+@dataclass(frozen=True)
+class Job:
+    """All there is to know before the first frame is written.
+
+    Attributes:
+        clip: What to write, already cut to the span and in the layout's format.
+        layout: Its format as ffmpeg knows it.
+        timeline: Of the whole source.
+        first: The source frame that is the clip's frame 0.
+        inputs: Arguments for the source, empty if nothing is copied from it.
+        outputs: Arguments after the inputs, but for the name.
+        target: The name the user gave.
+        numbered: Number of the first still of a series; None for one file.
+        notices: What the user should know, a line each.
+    """
+
+    clip: vs.VideoNode
+    layout: Layout
+    timeline: Timeline
+    first: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    target: Path
+    numbered: int | None
+    notices: tuple[str, ...]
+
+
+def run(job: Job, advance: Advance, prefetch: int | None = None) -> list[str]:
+    """Encode, and put the result under its name when it is whole.
+
+    Args:
+        job: From `plan`.
+        advance: Called with the number of frames written, after each.
+        prefetch: Frames asked for ahead; default: one for each thread of the core.
+
+    Returns:
+        What ffmpeg complained about although it finished.
+
+    Raises:
+        FfmpegError: ffmpeg failed, stopped early or wrote another number of frames.
+        vapoursynth.Error: A frame cannot be made.
+    """
+    with (
+        _place(job) as place,
+        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryFile() as counted,
+    ):
+        process = _start(job, place, said, counted)
+        try:
+            sent = _pump(job, process, advance, prefetch)
+            process.wait()
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        complaints = _judge(process.returncode, sent, _text(said), _text(counted))
+        if sent != job.clip.num_frames:
+            raise FfmpegError(f"ffmpeg stopped after {sent} of {job.clip.num_frames} frames")
+    return complaints
+
+
+def _start(job: Job, place: Path, said: IO[bytes], counted: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start ffmpeg out of reach of the terminal's Ctrl-C, which is ours to answer."""
+    command = (
+        *(ffmpeg.executable(), "-hide_banner", "-nostdin", "-loglevel", "error", "-nostats", "-y"),
+        *("-progress", "pipe:1", "-copyts", "-f", "ivf", "-c:v", "rawvideo", "-i", "pipe:0"),
+        *job.inputs,
+        *job.outputs,
+        str(place),
+    )
+    windows = sys.platform == "win32"
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=counted,
+        stderr=said,
+        creationflags=WINDOWS_NEW_GROUP if windows else 0,
+        process_group=None if windows else 0,
+    )
+
+
+def _pump(
+    job: Job, process: subprocess.Popen[bytes], advance: Advance, prefetch: int | None
+) -> int:
+    """Write all frames, or as many as ffmpeg takes; return how many."""
+    pipe = process.stdin
+    assert pipe is not None
+    sent = 0
+    stamp = job.timeline.stamps(job.first)
+    clip, base = job.clip, job.timeline.time_base
+    try:
+        pipe.write(rawvideo.ivf_header(job.layout, clip.width, clip.height, base))
+        for frame in clip.frames(prefetch=prefetch, close=True):
+            rawvideo.write_frame(pipe, frame, job.layout, stamp(frame))
+            sent += 1
+            advance(sent)
+        pipe.close()
+    except OSError:  # ffmpeg closed its end; its exit code and messages say why
+        return sent
+    return sent
+
+
+def _judge(code: int, sent: int, said: str, counted: str) -> list[str]:
+    """Whether ffmpeg did all of its work."""
+    if code != 0:
+        reason = ffmpeg.cause_of(said)
+        raise FfmpegError(f"ffmpeg failed after {sent} frames (exit code {code}): {reason}")
+    written = ffmpeg.last_frame_count(counted)
+    if written != sent:
+        reason = ffmpeg.cause_of(said)
+        raise FfmpegError(f"ffmpeg wrote {written} of {sent} frames: {reason}")
+    return ffmpeg.lines_of(said)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
+
+
+@contextmanager
+def _place(job: Job) -> Iterator[Path]:
+    """Where ffmpeg writes: beside the target, given its name on success and removed otherwise."""
+    target = job.target.absolute()
+    hidden = target.with_name(f".{target.stem[:80]}.{secrets.token_hex(4)}.part{target.suffix}")
+    if job.numbered is not None:
+        with tempfile.TemporaryDirectory(prefix=".vscolor-", dir=target.parent) as folder:
+            yield Path(folder) / f"%d{target.suffix}"
+            for number in range(job.numbered, job.numbered + job.clip.num_frames):
+                made = Path(folder) / f"{number}{target.suffix}"
+                made.replace(target.with_name(target.name % number))
+        return
+    try:
+        hidden.touch()
+        yield hidden
+        hidden.replace(target)
+    finally:
+        hidden.unlink(missing_ok=True)

@@ -1,0 +1,383 @@
+"""What an encode will do, settled as data before the first frame is made.
+
+Format, tags, streams and times are chosen here and tried on one black frame, so that whatever
+ffmpeg, the encoder or the container would refuse is refused at once.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import vapoursynth as vs
+
+from vscolor import ffmpeg, rawvideo
+from vscolor.encode import Job
+from vscolor.errors import SettingError
+from vscolor.ffmpeg import FfmpegError
+from vscolor.rawvideo import Layout
+from vscolor.source import Source, Stream, is_series, is_still
+from vscolor.tags import Tags
+from vscolor.timing import Timeline, microseconds_down
+
+ALIASES: Final = {
+    "h264": "libx264",
+    "x264": "libx264",
+    "h265": "libx265",
+    "hevc": "libx265",
+    "x265": "libx265",
+    "av1": "libsvtav1",
+    "vp9": "libvpx-vp9",
+    "prores": "prores_ks",
+}
+DEFAULT_CODECS: Final = {".webm": "libvpx-vp9"}
+# About where a viewer stops seeing the loss at normal distance.
+DEFAULT_CRF: Final = {
+    "libx264": 16.0,
+    "libx265": 18.0,
+    "libvpx-vp9": 22.0,
+    "libaom-av1": 20.0,
+    "libsvtav1": 20.0,
+}
+# Their crf 0 is lossless only at 8 bits, or not at all.
+LOSSLESS: Final = {"libx264": ("-qp", "0"), "libx265": ("-x265-params", "lossless=1")}
+STILL_CODECS: Final = {
+    ".png": "png",
+    ".bmp": "bmp",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".jpg": "mjpeg",
+    ".jpeg": "mjpeg",
+}
+MATROSKA: Final = (".mkv", ".mka", ".webm", ".mk3d")
+MATRIX_601: Final = 5
+# Matroska's own counts of the old track, which would be wrong on the new one.
+STALE_STATISTICS: Final = (
+    "BPS",
+    "BPS-eng",
+    "DURATION",
+    "DURATION-eng",
+    "NUMBER_OF_BYTES",
+    "NUMBER_OF_BYTES-eng",
+    "NUMBER_OF_FRAMES",
+    "NUMBER_OF_FRAMES-eng",
+    "ENCODER",
+)
+
+
+class Copy(StrEnum):
+    """Which streams of the source go along."""
+
+    ALL = "all"
+    AUDIO = "audio"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to encode.
+
+    Attributes:
+        codec: An ffmpeg encoder or a name in `ALIASES`; default: by the file's suffix.
+        crf: Quality; default: `DEFAULT_CRF`. 0 is lossless with x264 and x265.
+        preset: The encoder's; default: its own.
+        pix_fmt: FFmpeg's name of the pixel format; default: the nearest the encoder takes.
+        extra: More arguments for the encoder, as ffmpeg takes them.
+        copy: Which streams of the source go along.
+        overwrite: Whether an existing file may be replaced.
+    """
+
+    codec: str | None = None
+    crf: float | None = None
+    preset: str | None = None
+    pix_fmt: str | None = None
+    extra: tuple[str, ...] = ()
+    copy: Copy = Copy.ALL
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Span:
+    """Frames `first` to `stop`, `stop` left out."""
+
+    first: int
+    stop: int
+
+
+def plan(clip: vs.VideoNode, source: Source, target: Path, settings: Settings, span: Span) -> Job:
+    """Settle format, tags, streams and times, and try them on one black frame.
+
+    Args:
+        clip: The coloured clip, as long as the source.
+        source: Where times, tags and other streams come from.
+        target: A video file, a picture, or a pattern such as `out_%04d.png`.
+        settings: How to encode.
+        span: Which frames to write.
+
+    Raises:
+        SettingError: The settings contradict each other or the target.
+        FfmpegError: ffmpeg, the encoder or the container refuses.
+        vapoursynth.Error: The first frame cannot be made.
+    """
+    _check_target(source, target, settings, span)
+    codec = _codec(target, settings)
+    layout, stored, notices = _choose_layout(clip, target, codec, settings)
+    written = _convert(clip, layout, codec)
+    tags = _tags(written, source.clip, span.first)
+    streams, remarks = _streams(source, target, settings.copy)
+    picture = (
+        *("-c:v:0", codec, *_quality(codec, settings, source.timeline)),
+        *_tag_arguments(tags),
+        *("-pix_fmt", stored, *settings.extra),
+    )
+    _try_out(written, layout, target, picture)
+    numbered = (source.first_number or 1) if is_series(target) else None
+    copied = any(word.startswith("1:") for word in streams)
+    return Job(
+        clip=written[span.first : span.stop],
+        layout=layout,
+        timeline=source.timeline,
+        first=span.first,
+        inputs=("-i", str(source.path.absolute())) if copied else (),
+        outputs=(*streams, *picture, *_clock(source, target, span), *_muxing(target, numbered)),
+        target=target,
+        numbered=numbered,
+        notices=(*notices, *remarks),
+    )
+
+
+def _check_target(source: Source, target: Path, settings: Settings, span: Span) -> None:
+    """Refuse what no encoder could make good."""
+    length = source.clip.num_frames
+    if not 0 <= span.first < span.stop <= length:
+        raise SettingError(
+            f"--start and --end give frames {span.first} to {span.stop}, expected an order within "
+            f"0 to {length}"
+        )
+    if not target.parent.is_dir():
+        raise SettingError(f"{target.parent} is not a folder to write in")
+    if target.exists() and source.path.exists() and target.samefile(source.path):
+        raise SettingError(f"output {target} is the input; expected another name")
+    if is_still(target) and not is_series(target) and span.stop - span.first > 1:
+        raise SettingError(
+            f"{target} is one picture for {span.stop - span.first} frames; expected a pattern such "
+            f"as {target.stem}_%04d{target.suffix}, or a video file"
+        )
+    if is_series(target) and not is_still(target):
+        raise SettingError(f"{target} is a series of {target.suffix}, expected .png, .jpg or .tif")
+    _check_vacant(source, target, settings, span)
+
+
+def _check_vacant(source: Source, target: Path, settings: Settings, span: Span) -> None:
+    """Refuse to replace files unless told to."""
+    if is_series(target):
+        first = source.first_number or 1
+        numbers = range(first, first + span.stop - span.first)
+        names = [target.with_name(target.name % number) for number in numbers]
+    else:
+        names = [target]
+    taken = next((name for name in names if name.exists()), None)
+    if taken and not settings.overwrite:
+        raise SettingError(f"{taken} exists; give --overwrite to replace it")
+    if taken and is_series(target) and target.absolute() == source.path.absolute():
+        raise SettingError(f"output {target} is the input; expected another name")
+
+
+def _codec(target: Path, settings: Settings) -> str:
+    """The ffmpeg encoder to use."""
+    if is_still(target):
+        if settings.codec is not None:
+            raise SettingError(f"--codec is for video, got it with the picture {target}")
+        return STILL_CODECS[target.suffix.lower()]
+    named = settings.codec or DEFAULT_CODECS.get(target.suffix.lower(), "libx264")
+    return ALIASES.get(named, named)
+
+
+def _choose_layout(
+    clip: vs.VideoNode, target: Path, codec: str, settings: Settings
+) -> tuple[Layout, str, list[str]]:
+    """The format frames are written in, its name for the encoder, and what that costs."""
+    supported = _supported(target, codec)
+    if settings.pix_fmt is not None:
+        layout = rawvideo.by_name(settings.pix_fmt)
+        stored = rawvideo.stored_name(layout, supported) if layout else None
+        if layout is None or stored is None:
+            raise SettingError(
+                f"--pix-fmt is {settings.pix_fmt!r}, expected one that {codec} takes: "
+                + ", ".join(_offers(supported))
+            )
+        return layout, stored, []
+    nearest = rawvideo.nearest(clip.format, supported)
+    stored = rawvideo.stored_name(nearest, supported) if nearest else None
+    if nearest is None or stored is None:
+        raise SettingError(f"codec {codec} takes no format this program writes")
+    if nearest.matches(clip.format) or is_still(target):
+        return nearest, stored, []
+    return nearest, stored, [f"{codec} does not take {clip.format.name}: written as {stored}"]
+
+
+def _supported(target: Path, codec: str) -> tuple[str, ...] | None:
+    """Formats an encoder takes that also look right in the file."""
+    formats = ffmpeg.encoder_formats(codec)
+    if formats is None or not is_still(target):
+        return formats
+    # Readers take YUV in TIFF for RGB or refuse it; JPEG is full range by its standard.
+    wanted = "yuvj" if codec == "mjpeg" else "rgb"
+    kept = [name for name in formats if name.startswith(wanted) or name == "bgr24"]
+    return tuple(name.replace("yuvj", "yuv") for name in kept)
+
+
+def _offers(supported: Sequence[str] | None) -> list[str]:
+    return [x.pix_fmt for x in rawvideo.LAYOUTS if rawvideo.stored_name(x, supported)]
+
+
+def _convert(clip: vs.VideoNode, layout: Layout, codec: str) -> vs.VideoNode:
+    """Bring the clip to what will be written; samples that fit already are left alone."""
+    wanted: dict[str, int | str] = {"format": layout.format_id}
+    props = clip.get_frame(0).props
+    if codec == "mjpeg" and not (props.get("_Range") == 1 and props.get("_Matrix") in (5, 6)):
+        wanted |= {"range": 1, "matrix": MATRIX_601}
+    elif layout.family == vs.YUV and clip.format.color_family == vs.RGB:
+        wanted |= {"range": 0, "matrix": 1}
+    elif layout.family == vs.RGB:
+        wanted |= {"range": 1}
+    if layout.bits < clip.format.bits_per_sample:
+        wanted["dither_type"] = "error_diffusion"
+    return clip.resize.Spline36(**wanted)
+
+
+def _tags(written: vs.VideoNode, original: vs.VideoNode, first: int) -> Tags:
+    """The source's own tags where its picture keeps its kind, else those of what is written.
+
+    A source that leaves a tag out leaves it out in the new file too: players guess both alike.
+    """
+    new = Tags.of(written.get_frame(first))
+    if vs.RGB in (written.format.color_family, original.format.color_family):
+        return new
+    old = Tags.of(original.get_frame(first))
+    if original.format.color_family == vs.GRAY:
+        return replace(new, transfer=old.transfer, primaries=old.primaries)
+    if new.matrix == MATRIX_601 and new.full_range and not old.full_range:
+        return new  # converted for JPEG
+    if written.format.subsampling_w == original.format.subsampling_w:
+        return replace(old, sar=new.sar)
+    return replace(old, sar=new.sar, chroma_location=new.chroma_location)
+
+
+def _tag_arguments(tags: Tags) -> tuple[str, ...]:
+    """Arguments that put the tags on the encoded stream."""
+    chain = tags.filters()
+    words = ["-filter:v:0", chain] if chain else []
+    if tags.chroma_location is not None:
+        # FFmpeg counts from 1, 0 being unspecified.
+        words += ["-chroma_sample_location:v:0", str(tags.chroma_location + 1)]
+    return tuple(words)
+
+
+def _quality(codec: str, settings: Settings, timeline: Timeline) -> tuple[str, ...]:
+    """Arguments for rate and speed."""
+    crf = DEFAULT_CRF.get(codec) if settings.crf is None else settings.crf
+    words: list[str] = []
+    if crf == 0 and codec in LOSSLESS:
+        words += LOSSLESS[codec]
+    elif crf is not None:
+        words += ["-crf:v:0", f"{crf:g}"]
+        words += ["-b:v:0", "0"] if codec.startswith("libvpx") else []
+    if settings.preset is not None:
+        words += ["-preset:v:0", settings.preset]
+    if codec == "mjpeg":
+        words += ["-q:v:0", "1", "-qmin:v:0", "1"]
+    if codec == "libx264" and not timeline.constant and timeline.rate:
+        # ffmpeg takes the time base for the rate, and x264 would claim a far too high level.
+        mean = timeline.rate.limit_denominator(1001)
+        words += ["-x264-params", f"fps={mean.numerator}/{mean.denominator}"]
+    return tuple(words)
+
+
+def _streams(source: Source, target: Path, copy: Copy) -> tuple[tuple[str, ...], list[str]]:
+    """Arguments that order the streams, and remarks on those left out."""
+    if is_still(target) or source.track is None:
+        return ("-map", "0:v:0"), []
+    wanted = [s for s in source.streams if s.index == source.track or _goes_along(s, copy)]
+    wanted.sort(key=lambda s: s.kind == "video" and s.index != source.track)
+    for stream in wanted:
+        if stream.index != source.track:
+            _check_fits(source, stream, target)
+    words: list[str] = []
+    for place, stream in enumerate(wanted):
+        film = stream.index == source.track
+        words += ["-map", "0:v:0" if film else f"1:{stream.index}"]
+        words += [f"-map_metadata:s:{place}", f"1:s:{stream.index}"]
+        if film:
+            words += [f"-disposition:{place}", "default" if stream.disposition & 1 else "0"]
+            for name in STALE_STATISTICS:
+                words += [f"-metadata:s:{place}", f"{name}="]
+    left = [s for s in source.streams if s not in wanted] if copy == Copy.ALL else []
+    remarks = [f"left out: stream {stream}" for stream in left]
+    return (*words, "-map_metadata", "1", "-map_chapters", "1", "-c", "copy"), remarks
+
+
+def _goes_along(stream: Stream, copy: Copy) -> bool:
+    if copy == Copy.AUDIO:
+        return stream.kind == "audio"
+    pictures = stream.kind == "video" and not stream.is_film
+    return copy == Copy.ALL and (stream.kind in ("audio", "subtitle", "attachment") or pictures)
+
+
+def _check_fits(source: Source, stream: Stream, target: Path) -> None:
+    """Refuse before the first frame what the container will not hold."""
+    place = target.absolute().with_name(f".{secrets.token_hex(4)}.try{target.suffix}")
+    reason = ffmpeg.muxer_refuses(source.path.absolute(), stream.index, place)
+    if reason is not None:
+        raise FfmpegError(
+            f"{target.suffix} cannot hold stream {stream} of {source.path.name} ({reason}); "
+            "write an .mkv, or leave it out with --copy audio or --copy none"
+        )
+
+
+def _clock(source: Source, target: Path, span: Span) -> tuple[str, ...]:
+    """Arguments that cut all streams at the span and keep the source's times."""
+    base = source.timeline.time_base
+    words = ["-fps_mode:v:0", "passthrough"]
+    words += ["-enc_time_base:v:0", f"{base.numerator}:{base.denominator}"]
+    begin, end = source.timeline.seconds(span.first), source.timeline.seconds(span.stop)
+    if span.first > 0 and begin is not None:
+        words += ["-ss", microseconds_down(begin)]
+    if span.stop < source.clip.num_frames and end is not None:
+        words += ["-to", microseconds_down(end)]
+    if target.suffix.lower() in MATROSKA:
+        # Audio may begin a few milliseconds before zero; shifting all by that would move the film.
+        words += ["-avoid_negative_ts", "disabled"]
+        if span.first == 0 and begin is not None and begin < 0:
+            words += ["-output_ts_offset", microseconds_down(-begin + Fraction(1, 10**6))]
+    return tuple(words)
+
+
+def _muxing(target: Path, numbered: int | None) -> tuple[str, ...]:
+    """Arguments for the kind of file."""
+    if numbered is not None:
+        return ("-f", "image2", "-start_number", str(numbered))
+    return ("-f", "image2", "-update", "1") if is_still(target) else ()
+
+
+def _try_out(clip: vs.VideoNode, layout: Layout, target: Path, picture: Sequence[str]) -> None:
+    """Encode one black frame with the same settings, so that bad ones fail before the work."""
+    size = f"{clip.width}x{clip.height}"
+    black = f"color=black:s={size}:r=25:d=0.04,format={layout.pix_fmt}"
+    place = target.absolute().with_name(f".{secrets.token_hex(4)}.try{target.suffix}")
+    try:
+        done = ffmpeg.run(
+            *("-v", "error", "-y", "-f", "lavfi", "-i", black, "-frames:v", "1"),
+            *picture,
+            *_muxing(target, None),
+            str(place),
+        )
+    finally:
+        place.unlink(missing_ok=True)
+    if done.returncode or not place.parent.is_dir():
+        raise FfmpegError(f"ffmpeg refuses to write {target}: {ffmpeg.cause_of(done.stderr)}")

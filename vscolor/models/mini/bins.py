@@ -8,6 +8,8 @@ lattice of the sRGB cube: the gamut's cells (262 of them hold a colour) and a ri
 which lets the mean of the bins reach the gamut's edge.
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,8 +66,9 @@ def soft_encode(ab: Array, centres: Array) -> tuple[NDArray[np.int64], Array]:
     return index, (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
+@cache
 def centres() -> Array:
-    """The bin centres, `[313,2]` as (a, b), ordered by a then b."""
+    """The bin centres, `[313,2]` as (a, b), ordered by a then b; read-only."""
     axis = np.arange(-REACH, REACH + 1, SPACING, dtype=np.float32)
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     mass = np.zeros(len(grid))
@@ -73,4 +76,6 @@ def centres() -> Array:
         index, weight = soft_encode(part, grid)
         np.add.at(mass, index, weight)
     kept = np.sort(np.argsort(-mass, kind="stable")[:COUNT])
-    return grid[kept]
+    chosen = grid[kept]
+    chosen.flags.writeable = False
+    return chosen

@@ -145,7 +145,8 @@ class Mini(nn.Module):
         )
         self.context = Conv(arch.LEVELS[0].tap_channels, arch.LEVELS[0].channels)
         self.head = Conv(arch.HEAD_CHANNELS, bins.COUNT)
-        self.register_buffer("centres", torch.from_numpy(bins.centres()))
+        # Filled from the weight file, or by training: finding the bins takes seconds.
+        self.register_buffer("centres", torch.zeros(bins.COUNT, 2))
 
     def taps(self, luma: Tensor) -> dict[int, Tensor]:
         """The encoder's features where the decoder joins, by block index.
@@ -165,7 +166,7 @@ class Mini(nn.Module):
     def decode(self, taps: Mapping[int, Tensor]) -> Tensor:
         """Features `[B,64,h/4,w/4]` from the encoder's taps."""
         top = taps[arch.LEVELS[0].tap]
-        x = self.context(top.mean(dim=(2, 3), keepdim=True))
+        x: Tensor = self.context(top.mean(dim=(2, 3), keepdim=True))
         for number, (level, module) in enumerate(zip(arch.LEVELS, self.decoder, strict=True)):
             assert isinstance(module, DecoderLevel)
             if number:

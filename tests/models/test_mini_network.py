@@ -1,0 +1,161 @@
+"""The embedded model's shape: bins, torch network, ONNX graph, build hook."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from vscolor.models.mini import architecture as arch
+from vscolor.models.mini import bins, graph, network
+
+ROOT = Path(__file__).resolve().parents[2]
+MINI = ROOT / "vscolor" / "models" / "mini"
+WEIGHTS = MINI / "mini.safetensors"
+
+
+@pytest.fixture(scope="module")
+def session():
+    return onnxruntime.InferenceSession(graph.build(WEIGHTS).SerializeToString())
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return network.load(WEIGHTS)
+
+
+def luma_of(shape, seed=0):
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(0, 100, (shape[0], 1, shape[2] // 8, shape[3] // 8))
+    smooth = coarse.repeat(8, axis=2).repeat(8, axis=3)
+    return (0.8 * smooth + 0.2 * rng.uniform(0, 100, shape)).astype(np.float32)
+
+
+def run(session, luma, temperature):
+    feeds = {"luma": luma, "temperature": np.array(temperature, np.float32)}
+    return session.run(["ab"], feeds)[0]
+
+
+def test_bins_are_a_grid_around_the_gamut():
+    centres = bins.centres()
+    assert centres.shape == (313, 2)
+    assert len(np.unique(centres, axis=0)) == 313
+    assert not (centres % bins.SPACING).any()
+    nearest = np.abs(bins.lattice_ab()[:, None] - centres[None]).max(axis=-1).min(axis=1)
+    assert nearest.max() <= bins.SPACING / 2 + 1e-3, "a colour of sRGB lies outside every bin"
+    assert (centres == 0).all(axis=1).any(), "grey has a bin of its own"
+
+
+def test_bins_use_the_colour_maths_of_the_house():
+    from vscolor import color
+
+    steps = np.linspace(0, 1, bins.LATTICE)
+    rgb = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    ours, theirs = bins.lattice_ab(), color.srgb_to_lab(rgb)[:, 1:]
+    assert np.abs(ours - theirs).max() < 0.05
+
+
+def test_soft_encoding_is_a_distribution_over_the_nearest():
+    centres = bins.centres()
+    colours = np.random.default_rng(1).uniform(-80, 80, (50, 2)).astype(np.float32)
+    index, weight = bins.soft_encode(colours, centres)
+    assert np.allclose(weight.sum(axis=1), 1)
+    assert (np.diff(weight, axis=1) <= 1e-6).all()
+    for colour, row in zip(colours, index, strict=True):
+        distance = np.linalg.norm(centres - colour, axis=1)
+        assert np.isclose(distance[row].max(), np.sort(distance)[4])
+
+
+def test_the_file_is_small_and_carries_its_bins():
+    assert WEIGHTS.stat().st_size <= 12e6
+    state = load_file(WEIGHTS)
+    assert np.array_equal(state["centres"].astype(np.float32), bins.centres())
+    assert {str(v.dtype) for v in state.values()} == {"float16"}
+    assert all(np.isfinite(v).all() for v in state.values())
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 64, 96), (3, 1, 128, 160), (1, 1, 32, 32)])
+@pytest.mark.parametrize("temperature", [0.2, 0.38, 1.0])
+def test_graph_equals_network(session, mini, shape, temperature):
+    luma = luma_of(shape)
+    with torch.inference_mode():
+        expected = mini(torch.from_numpy(luma), temperature).numpy()
+    ab = run(session, luma, temperature)
+    assert ab.shape == (shape[0], 2, shape[2] // arch.AB_STRIDE, shape[3] // arch.AB_STRIDE)
+    assert np.abs(ab - expected).max() < 0.05
+
+
+def test_graph_rows_do_not_see_each_other(session):
+    luma = luma_of((3, 1, 64, 64))
+    together = run(session, luma, 0.4)
+    for row in range(3):
+        assert np.array_equal(run(session, luma[row : row + 1], 0.4)[0], together[row])
+
+
+def test_graph_reads_on_older_runtimes():
+    model = graph.build(WEIGHTS)
+    assert model.ir_version <= 8
+    assert model.opset_import[0].version <= 17
+    assert model.ByteSize() <= 12e6
+
+
+def test_plain_head_is_the_same_network_but_for_its_head(session):
+    plain = graph.build(WEIGHTS, plain_head=True)
+    count = sum(node.op_type == "Conv" for node in plain.graph.node)
+    full = sum(node.op_type == "Conv" for node in graph.build(WEIGHTS).graph.node)
+    assert count == full + 1
+    other = onnxruntime.InferenceSession(plain.SerializeToString())
+    luma = luma_of((1, 1, 64, 64))
+    assert run(other, luma, 0.4).shape == run(session, luma, 0.4).shape
+
+
+def test_temperature_anneals_towards_the_mode(mini):
+    scores = torch.zeros(1, bins.COUNT)
+    scores[0, 40], scores[0, 200] = 5.0, 4.9
+    mode = mini.centres[40]
+    far, near = (mini.annealed_mean(scores, t)[0] for t in (1.0, 0.01))
+    assert torch.linalg.vector_norm(near - mode) < 0.1
+    assert torch.linalg.vector_norm(far - mode) > 1
+
+
+def test_folding_the_norms_keeps_the_answer():
+    torch.manual_seed(0)
+    model = network.Mini(norm=True)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-1, 1)
+            module.running_var.uniform_(0.5, 2)
+            torch.nn.init.uniform_(module.weight, 0.5, 2)
+    model.eval()
+    plain = network.Mini().eval()
+    plain.load_state_dict(network.folded_state(model))
+    luma = torch.from_numpy(luma_of((1, 1, 64, 64)))
+    with torch.inference_mode():
+        assert torch.allclose(model.logits(luma), plain.logits(luma), atol=1e-3)
+
+
+def test_the_build_writes_the_same_file_without_vscolor(tmp_path):
+    models = tmp_path / "vscolor" / "models"
+    models.mkdir(parents=True)
+    (models / "mini").symlink_to(MINI)
+    target = tmp_path / "mini.onnx"
+    code = (
+        "import sys; sys.modules['vscolor'] = None; sys.modules['torch'] = None; "
+        f"sys.path.insert(0, {str(models)!r}); from mini import graph; "
+        f"graph.write({str(WEIGHTS)!r}, {str(target)!r})"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert onnx.load(target) == graph.build(WEIGHTS)
+    assert [p.name for p in tmp_path.iterdir() if p.suffix == ".part"] == []
+
+
+def test_the_installed_graph_is_of_these_weights():
+    built = MINI / "mini.onnx"
+    if not built.exists():
+        pytest.skip("mini.onnx is not built here: python scripts/build_onnx.py")
+    assert onnx.load(built) == graph.build(WEIGHTS), "run python scripts/build_onnx.py"

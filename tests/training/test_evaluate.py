@@ -1,0 +1,72 @@
+"""The score against scikit-image and known values."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+from skimage.color import rgb2lab
+from skimage.metrics import peak_signal_noise_ratio
+
+from vscolor.models.mini.adapter import TORCH_FILE
+from vscolor.training import evaluate
+
+
+def half_size(name):
+    return getattr(data, name)()[::2, ::2] / np.float32(255.0)
+
+
+def test_psnr_is_psnr():
+    first, second = half_size("coffee"), half_size("coffee")[::-1]
+    expected = peak_signal_noise_ratio(first, second, data_range=1.0)
+    assert evaluate.psnr(first, second) == pytest.approx(expected, rel=1e-5)
+
+
+def test_colourfulness_of_grey_is_zero():
+    grey = np.repeat(half_size("camera")[..., None], 3, axis=-1)
+    assert evaluate.colourfulness(grey) == pytest.approx(0, abs=1e-5)
+    assert evaluate.colourfulness(half_size("coffee")) > 20
+
+
+def test_perfect_prediction_scores_as_such():
+    rgb = half_size("astronaut")
+    ab = rgb2lab(rgb)[..., 1:].transpose(2, 0, 1)[None].astype(np.float32)
+    judged = evaluate.judge(rgb, lambda luma: ab, 256)
+    score = evaluate.score([judged])
+    assert score.psnr > 40
+    assert score.colourfulness == pytest.approx(1, abs=0.02)
+    assert score.below_grey > 0.9
+
+
+def test_no_colour_scores_as_grey():
+    nothing = np.zeros((1, 2, 64, 64), np.float32)
+    score = evaluate.score([evaluate.judge(half_size("coffee"), lambda luma: nothing, 256)])
+    assert score.gain == 0
+    assert score.below_grey == pytest.approx(0, abs=0.02)
+
+
+def test_model_size():
+    assert evaluate.model_size(1080, 1920, 256) == (256, 448)
+    assert evaluate.model_size(500, 100, 64) == (320, 64)
+    assert evaluate.model_size(10, 10, 16) == (32, 32)
+
+
+def test_command(tmp_path, monkeypatch, capsys):
+    Image.fromarray(data.coffee()[:128, :192]).save(tmp_path / "coffee.png")
+    Image.fromarray(data.chelsea()[:128, :128]).save(tmp_path / "chelsea.png")
+    sheet = tmp_path / "out" / "sheet.png"
+    sheet.parent.mkdir()
+    given = [str(TORCH_FILE), str(tmp_path), "--size", "128", "--json", "--sheet", str(sheet)]
+    monkeypatch.setattr(sys, "argv", ["evaluate", *given])
+    evaluate.main()
+    assert json.loads(capsys.readouterr().out)["pictures"] == 2
+    with Image.open(sheet) as image:
+        assert image.size == (3 * 240 + 3 * 160, 164)
+
+
+def test_empty_folder_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["evaluate", str(TORCH_FILE), str(tmp_path)])
+    with pytest.raises(SystemExit, match="no picture"):
+        evaluate.main()

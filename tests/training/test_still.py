@@ -1,0 +1,233 @@
+"""Training: data, objective and loop, on scikit-image's photographs."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+from skimage.color import rgb2lab
+
+from vscolor.models.mini import bins, network
+from vscolor.training import lab
+from vscolor.training.batches import BatchSettings, crop, make_batch
+from vscolor.training.degrade import degrade, film_weights
+from vscolor.training.objective import frequencies, rebalancing, soft_table, terms
+from vscolor.training.photographs import open_folder, shares, source_of
+from vscolor.training.still import (
+    Places,
+    Progress,
+    Recipe,
+    Trainer,
+    encoder_rate_at,
+    publish,
+    rate_at,
+    train,
+)
+
+TINY = Recipe(
+    samples=8,
+    frozen_share=0.5,
+    batches=BatchSettings(size=2, seed=3, shapes=((32, 64),)),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Eight small colour photographs and one grey one."""
+    where = tmp_path_factory.mktemp("photographs")
+    for name in ("astronaut", "chelsea", "coffee", "rocket"):
+        picture = getattr(data, name)()
+        Image.fromarray(picture[:160, :200]).save(where / f"{name}_001.png")
+        Image.fromarray(picture[-150:, -220:]).save(where / f"{name}_002.png")
+    Image.fromarray(data.camera()[:160, :200]).save(where / "camera_001.png")
+    return where
+
+
+@pytest.fixture(scope="module")
+def pictures(folder, tmp_path_factory):
+    return open_folder(folder, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def table():
+    return soft_table(bins.centres())
+
+
+def test_lab_is_lab():
+    rgb = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    expected = rgb2lab(rgb)
+    linear = lab.linear_of(rgb)
+    assert np.abs(lab.ab_of(linear) - expected[..., 1:]).max() < 0.05
+    assert np.abs(lab.lightness(linear @ lab.LUMINANCE) - expected[..., 0]).max() < 0.02
+
+
+def test_cache_keeps_the_pictures(folder, pictures):
+    assert len(pictures) == 9
+    assert pictures.names == tuple(sorted(p.name for p in folder.iterdir()))
+    assert pictures.picture(0).shape == (160, 200, 3)
+    assert min(pictures.picture(1).shape[:2]) == 150
+    with Image.open(folder / pictures.names[0]) as image:
+        assert np.array_equal(pictures.picture(0), np.asarray(image))
+
+
+def test_grey_pictures_are_not_drawn(pictures):
+    chances = shares(pictures, {"coffee": 3.0})
+    by_name = dict(zip(pictures.names, chances, strict=True))
+    assert by_name["camera_001.png"] == 0
+    assert math.isclose(by_name["coffee_001.png"], 3 * by_name["rocket_002.png"])
+    assert math.isclose(chances.sum(), 1)
+
+
+def test_empty_and_grey_folders_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no picture"):
+        open_folder(tmp_path, tmp_path / "cache")
+    Image.fromarray(data.camera()[:64, :64]).save(tmp_path / "grey.png")
+    with pytest.raises(ValueError, match="grey or toned"):
+        shares(open_folder(tmp_path, tmp_path / "cache"), {})
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [("intel_00012.webp", "intel"), ("kodak.png", "kodak"), ("a_b_1.jpg", "a_b")],
+)
+def test_source_of(name, source):
+    assert source_of(name) == source
+
+
+def test_batch_is_a_function_of_its_number(pictures):
+    chances, settings = shares(pictures, {}), BatchSettings(size=4, shapes=((64, 96),))
+    first, again, other = (make_batch(pictures, chances, settings, n) for n in (5, 5, 6))
+    assert first.luma.shape == (4, 1, 64, 96)
+    assert first.ab.shape == (4, 2, 16, 24)
+    assert torch.equal(first.luma, again.luma)
+    assert torch.equal(first.ab, again.ab)
+    assert not torch.equal(first.ab, other.ab)
+    assert 0 <= first.luma.min() <= first.luma.max() <= 100
+
+
+def test_crop_stays_inside_and_fills(pictures):
+    rng = np.random.default_rng(0)
+    for shape in ((64, 64), (160, 96), (320, 320)):
+        assert crop(pictures.picture(0), shape, rng).shape == (*shape, 3)
+
+
+def test_degradation_harms_only_what_it_is_told_to(pictures):
+    luma = lab.lightness(lab.linear_of(np.stack([pictures.picture(0)] * 4)) @ lab.LUMINANCE)
+    kept = luma.copy()
+    light = degrade(luma, np.random.default_rng(0), 0.0)
+    harmed = degrade(luma, np.random.default_rng(0), 3.0)
+    assert np.array_equal(luma, kept)
+    assert 0 <= harmed.min() <= harmed.max() <= 100
+    assert np.abs(light - luma).mean() < np.abs(harmed - luma).mean()
+
+
+def test_film_weights_sum_to_one():
+    weights = film_weights(64, np.random.default_rng(0), 0.5)
+    assert np.allclose(weights.sum(axis=1), 1)
+    plain = np.isclose(weights, lab.LUMINANCE).all(axis=1)
+    assert 10 < plain.sum() < 54
+
+
+def test_table_is_soft_encoding(table):
+    colours = np.random.default_rng(0).uniform(-90, 90, (200, 2)).round() // 2 * 2
+    centres = bins.centres()
+    index, share = table.encode(torch.from_numpy(colours.astype(np.float32)))
+    for colour, row, weights in zip(colours, index.numpy(), share.numpy(), strict=True):
+        squared = ((centres - colour) ** 2).sum(axis=1)
+        five = np.sort(squared)[:5]
+        gauss = np.exp(-five / (2 * 5.0**2))
+        assert np.allclose(squared[row], five)
+        assert np.allclose(weights, gauss / gauss.sum(), atol=1e-5)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_rebalancing_has_expectation_one(table, power):
+    colours = np.random.default_rng(0).normal(0, 15, (5000, 2)).astype(np.float32)
+    prior = frequencies(table, colours)
+    weights = rebalancing(prior, power=power)
+    assert math.isclose(prior.sum(), 1, rel_tol=1e-5)
+    assert math.isclose((prior * weights).sum(), 1, rel_tol=1e-5)
+    assert (weights[prior.argmin()] >= weights[prior.argmax()]).item()
+
+
+def test_terms_are_least_at_the_truth(table):
+    centres = torch.from_numpy(bins.centres().copy())
+    true = torch.tensor([[20.0, 30.0], [0.0, 0.0], [-31.0, 12.0]])
+    index, share = table.encode(true)
+    right = torch.full((3, bins.COUNT), -20.0).scatter(1, index, share.log())
+    flat = torch.zeros(3, bins.COUNT)
+    weights = torch.ones(bins.COUNT)
+    best, worst = (
+        terms(x, torch.softmax(x, 1) @ centres, true, table, weights) for x in (right, flat)
+    )
+    entropy = -(share * share.log()).sum(dim=1).mean()
+    assert math.isclose(best.classes, entropy, abs_tol=1e-4)
+    assert math.isclose(worst.classes, math.log(bins.COUNT), rel_tol=1e-5)
+    assert best.mean < worst.mean
+    assert best.gain > 0
+
+
+def test_rates():
+    recipe = Recipe(warm_up=0.1, final_rate=0.02, frozen_share=0.3, encoder_rate=0.1)
+    assert rate_at(0.05, recipe) == pytest.approx(0.5)
+    assert rate_at(0.1, recipe) == pytest.approx(1.0)
+    assert rate_at(1.0, recipe) == pytest.approx(0.02)
+    assert encoder_rate_at(0.2, recipe) == 0
+    assert encoder_rate_at(0.6, recipe) == pytest.approx(0.1 * rate_at(0.6, recipe))
+
+
+def test_schedule_follows_the_clock_when_it_is_ahead():
+    progress = Progress(step=1, started=1000.0)
+    recipe = replace(TINY, samples=400, hours=1.0)
+    assert progress.share(recipe, 1000.0) == pytest.approx(0.01)
+    assert progress.share(recipe, 1000.0 + 1800) == pytest.approx(0.5)
+
+
+def test_frozen_encoder_stays_and_deeper_blocks_learn(pictures):
+    trainer = Trainer(TINY, pictures)
+    batch = make_batch(pictures, trainer.chances, TINY.batches, 0)
+    before = {k: v.clone() for k, v in trainer.model.state_dict().items()}
+    trainer.step(batch, 0.1)
+    changed = {k for k, v in trainer.model.state_dict().items() if not torch.equal(v, before[k])}
+    assert "head.conv.weight" in changed
+    assert not any(k.startswith(("encoder", "stem")) for k in changed)
+    trainer.step(batch, 0.8)
+    changed = {k for k, v in trainer.model.state_dict().items() if not torch.equal(v, before[k])}
+    assert "encoder.9.expand.conv.weight" in changed
+    assert not any(k.startswith(("stem", "encoder.0", "encoder.4.")) for k in changed)
+
+
+def test_resumed_run_equals_an_uninterrupted_one(folder, tmp_path):
+    torch.set_num_threads(2)
+    straight, halves = tmp_path / "straight", tmp_path / "halves"
+    cache = tmp_path / "cache"
+    silent = {"workers": 0, "say": lambda _: None}
+    train(TINY, Places(folder, straight, cache), **silent)
+    pictures = open_folder(folder, cache)
+    half = Trainer(TINY, pictures)
+    for _ in range(2):
+        share = half.progress.share(TINY, 0.0)
+        half.step(make_batch(pictures, half.chances, TINY.batches, half.progress.step), share)
+    halves.mkdir()
+    half.save(halves / "checkpoint.pt")
+    train(TINY, Places(folder, halves, cache), resume=True, **silent)
+    ends = [torch.load(p / "checkpoint.pt", weights_only=True) for p in (straight, halves)]
+    for part in ("model", "average"):
+        assert all(torch.equal(v, ends[1][part][k]) for k, v in ends[0][part].items())
+    lines = (straight / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4]
+    assert not list(straight.glob("*.part"))
+
+
+def test_published_weights_can_be_tuned_further(pictures, tmp_path):
+    trainer = Trainer(TINY, pictures)
+    published = tmp_path / "mini.safetensors"
+    publish(trainer.averaged(), published)
+    tuned = Trainer(TINY, pictures, initial=published)
+    scores = tuned.step(make_batch(pictures, tuned.chances, TINY.batches, 0), 0.8)
+    assert math.isfinite(scores["loss"])
+    assert network.load(published).logits(torch.full((1, 1, 32, 32), 50.0)).shape == (1, 313, 8, 8)

@@ -46,6 +46,8 @@ DEFAULT_CRF: Final = {
 }
 # Their crf 0 is lossless only at 8 bits, or not at all.
 LOSSLESS: Final = {"libx264": ("-qp", "0"), "libx265": ("-x265-params", "lossless=1")}
+# They write a limited range only beside other colour tags; these bitstream filters write it alone.
+RANGE_FILTERS: Final = {"libx264": "h264_metadata", "libx265": "hevc_metadata"}
 STILL_CODECS: Final = {
     ".png": "png",
     ".bmp": "bmp",
@@ -132,7 +134,7 @@ def plan(clip: vs.VideoNode, source: Source, target: Path, settings: Settings, s
     streams, remarks = _streams(source, target, settings.copy)
     picture = (
         *("-c:v:0", codec, *_quality(codec, settings, source.timeline)),
-        *_tag_arguments(tags),
+        *_tag_arguments(tags, codec),
         *("-pix_fmt", stored, *settings.extra),
     )
     _try_out(written, layout, target, picture)
@@ -147,7 +149,7 @@ def plan(clip: vs.VideoNode, source: Source, target: Path, settings: Settings, s
         outputs=(*streams, *picture, *_clock(source, target, span), *_muxing(target, numbered)),
         target=target,
         numbered=numbered,
-        notices=(*notices, *remarks),
+        notices=tuple(filter(None, (source.timeline.note, *notices, *remarks))),
     )
 
 
@@ -269,13 +271,16 @@ def _tags(written: vs.VideoNode, original: vs.VideoNode, first: int) -> Tags:
     return replace(old, sar=new.sar, chroma_location=new.chroma_location)
 
 
-def _tag_arguments(tags: Tags) -> tuple[str, ...]:
+def _tag_arguments(tags: Tags, codec: str) -> tuple[str, ...]:
     """Arguments that put the tags on the encoded stream."""
     chain = tags.filters()
     words = ["-filter:v:0", chain] if chain else []
     if tags.chroma_location is not None:
         # FFmpeg counts from 1, 0 being unspecified.
         words += ["-chroma_sample_location:v:0", str(tags.chroma_location + 1)]
+    colourless = (tags.matrix, tags.transfer, tags.primaries) == (None, None, None)
+    if tags.full_range is False and colourless and codec in RANGE_FILTERS:
+        words += ["-bsf:v:0", f"{RANGE_FILTERS[codec]}=video_full_range_flag=0"]
     return tuple(words)
 
 

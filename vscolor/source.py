@@ -152,9 +152,7 @@ def _open_series(pattern: Path, rate: Fraction) -> Source:
         held = set(numbers)
         gap = next(n for n in range(numbers[0], numbers[-1]) if n not in held)
         raise SourceError(f"{pattern} has {numbers[0]} to {numbers[-1]} but not {gap}")
-    made = _bestsource(
-        pattern, start_number=numbers[0], fpsnum=rate.numerator, fpsden=rate.denominator
-    )
+    made = _bestsource(pattern, start_number=numbers[0])
     clip: vs.VideoNode = made["clip"].std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
     if clip.num_frames != len(numbers):
         raise SourceError(f"{pattern}: read {clip.num_frames} pictures, expected {len(numbers)}")

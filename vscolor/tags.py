@@ -73,7 +73,9 @@ def _specified(props: Mapping[str, object], name: str) -> int | None:
 
 def _full_range(props: Mapping[str, object]) -> bool | None:
     """`_Range` 1 is full; the older `_ColorRange` 1 is limited."""
-    now, before = _number(props, "_Range"), _number(props, "_ColorRange")
+    now = _number(props, "_Range")
     if now is not None:
         return now == 1
+    # Asking for the older one makes VapourSynth warn, so it is not asked for in vain.
+    before = _number(props, "_ColorRange") if "_ColorRange" in props else None
     return None if before is None else before == 0

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
 from math import gcd
 from typing import Final
 
@@ -18,6 +17,7 @@ from vscolor.errors import SettingError
 type Stamp = Callable[[vs.VideoFrame], int]
 
 SCRIPT_TIME_BASE: Final = Fraction(1, 90000)
+MOST_NUDGED: Final = 2
 _MICROSECONDS: Final = 10**6
 _FRAME: Final = re.compile(r"\d+")
 _CLOCK: Final = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)s?")
@@ -34,6 +34,7 @@ class Timeline:
         constant: Whether all frames last equally long.
         rate: Frames a second, the mean where they differ; None where unknown.
         next_tick: When the frame after the last would come, if known.
+        note: What the user should know of how they were found.
     """
 
     time_base: Fraction
@@ -41,6 +42,7 @@ class Timeline:
     constant: bool
     rate: Fraction | None
     next_tick: int | None = None
+    note: str = ""
 
     def seconds(self, frame: int) -> Fraction | None:
         """When `frame` is shown, in seconds; None where only the frames know, or past the end."""
@@ -70,19 +72,22 @@ def of_script(clip: vs.VideoNode) -> Timeline:
     return Timeline(SCRIPT_TIME_BASE, None, False, None)
 
 
-def of_file(ticks: Sequence[int], time_base: Fraction, rate: Fraction) -> Timeline:
+def of_file(told: Sequence[int], time_base: Fraction, rate: Fraction) -> Timeline:
     """The timeline of a file's track.
 
-    Constant-rate tracks whose container rounds (Matroska: to milliseconds) get their exact times
-    back, so that the encoder and the new container know the rate.
+    Frames that share a tick are moved on by one or two. Tracks of constant rate whose container
+    rounds (Matroska: to milliseconds) get their exact times back, so that the encoder and the new
+    container know the rate.
 
     Args:
-        ticks: As the container has them, in presentation order.
+        told: Ticks as the container has them, in presentation order.
         time_base: The container's, in seconds.
         rate: Frames a second as the source filter has it.
     """
-    if any(later <= earlier for earlier, later in pairwise(ticks)):
-        return of_rate(rate, len(ticks))
+    ticks = _rising(told)
+    if max(abs(tick - kept) for tick, kept in zip(told, ticks, strict=True)) > MOST_NUDGED:
+        note = f"the source's times do not rise: {float(rate):.3f} frames/s are taken instead"
+        return replace(of_rate(rate, len(told)), note=note)
     if rate > 0 and (start := _constant_start(ticks, rate * time_base)) is not None:
         base = _common_measure(1 / rate, start * time_base)
         step = round(1 / (rate * base))
@@ -92,6 +97,16 @@ def of_file(ticks: Sequence[int], time_base: Fraction, rate: Fraction) -> Timeli
     last = ticks[-1] - ticks[-2] if len(ticks) > 1 else 0
     after = ticks[-1] + last if last else None
     return Timeline(time_base, ticks, False, rate if rate > 0 else None, after)
+
+
+def _rising(ticks: Sequence[int]) -> list[int]:
+    """Ticks of which none is shared: a frame takes the next free one."""
+    last = ticks[0] - 1
+    kept = []
+    for tick in ticks:
+        last = max(tick, last + 1)
+        kept.append(last)
+    return kept
 
 
 def _constant_start(ticks: Sequence[int], frames_a_tick: Fraction) -> Fraction | None:

@@ -1,0 +1,333 @@
+"""`vscolor colorize`: what of the source arrives in the new file."""
+
+import subprocess
+from fractions import Fraction
+
+import films
+import numpy as np
+import pytest
+import vapoursynth as vs
+
+from vscolor import cli, ffmpeg
+from vscolor.testing import planes_of
+
+MILLISECOND = Fraction(1, 1000)
+TAGS = ("_Matrix", "_Transfer", "_Primaries", "_Range", "_ChromaLocation", "_SARNum", "_SARDen")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+def colorize(source, target, *options):
+    """Run the command in this process, with the model that takes no time."""
+    speed = () if "--preset" in options or target.suffix in STILLS else FAST
+    model = ("--model", "tiny", "--size", "64")
+    return cli.run(["colorize", str(source), str(target), *model, *speed, *options])
+
+
+FAST = ("--preset", "ultrafast")
+STILLS = (".png", ".jpg", ".tif")
+
+
+def digests(path, stream):
+    return [packet.digest for packet in films.packets(path, stream)]
+
+
+def assert_same_times(path, source, since=Fraction(0)):
+    new, old = films.times(path), [t - since for t in films.times(source) if t >= since]
+    assert len(new) == len(old)
+    assert max(abs(a - b) for a, b in zip(new, old, strict=True)) <= MILLISECOND
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rich")
+    return films.rich_film(folder / "rich.mkv", folder)
+
+
+class TestStreams:
+    def test_all_streams_go_along_in_their_order(self, rich, tmp_path):
+        target = tmp_path / "out.mkv"
+        assert colorize(rich, target) == 0
+        for stream in ("a:0", "s:0"):
+            assert digests(target, stream) == digests(rich, stream)
+            assert films.times(target, stream) == films.times(rich, stream)
+        told = films.listing(target)
+        kinds = [line.split(": ")[1] for line in told.splitlines() if "Stream #" in line]
+        assert kinds == ["Audio", "Video", "Subtitle", "Attachment"]
+        for word in ("A film", "(fra)", "font/ttf", "one", "two"):
+            assert word in told
+        assert_same_times(target, rich)
+
+    def test_a_cut_keeps_sound_in_step_and_its_packets_whole(self, rich, tmp_path):
+        target = tmp_path / "out.mkv"
+        assert colorize(rich, target, "--start", "10", "--end", "0:00:00.8") == 0
+        begin = films.times(rich)[10]
+        assert films.times(target) == [t - begin for t in films.times(rich)[10:20]]
+        old = {p.digest: p.pts for p in films.packets(rich, "a:0")}
+        sound = films.packets(target, "a:0")
+        assert len(sound) > 5
+        assert all(abs(p.pts - (old[p.digest] - begin)) <= MILLISECOND for p in sound)
+        frame = Fraction(1024, 44100)
+        assert sound[0].pts < frame
+        assert Fraction(4, 10) - sound[-1].pts < frame * 2
+
+    def test_sound_before_the_picture_does_not_move_it(self, tmp_path):
+        source = films.make(tmp_path / "in.mp4")
+        assert films.times(source, "a:0")[0] < 0
+        for suffix in ("mkv", "mp4"):
+            target = tmp_path / f"out.{suffix}"
+            assert colorize(source, target) == 0
+            assert_same_times(target, source)
+            assert digests(target, "a:0") == digests(source, "a:0")
+
+    def test_a_stream_the_container_refuses_is_named(self, rich, tmp_path, capsys):
+        target = tmp_path / "out.mp4"
+        assert colorize(rich, target) == 1
+        told = capsys.readouterr().err
+        assert "#2 (subtitle, subrip)" in told
+        assert ".mkv" in told
+        assert told.count("\n") == 1
+        assert list(tmp_path.iterdir()) == []
+        assert colorize(rich, target, "--copy", "audio") == 0
+        assert "Subtitle:" not in films.listing(target)
+
+    def test_copy_none_leaves_only_the_picture(self, rich, tmp_path):
+        target = tmp_path / "out.mkv"
+        assert colorize(rich, target, "--copy", "none") == 0
+        assert films.listing(target).count("Stream #") == 1
+
+
+class TestTimes:
+    @pytest.mark.parametrize("container", ["mkv", "mp4"])
+    @pytest.mark.parametrize("made_in", ["mkv", "mp4"])
+    def test_uneven_times_are_kept(self, tmp_path, made_in, container):
+        source = films.make(tmp_path / f"in.{made_in}", chain=films.UNEVEN)
+        steps = {b - a for a, b in zip(films.times(source), films.times(source)[1:], strict=False)}
+        assert len(steps) > 2
+        target = tmp_path / f"out.{container}"
+        assert colorize(source, target) == 0
+        assert_same_times(target, source)
+
+    def test_uneven_times_from_the_middle(self, tmp_path):
+        source = films.make(tmp_path / "in.mkv", chain=films.UNEVEN)
+        target = tmp_path / "out.mp4"
+        assert colorize(source, target, "--start", "12") == 0
+        assert_same_times(target, source, films.times(source)[12])
+
+    @pytest.mark.parametrize("container", ["mkv", "mp4"])
+    def test_film_rate_that_milliseconds_cannot_say(self, tmp_path, container):
+        source = films.make(tmp_path / "in.mkv", rate="24000/1001")
+        target = tmp_path / f"out.{container}"
+        assert colorize(source, target) == 0
+        assert_same_times(target, source)
+        assert "23.98 fps" in films.listing(target)
+
+    @pytest.mark.parametrize("container", ["mkv", "mp4"])
+    def test_a_late_start_is_kept(self, tmp_path, container):
+        source = films.make(tmp_path / "in.ts", "-muxdelay", "0.7")
+        assert films.times(source)[0] > Fraction(1, 2)
+        target = tmp_path / f"out.{container}"
+        assert colorize(source, target) == 0
+        assert_same_times(target, source)
+
+
+class TestTags:
+    @pytest.mark.parametrize(
+        ("pix_fmt", "said"),
+        [
+            ("yuv420p", "range=tv:colorspace=bt709:color_trc=bt709:color_primaries=bt709"),
+            (
+                "yuv420p",
+                "range=pc:colorspace=smpte170m:color_trc=smpte170m:color_primaries=smpte170m",
+            ),
+            (
+                "yuv422p10le",
+                "range=tv:colorspace=bt2020nc:color_trc=bt2020-10:color_primaries=bt2020",
+            ),
+            ("yuv420p", "range=tv"),
+            ("yuv420p", ""),
+        ],
+    )
+    @pytest.mark.parametrize("container", ["mkv", "mp4"])
+    def test_tags_and_shape_are_the_sources(self, tmp_path, pix_fmt, said, container):
+        tagged = f"setparams={said}," if said else ""
+        marks = ("-vf", f"{tagged}setsar=16/15")
+        source = films.make(tmp_path / "in.mkv", *marks, pix_fmt=pix_fmt, frames=3)
+        target = tmp_path / f"out.{container}"
+        assert colorize(source, target) == 0
+        old, new = (films.opened(path).get_frame(0).props for path in (source, target))
+        assert not said or old["_Range"] == int("pc" in said)
+        assert "colorspace" not in said or old["_Matrix"] in (1, 6, 9)
+        assert {tag: new.get(tag) for tag in TAGS} == {tag: old.get(tag) for tag in TAGS}
+
+    def test_chroma_location_is_kept(self, tmp_path):
+        source = films.make(tmp_path / "in.mkv", "-chroma_sample_location", "topleft", frames=3)
+        assert films.opened(source).get_frame(0).props["_ChromaLocation"] == 2
+        target = tmp_path / "out.mkv"
+        assert colorize(source, target) == 0
+        assert films.opened(target).get_frame(0).props["_ChromaLocation"] == 2
+
+
+class TestPicture:
+    @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le"])
+    @pytest.mark.parametrize("lossless", [("--codec", "ffv1"), ("--crf", "0")])
+    def test_luma_is_identical_through_a_lossless_encode(self, tmp_path, pix_fmt, lossless):
+        source = films.make(tmp_path / "in.mkv", pix_fmt=pix_fmt, frames=4)
+        target = tmp_path / "out.mkv"
+        assert colorize(source, target, *lossless) == 0
+        old, new = films.opened(source), films.opened(target)
+        assert new.format.id == old.format.id
+        for n in range(4):
+            before, after = planes_of(old, n), planes_of(new, n)
+            assert np.array_equal(before[0], after[0])
+            assert not np.array_equal(before[1], after[1])
+
+    def test_a_format_the_encoder_lacks_is_converted_with_a_notice(self, tmp_path, capsys):
+        source = tmp_path / "in.mkv"
+        films.make(source, "-c:v", "ffv1", "-strict", "-1", pix_fmt="yuv422p16le", frames=2)
+        assert colorize(source, tmp_path / "out.mkv") == 0
+        assert "libx264 does not take YUV422P16: written as yuv422p10le" in capsys.readouterr().err
+        assert films.opened(tmp_path / "out.mkv").format.id == vs.YUV422P10
+
+    def test_pix_fmt_is_obeyed_or_refused_by_name(self, tmp_path, capsys):
+        source = films.make(tmp_path / "in.mkv", frames=2)
+        assert colorize(source, tmp_path / "a.mkv", "--pix-fmt", "yuv444p10") == 0
+        assert films.opened(tmp_path / "a.mkv").format.id == vs.YUV444P10
+        assert colorize(source, tmp_path / "b.mkv", "--pix-fmt", "yuv411p") == 2
+        assert "--pix-fmt is 'yuv411p'" in capsys.readouterr().err
+
+    def test_rotation_is_applied_once(self, tmp_path):
+        plain = films.make(tmp_path / "plain.mp4", frames=2, sound=False)
+        source = tmp_path / "in.mp4"
+        # The first is how ffmpeg 6 and later are told, the second how earlier ones are.
+        turn = ("-display_rotation", "90", "-i", plain, "-c", "copy")
+        if ffmpeg.run("-v", "error", *map(str, (*turn, source))).returncode:
+            films.run("-i", plain, "-c", "copy", "-metadata:s:v", "rotate=90", source)
+        assert films.opened(source).width == 64
+        assert colorize(source, tmp_path / "out.mp4") == 0
+        turned = films.opened(tmp_path / "out.mp4", apply_rotation=False)
+        assert (turned.width, turned.height) == (64, 96)
+
+    def test_grey_becomes_yuv(self, tmp_path):
+        source = tmp_path / "in.mkv"
+        films.make(source, "-c:v", "ffv1", pix_fmt="gray", frames=2)
+        assert colorize(source, tmp_path / "out.mkv") == 0
+        assert films.opened(tmp_path / "out.mkv").format.id == vs.YUV420P8
+
+
+class TestStills:
+    @pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+    @pytest.mark.parametrize("pix_fmt", ["gray", "rgb24"])
+    def test_one_picture(self, tmp_path, suffix, pix_fmt):
+        source = tmp_path / "in.png"
+        films.run("-f", "lavfi", "-i", "testsrc2=s=64x48", "-pix_fmt", pix_fmt, *ONE, source)
+        target = tmp_path / f"out.{suffix}"
+        assert colorize(source, target) == 0
+        grey, coloured = (films.opened(path).get_frame(0) for path in (source, target))
+        assert (coloured.width, coloured.height) == (64, 48)
+        assert coloured.format.color_family == (vs.YUV if suffix == "jpg" else vs.RGB)
+        assert grey.props["_Range"] == coloured.props.get("_Range", 1) == 1
+        assert list(tmp_path.glob(".*")) == []
+
+    def test_a_series_in_and_out_keeps_its_numbers(self, tmp_path):
+        films.run(
+            *("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", "-start_number", "7"),
+            tmp_path / "in_%03d.png",
+        )
+        pattern = tmp_path / "out_%04d.png"
+        assert colorize(tmp_path / "in_%03d.png", pattern) == 0
+        assert [p.name for p in sorted(tmp_path.glob("out_*"))] == [
+            f"out_{n:04d}.png" for n in range(7, 12)
+        ]
+        assert colorize(tmp_path / "in_%03d.png", tmp_path / "out.mkv", "--fps", "24") == 0
+        assert films.times(tmp_path / "out.mkv")[-1] == Fraction(167, 1000)
+
+    def test_a_gap_in_a_series_is_named(self, tmp_path, capsys):
+        films.run("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", tmp_path / "in_%d.png")
+        (tmp_path / "in_3.png").unlink()
+        assert colorize(tmp_path / "in_%d.png", tmp_path / "out.mkv") == 1
+        assert "has 1 to 5 but not 3" in capsys.readouterr().err
+
+    def test_one_picture_for_a_film_is_refused(self, tmp_path, capsys):
+        source = films.make(tmp_path / "in.mkv", frames=2)
+        assert colorize(source, tmp_path / "out.png") == 2
+        assert "out_%04d.png" in capsys.readouterr().err
+
+    def test_deep_pictures_stay_deep(self, tmp_path):
+        source = tmp_path / "in.png"
+        films.run("-f", "lavfi", "-i", "testsrc2=s=64x48", "-pix_fmt", "gray16be", *ONE, source)
+        assert colorize(source, tmp_path / "out.png") == 0
+        assert films.opened(tmp_path / "out.png").format.id == vs.RGB48
+
+
+ONE = ("-frames:v", "1")
+
+
+class TestScripts:
+    def test_a_script_is_an_input(self, tmp_path):
+        script = tmp_path / "in.vpy"
+        script.write_text(
+            "import vapoursynth as vs\n"
+            "clip = vs.core.std.BlankClip(format=vs.GRAY8, width=64, height=48, length=9,"
+            " color=90, fpsnum=30000, fpsden=1001)\n"
+            "clip.set_output()\n"
+        )
+        assert colorize(script, tmp_path / "out.mp4") == 0
+        assert len(films.times(tmp_path / "out.mp4")) == 9
+        assert "29.97 fps" in films.listing(tmp_path / "out.mp4")
+
+    def test_a_script_of_variable_rate_keeps_its_durations(self, tmp_path):
+        script = tmp_path / "in.vpy"
+        script.write_text(
+            "import vapoursynth as vs\n"
+            "part = vs.core.std.BlankClip(format=vs.GRAY8, width=64, height=48, length=3)\n"
+            "fast, slow = (part.std.AssumeFPS(fpsnum=n) for n in (50, 10))\n"
+            "vs.core.std.Splice([fast, slow], mismatch=True).set_output()\n"
+        )
+        assert colorize(script, tmp_path / "out.mkv") == 0
+        wanted = [0, 20, 40, 60, 160, 260]
+        assert films.times(tmp_path / "out.mkv") == [n * MILLISECOND for n in wanted]
+
+    @pytest.mark.parametrize("body", ["syntax error here", "1 / 0", "import nothing_such", "pass"])
+    def test_a_broken_script_is_one_line(self, tmp_path, capsys, body):
+        script = tmp_path / "in.vpy"
+        script.write_text(body)
+        assert colorize(script, tmp_path / "out.mkv") == 1
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1
+        assert "in.vpy" in told
+
+
+def test_ffmpeg_of_either_age_reads_every_layout():
+    """The FourCC are FFmpeg's: each format survives the way into ffmpeg and out as raw video."""
+    from vscolor import rawvideo
+
+    for layout in rawvideo.LAYOUTS:
+        clip = vs.core.std.BlankClip(format=layout.format_id, width=64, height=48, length=1)
+        written = []
+
+        class Sink:
+            def write(self, data, sink=written):
+                sink.append(bytes(data))
+
+        written.append(rawvideo.ivf_header(layout, 64, 48, Fraction(1, 25)))
+        rawvideo.write_frame(Sink(), clip.get_frame(0), layout, 0)
+        done = subprocess.run(
+            [
+                *(ffmpeg.executable(), "-v", "error", "-f", "ivf", "-c:v", "rawvideo"),
+                *("-i", "pipe:0", "-f", "rawvideo", "-pix_fmt", layout.pix_fmt, "pipe:1"),
+            ],
+            input=b"".join(written),
+            capture_output=True,
+            check=True,
+        )
+        assert done.stdout == b"".join(written)[44:], layout.pix_fmt
+
+
+def test_the_index_is_kept_away_from_the_film(tmp_path):
+    source = films.make(tmp_path / "in.mkv", frames=2)
+    assert colorize(source, tmp_path / "out.mkv") == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mkv", "out.mkv"]

@@ -9,8 +9,9 @@ import vapoursynth as vs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vscolor.blocks import BatchPlan, StillPass, predict_ab
+from vscolor.blocks import BatchPlan, StillPass, predict_lines
 from vscolor.errors import DeviceMemoryError, SettingError
+from vscolor.guided import flat_lines, local_lines
 from vscolor.testing import TinyModel, noise_clip, planes_of
 
 
@@ -37,38 +38,42 @@ class Recorder(TinyModel):
         return super().predict(luma)
 
 
-def still_pass(luma, model=None, check=lambda props: None):
-    return StillPass("colorize", luma, luma, model or TinyModel(), check)
+def still_pass(luma, model=None, check=lambda props: None, edge_aware=True):
+    return StillPass("colorize", luma, luma, model or TinyModel(), edge_aware, check)
 
 
-def direct(luma, n):
-    return TinyModel().predict(planes_of(luma, n)[0][None, None])[0]
+def direct(luma, n, edge_aware):
+    one = planes_of(luma, n)[0][None, None]
+    ab = TinyModel().predict(one)
+    slope, offset = local_lines(one, ab) if edge_aware else flat_lines(ab)
+    return np.concatenate([slope[0], offset[0]], axis=1)
 
 
 @pytest.mark.parametrize(("batch", "lanes"), [(1, 1), (1, 3), (4, 1), (3, 2), (8, 2), (64, 1)])
 @pytest.mark.parametrize("frames", [1, 7, 24])
-def test_every_frame_gets_its_own_colour(batch, lanes, frames):
+@pytest.mark.parametrize("edge_aware", [True, False])
+def test_every_frame_gets_its_own_colour(batch, lanes, frames, edge_aware):
     luma = noise_clip(vs.GRAYS, 32, 16, frames)
-    ab = predict_ab(still_pass(luma), batch, lanes)
-    assert (ab.num_frames, ab.width, ab.height) == (frames, 8, 4)
+    lines = predict_lines(still_pass(luma, edge_aware=edge_aware), batch, lanes)
+    assert (lines.num_frames, lines.width, lines.height) == (frames, 8, 8)
     order = list(range(frames))
     random.Random(3).shuffle(order)
     for n in order:
-        assert np.array_equal(planes_of(ab, n)[1:], direct(luma, n))
+        assert np.array_equal(planes_of(lines, n)[1:], direct(luma, n, edge_aware))
 
 
 def test_batches_have_one_shape_and_run_once_in_a_straight_pass():
     model = Recorder()
     luma = noise_clip(vs.GRAYS, 32, 16, 10)
-    for frame in predict_ab(still_pass(luma, model), batch=4, lanes=1).frames():
+    for frame in predict_lines(still_pass(luma, model), batch=4, lanes=1).frames():
         frame.close()
     assert model.batches == [(4, 1, 16, 32)] * 3
 
 
 def test_durations_survive():
     luma = noise_clip(vs.GRAYS, 32, 16, 10)
-    ab = predict_ab(still_pass(luma), batch=4, lanes=2)
-    assert (ab.fps_num, ab.fps_den) == (luma.fps_num, luma.fps_den)
+    lines = predict_lines(still_pass(luma), batch=4, lanes=2)
+    assert (lines.fps_num, lines.fps_den) == (luma.fps_num, luma.fps_den)
 
 
 @pytest.mark.parametrize(("batch", "lanes"), [(1, 2), (4, 1)])
@@ -80,10 +85,10 @@ def test_a_refused_frame_is_named(batch, lanes):
         if "Bad" in props:
             raise SettingError("it is bad")
 
-    ab = predict_ab(still_pass(marked, check=check), batch, lanes)
-    planes_of(ab, 0)
+    lines = predict_lines(still_pass(marked, check=check), batch, lanes)
+    planes_of(lines, 0)
     with pytest.raises(vs.Error, match="colorize: frame 9: it is bad"):
-        planes_of(ab, 9)
+        planes_of(lines, 9)
 
 
 def test_out_of_memory_names_batch_and_size():
@@ -91,9 +96,9 @@ def test_out_of_memory_names_batch_and_size():
         def predict(self, luma):
             raise DeviceMemoryError("cuda", 4, 256, 448)
 
-    ab = predict_ab(still_pass(noise_clip(vs.GRAYS, 32, 16, 4), Greedy()), 4, 1)
+    lines = predict_lines(still_pass(noise_clip(vs.GRAYS, 32, 16, 4), Greedy()), 4, 1)
     with pytest.raises(vs.Error, match=r"colorize: out of memory.*batch=.*size="):
-        planes_of(ab, 0)
+        planes_of(lines, 0)
 
 
 def test_lanes_work_at_the_same_time():
@@ -107,6 +112,6 @@ def test_lanes_work_at_the_same_time():
 
     vs.core.num_threads = 4
     luma = noise_clip(vs.GRAYS, 32, 16, 8)
-    for frame in predict_ab(still_pass(luma, Meeting()), batch=1, lanes=2).frames(prefetch=4):
+    for frame in predict_lines(still_pass(luma, Meeting()), batch=1, lanes=2).frames(prefetch=4):
         frame.close()
     assert not meeting.broken

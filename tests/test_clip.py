@@ -39,7 +39,8 @@ def random_ab(width, height, spread=80, seed=7):
 
 def merged(clip, ab, gain=1.0, format=None):
     film = core.inspect(clip)
-    return core.merge(film, ab, gain, core.merge_format(film, format))
+    lines = vs.core.std.StackVertical([ab.std.BlankClip(), ab])
+    return core.merge(film, film, lines, gain, core.merge_format(film, format))
 
 
 FORMATS_444 = [vs.YUV444P8, vs.YUV444P10, vs.YUV444P12, vs.YUV444P16, vs.YUV444PH, vs.YUV444PS]

@@ -15,6 +15,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor.errors import SettingError, VscolorError
+from vscolor.guided import flat_lines, local_lines
 from vscolor.models.base import Array, StillModel
 
 BATCHES_KEPT = 4
@@ -59,6 +60,7 @@ class StillPass:
         witness: The source, as long as `luma`; its frames' properties are given to `check`, its
             pixels are not read.
         model: The model.
+        edge_aware: Whether colour follows luma's edges (see `vscolor.guided`).
         check: Raises a `VscolorError` for a frame that must not be coloured.
     """
 
@@ -66,15 +68,16 @@ class StillPass:
     luma: vs.VideoNode
     witness: vs.VideoNode
     model: StillModel
+    edge_aware: bool
     check: Callable[[vs.FrameProps], None]
 
 
-def predict_ab(work: StillPass, batch: int, lanes: int) -> vs.VideoNode:
+def predict_lines(work: StillPass, batch: int, lanes: int) -> vs.VideoNode:
     """Run a still model over a clip.
 
     Returns:
-        YUV444PS with a* and b* in planes 1 and 2, at 1/`ab_stride` of luma's size. A frame that
-        fails raises `vs.Error`.
+        YUV444PS at 1/`ab_stride` of luma's size and twice as high: a* and b* in planes 1 and 2,
+        as lines in f(Y), slopes above offsets. A frame that fails raises `vs.Error`.
     """
     plan = BatchPlan(work.luma.num_frames, batch, lanes)
     padded = replace(
@@ -91,7 +94,7 @@ def _lane(work: StillPass, plan: BatchPlan, lane: int) -> list[vs.VideoNode]:
     the core stacks and crops it, and NumPy sees `[B,1,h,w]` without a copy of its own.
     """
     stride, offsets = work.model.grid.ab_stride, plan.members(lane)
-    width, height = work.luma.width // stride, work.luma.height // stride
+    width, height = work.luma.width // stride, 2 * work.luma.height // stride
     template = vs.core.std.BlankClip(
         work.luma,
         width,
@@ -107,11 +110,13 @@ def _lane(work: StillPass, plan: BatchPlan, lane: int) -> list[vs.VideoNode]:
             for offset, frame in zip(offsets, witnesses, strict=True):
                 _check_numbered(n * plan.cycle + offset, frame.props, work.check)
             tall = np.asarray(luma[0])
-            ab = work.model.predict(tall.reshape(plan.batch, 1, -1, tall.shape[1]))
+            stack = tall.reshape(plan.batch, 1, -1, tall.shape[1])
+            ab = work.model.predict(stack)
         except VscolorError as error:
             # The core cuts long messages, and a chain of tracebacks would push this one out.
             raise vs.Error(f"{work.caller}: {error}") from None
-        return _pack(blank, ab)
+        lines = local_lines(stack, ab) if work.edge_aware else flat_lines(ab)
+        return _pack(blank, np.concatenate(lines, axis=2))
 
     luma = _stack([_every(work.luma, plan.cycle, o) for o in offsets])
     witnesses = [_every(work.witness, plan.cycle, o) for o in offsets]
@@ -130,12 +135,13 @@ def _check_numbered(n: int, props: vs.FrameProps, check: Callable[[vs.FrameProps
         raise SettingError(f"frame {n}: {error}") from error
 
 
-def _pack(template: vs.VideoFrame, ab: Array) -> vs.VideoFrame:
+def _pack(template: vs.VideoFrame, lines: Array) -> vs.VideoFrame:
     """A batch's `[B,2,h,w]` as the chroma of one frame, its members one above the other."""
     frame = template.copy()
     for plane in (1, 2):
         target = np.asarray(frame[plane])
-        np.copyto(target.reshape(ab.shape[0], -1, target.shape[1], copy=False), ab[:, plane - 1])
+        members = target.reshape(lines.shape[0], -1, target.shape[1], copy=False)
+        np.copyto(members, lines[:, plane - 1])
     return frame
 
 

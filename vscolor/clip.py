@@ -14,6 +14,7 @@ import vapoursynth as vs
 import vsutil
 
 from vscolor.color import (
+    LINE_EXPR,
     Colorimetry,
     chroma_code_range,
     chroma_exprs,
@@ -251,32 +252,51 @@ def from_yuv(coloured: vs.VideoNode, film: Film) -> vs.VideoNode:
     return rgb.std.CopyFrameProps(film.clip)
 
 
-def merge(film: Film, ab: vs.VideoNode, gain: float, fmt: vs.VideoFormat) -> vs.VideoNode:
+def merge(
+    film: Film, seen: Film, lines: vs.VideoNode, gain: float, fmt: vs.VideoFormat
+) -> vs.VideoNode:
     """Put predicted colour under the film's untouched luma.
 
     Args:
         film: The source, YUV or GRAY.
-        ab: a* and b* in planes 1 and 2 of a float 4:4:4 clip of any size.
+        seen: What the model saw: the film itself or its guide. Colour is drawn along its luma.
+        lines: Colour as lines in f(Y) of `seen`, as `blocks.predict_lines` makes it.
         gain: Factor on a* and b*; 0 makes chroma exactly neutral.
         fmt: YUV format of the result, of the film's depth.
     """
-    luma = luma_of(film)
     bits = fmt.bits_per_sample if fmt.sample_type == vs.INTEGER else None
-    grid = _to_chroma_grid(film, _bare_luma(film), fmt)
     gray = vs.core.query_video_format(vs.GRAY, fmt.sample_type, fmt.bits_per_sample).id
-    a, b = (_to_chroma_grid(film, ab.std.ShufflePlanes(p, vs.GRAY), fmt) for p in (1, 2))
+    grid = _to_chroma_grid(film, _bare_luma(film), fmt)
+    f = _lab_f(grid, film.colorimetry)
+    if seen is film:
+        ab = _draw_lines(film, f, lines, fmt)
+    else:
+        guide = _to_chroma_grid(film, _bare_luma(seen), fmt)
+        ab = _draw_lines(film, _lab_f(guide, seen.colorimetry), lines, fmt)
     if gain == 0:
         # Exactly neutral, where the arithmetic would leave float chroma at 1e-8. It still asks
-        # for a and b, so that a frame which must be refused is.
+        # for colour, so that a frame which must be refused is.
         neutral = 0.0 if bits is None else chroma_code_range(bits, film.colorimetry.full_range)[0]
-        planes = [vs.core.std.Expr([grid, a, b], f"{neutral}", gray)] * 2
+        planes = [vs.core.std.Expr([grid, *ab], f"{neutral}", gray)] * 2
     else:
-        f = _lab_f(grid, film.colorimetry)
-        rgb = [vs.core.std.Expr([f, a, b], e) for e in encoded_rgb_exprs(film.colorimetry, gain)]
+        rgb = [vs.core.std.Expr([f, *ab], e) for e in encoded_rgb_exprs(film.colorimetry, gain)]
         planes = [
             vs.core.std.Expr([*rgb, grid], e, gray) for e in chroma_exprs(film.colorimetry, bits)
         ]
-    return _tag(vs.core.std.ShufflePlanes([luma, *planes], [0, 0, 0], vs.YUV), film)
+    return _tag(vs.core.std.ShufflePlanes([luma_of(film), *planes], [0, 0, 0], vs.YUV), film)
+
+
+def _draw_lines(
+    film: Film, f: vs.VideoNode, lines: vs.VideoNode, fmt: vs.VideoFormat
+) -> list[vs.VideoNode]:
+    """a* and b* on the chroma grid: the lines scaled up and evaluated at f."""
+    half = lines.height // 2
+    tops = [lines.std.CropAbs(lines.width, half, top=top) for top in (0, half)]
+    drawn = []
+    for plane in (1, 2):
+        terms = [_to_chroma_grid(film, t.std.ShufflePlanes(plane, vs.GRAY), fmt) for t in tops]
+        drawn.append(vs.core.std.Expr([f, *terms], LINE_EXPR))
+    return drawn
 
 
 def _to_chroma_grid(film: Film, clip: vs.VideoNode, fmt: vs.VideoFormat) -> vs.VideoNode:

@@ -206,7 +206,7 @@ def luma_to_lab_f(luma: ArrayLike, linear: bool) -> Float:
     return lab_f(y if linear else decode_srgb(y))
 
 
-# Below, the same in reverse Polish notation for `std.Expr`: x, y, z, a are its first four clips.
+# Below, the same in reverse Polish notation for `std.Expr`: x, y, z, a are its clips in turn.
 
 
 def _decode_expr(linear: bool) -> str:
@@ -247,6 +247,10 @@ def _encode_expr() -> str:
     horner = f"dup {c[-1]} * {c[-2]} + {middle} * {c[0]} +"
     bounded = f"dup {SRGB_LINEAR_KNEE} max {ENCODE_LIMIT} min sqrt sqrt"
     return f"dup {SRGB_LINEAR_KNEE} > swap {bounded} {horner} swap {SRGB_SLOPE} * ?"
+
+
+# a* or b* from f(Y) (x), slope (y) and offset (z), see `vscolor.guided`.
+LINE_EXPR = "x y * z +"
 
 
 def encoded_rgb_exprs(colorimetry: Colorimetry, gain: float) -> tuple[str, str, str]:

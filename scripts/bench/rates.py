@@ -1,0 +1,166 @@
+"""Frames a second: the merge, the filter, the bare model, and a whole encode."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import films
+import numpy as np
+import onnxruntime as ort
+import vapoursynth as vs
+
+from vscolor import clip as flow
+from vscolor import colorize
+from vscolor.models.mini.adapter import ONNX_FILE, TORCH_FILE
+from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE
+
+MODEL_SIZE = (448, 256)
+HD = (1920, 1080)
+TEMPERATURE = np.array(DEFAULT_TEMPERATURE, np.float32)
+
+type Luma = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+type Measures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Work to be timed.
+
+    Attributes:
+        prepare: Makes what one round needs, off the clock, and returns the round.
+        frames: How many frames a round is.
+    """
+
+    prepare: Callable[[], Callable[[], None]]
+    frames: int
+
+
+def best_of(rounds: int, tasks: dict[str, Task]) -> Measures:
+    """The best rate of each task, in frames a second.
+
+    They take turns in short rounds, so that a disturbance meets all of them and not one.
+    """
+    for task in tasks.values():
+        task.prepare()()
+    best = dict.fromkeys(tasks, 0.0)
+    for _ in range(rounds):
+        for name, task in tasks.items():
+            best[name] = max(best[name], per_second(task.prepare(), task.frames))
+    return best
+
+
+def per_second(work: Callable[[], None], frames: int) -> float:
+    """Frames a second of work that takes `frames` frames."""
+    start = time.perf_counter()
+    work()
+    return frames / (time.perf_counter() - start)
+
+
+def drain(clip: vs.VideoNode) -> None:
+    """Ask for all frames in order, as many at once as there are threads."""
+    for frame in clip.frames(close=True):
+        del frame
+
+
+def merge_only(film: vs.VideoNode) -> Task:
+    """The merge on fresh nodes, luma and colour from memory."""
+    seen = flow.inspect(film)
+    width, height = MODEL_SIZE
+    colour = vs.core.std.BlankClip(
+        None, width // 4, height // 2, vs.YUV444PS, film.num_frames, color=[0, 20, -30], keep=True
+    )
+    return Task(lambda: partial(drain, flow.merge(seen, seen, colour, 1, film.format)), len(film))
+
+
+def whole_filter(film: vs.VideoNode) -> Task:
+    """`colorize` on fresh nodes: a second pass over one would read its cache."""
+    return Task(lambda: partial(drain, colorize(film, device="cpu", runtime="onnx")), len(film))
+
+
+def lumas_of(film: vs.VideoNode) -> list[Luma]:
+    """What the model sees of the first frames."""
+    width, height = MODEL_SIZE
+    seen = flow.model_luma(flow.inspect(film), height, width)[: films.HELD_FRAMES]
+    return [np.array(f[0])[None, None] for f in seen.frames(close=True)]
+
+
+def bare_default(lumas: list[Luma], model: bytes, frames: int) -> Task:
+    """The loop everyone writes: one session with default options, one frame after another."""
+    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+
+    def loop() -> None:
+        for n in range(frames):
+            _predict(session, lumas[n % len(lumas)])
+
+    return Task(lambda: loop, frames)
+
+
+def bare_threads(lumas: list[Luma], model: bytes, frames: int, threads: int) -> Task:
+    """The fastest plain loop: a frame on each core, each by one thread."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def loop() -> None:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda n: _predict(session, lumas[n % len(lumas)]), range(frames)))
+
+    return Task(lambda: loop, frames)
+
+
+def _predict(session: ort.InferenceSession, luma: Luma) -> None:
+    session.run(["ab"], {"luma": luma, "temperature": TEMPERATURE})
+
+
+def filter_rates(path: Path, frames: int, rounds: int) -> Measures:
+    """Merge, bare model and filter, at the model's size and at 1080p, all in one run."""
+    small, large = films.held(path, *MODEL_SIZE, frames), films.held(path, *HD, frames)
+    lumas, model = lumas_of(small), ONNX_FILE.read_bytes()
+    return best_of(
+        rounds,
+        {
+            "merge_1080p": merge_only(large),
+            "bare_default": bare_default(lumas, model, frames),
+            "bare_threads": bare_threads(lumas, model, frames, vs.core.num_threads),
+            "colorize_448x256": whole_filter(small),
+            "colorize_1080p": whole_filter(large),
+        },
+    )
+
+
+def head_rates(path: Path, frames: int, rounds: int) -> Measures:
+    """The embedded model, and the same network with a plain 2-channel head."""
+    from vscolor.models.mini import graph
+
+    lumas = lumas_of(films.held(path, *MODEL_SIZE, films.HELD_FRAMES))
+    plain = graph.build(TORCH_FILE, plain_head=True).SerializeToString()
+    bins = ONNX_FILE.read_bytes()
+    return best_of(
+        rounds,
+        {
+            "bins": bare_default(lumas, bins, frames),
+            "plain": bare_default(lumas, plain, frames),
+            "bins_one_thread": bare_threads(lumas, bins, frames, 1),
+            "plain_one_thread": bare_threads(lumas, plain, frames, 1),
+        },
+    )
+
+
+def encode_rate(film: Path, target: Path, frames: int) -> float:
+    """Frames a second of the user's command, from its start to the finished file."""
+    command = [sys.executable, "-c", "from vscolor.cli import main; main()", "colorize"]
+    options = ["--codec", "h264", "--preset", "veryfast", "--crf", "18", "--quiet"]
+    where = ["--device", "cpu", "--runtime", "onnx"]
+    call = [*command, *options, *where, str(film), str(target)]
+    return per_second(lambda: void(subprocess.run(call, check=True)), frames)
+
+
+def void(_result: object) -> None:
+    """Drop a result."""

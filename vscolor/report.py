@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vscolor.errors import VscolorError
 
 TOP_LEFT = 7
-BT601, BT709 = 6, 1
+BT601, BT709, UNSPECIFIED = 6, 1, 2
 
 
 class ReportError(VscolorError):
@@ -56,8 +56,9 @@ def _rgb(clip: vs.VideoNode) -> vs.VideoNode:
     """As 8-bit RGB, by the clip's own matrix or the usual guess."""
     guess = BT709 if clip.width > 1024 or clip.height > 576 else BT601
     with clip.get_frame(0) as frame:
-        said = frame.props.get("_Matrix", 2)
-    matrix = {} if said != 2 else {"matrix_in": guess}
+        said = frame.props.get("_Matrix", UNSPECIFIED)
+    unsaid = said == UNSPECIFIED and clip.format.color_family == vs.YUV
+    matrix = {"matrix_in": guess} if unsaid else {}
     return clip.resize.Spline36(format=vs.RGB24, **matrix)
 
 

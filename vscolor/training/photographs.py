@@ -25,10 +25,11 @@ SUFFIXES = frozenset({".webp", ".jpg", ".jpeg", ".png"})
 STORED_SIDE = 160
 """Short side in the cache, in pixels; crops are 128 to 160."""
 
-MIN_CHROMA, MIN_SPREAD = 5.0, 5.0
-"""Mean and standard deviation of ab below which a photograph counts as grey or toned.
+MIN_SPREAD = 3.0
+"""Standard deviation of ab below which a photograph counts as grey or toned.
 
-Such pictures are black-and-white or sepia prints; they teach that the world is brown.
+Such pictures are black-and-white or sepia prints; they teach that the world is brown. Mean chroma
+says less: a cat on snow has little, and the network must learn that snow and studio walls are grey.
 """
 
 
@@ -40,14 +41,12 @@ class Photographs:
         pixels: All sRGB bytes in a row.
         places: Offset, height and width of each picture, `[N,3]`.
         names: File names.
-        chroma: Mean chroma of each picture, in ab units, `[N]`.
         spread: Standard deviation of ab in each picture, `[N]`.
     """
 
     pixels: Bytes
     places: NDArray[np.int64]
     names: tuple[str, ...]
-    chroma: NDArray[np.float32]
     spread: NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -87,30 +86,27 @@ def build_cache(folder: Path, cache: Path) -> None:
     if not paths:
         raise FileNotFoundError(f"build_cache: no picture (.webp, .jpg, .png) in {folder}")
     cache.mkdir(parents=True, exist_ok=True)
-    places, tone, offset = [], [], 0
+    places, spread, offset = [], [], 0
     with (cache / "pixels.part").open("wb") as file:
         for path in paths:
             rgb = read_picture(path)
             file.write(rgb.tobytes())
             places.append((offset, *rgb.shape[:2]))
             offset += rgb.size
-            ab = _small_ab(rgb, 32)
-            tone.append((np.hypot(ab[:, 0], ab[:, 1]).mean(), np.sqrt(ab.var(axis=0).sum())))
+            spread.append(np.sqrt(_small_ab(rgb, 32).var(axis=0).sum()))
     np.save(cache / "places.npy", np.array(places, dtype=np.int64))
-    np.save(cache / "tone.npy", np.array(tone, dtype=np.float32))
+    np.save(cache / "spread.npy", np.array(spread, dtype=np.float32))
     (cache / "pixels.part").replace(cache / "pixels.bin")
     (cache / "names.json").write_text(json.dumps([p.name for p in paths]))
 
 
 def open_cache(cache: Path) -> Photographs:
     """Map a cache that `build_cache` wrote."""
-    tone = np.load(cache / "tone.npy")
     return Photographs(
         np.memmap(cache / "pixels.bin", dtype=np.uint8, mode="r"),
         np.load(cache / "places.npy"),
         tuple(json.loads((cache / "names.json").read_text())),
-        tone[:, 0],
-        tone[:, 1],
+        np.load(cache / "spread.npy"),
     )
 
 
@@ -134,8 +130,7 @@ def shares(photographs: Photographs, weights: dict[str, float]) -> NDArray[np.fl
         weights: Relative weight of a picture of a collection; 1 where the collection is absent.
     """
     weight = np.array([weights.get(source_of(name), 1.0) for name in photographs.names])
-    toned = (photographs.chroma < MIN_CHROMA) | (photographs.spread < MIN_SPREAD)
-    weight = np.where(toned, 0.0, weight)
+    weight = np.where(photographs.spread < MIN_SPREAD, 0.0, weight)
     if not weight.any():
         raise ValueError("open_folder: every photograph is grey or toned, nothing to learn from")
     return np.asarray(weight / weight.sum(), dtype=np.float64)

@@ -1,0 +1,186 @@
+"""Make flicker, take it away again, and print what is left: a table per clip and kind.
+
+`python scripts/bench/stability.py --clips DIR [--methods motion] [--frames 48] [--json OUT]`
+
+True colour gets flicker of three kinds (seeded): `global`, shifts of the whole frame by up to 12
+levels; `modes`, a third of the picture jumps to another colour in three of ten frames; `pulse`, a
+slow sine of 8 levels. `mini` is the clip's own luma coloured frame by frame. Warp error is on ab,
+along the source's motion, cuts left out, over mean squared chroma; `excess` is how much of the
+flicker's excess over true colour is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vscolor import color, colorize, stabilize
+from vscolor.metrics import temporal
+from vscolor.scenes import mark_detected, marked_cuts
+
+SHORT_SIDE = 256
+SEED = 1
+KINDS = ("global", "modes", "pulse", "mini")
+
+type Frames = list[NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One clip, kind and method."""
+
+    clip: str
+    kind: str
+    method: str
+    warp_true: float
+    warp_before: float
+    warp_after: float
+    psnr_before: float
+    psnr_after: float
+    pulsing_before: float
+    pulsing_after: float
+    milliseconds: float
+
+    @property
+    def excess_gone(self) -> float:
+        """Part of the flicker's excess warp error that is gone."""
+        excess = self.warp_before - self.warp_true
+        return (self.warp_before - self.warp_after) / excess if excess > 0 else float("nan")
+
+
+def open_small(path: Path, frames: int) -> vs.VideoNode:
+    """The first frames of a film at the size it is judged at."""
+    clip = vs.core.bs.VideoSource(str(path))[:frames]
+    width = round(clip.width * SHORT_SIDE / clip.height / 16) * 16
+    return clip.resize.Bicubic(width, SHORT_SIDE, vs.YUV444P16, matrix=1, range=0)
+
+
+def flicker(clip: vs.VideoNode, kind: str) -> vs.VideoNode:
+    """Add flicker of a kind to a clip's chroma."""
+    if kind == "mini":
+        return colorize(clip)
+    rng = np.random.default_rng(SEED)
+    shifts = rng.uniform(-12, 12, (clip.num_frames, 2))
+    other = rng.random(clip.num_frames) < 0.3
+    angle = 2 * np.pi * np.arange(clip.num_frames) / 40
+    waves = 8 * np.stack([np.sin(angle), np.cos(angle)], axis=1)
+
+    def disturb(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        frame = f.copy()
+        for p, sign in ((1, 1), (2, -1)):
+            plane = np.asarray(frame[p])
+            moved = plane.astype(np.float32)
+            if kind == "modes":
+                third = plane.shape[1] // 3
+                moved[:, third : 2 * third] += 25 * 256 * sign * other[n]
+            else:
+                moved += 256 * (shifts if kind == "global" else waves)[n, p - 1]
+            plane[...] = np.clip(np.round(moved), 0, 65535)
+        return frame
+
+    return clip.std.ModifyFrame(clip, disturb)
+
+
+def read(clip: vs.VideoNode) -> tuple[Frames, Frames]:
+    """RGB 0..1 and ab of all frames."""
+    rgb = []
+    for frame in clip.resize.Bicubic(format=vs.RGBS, matrix_in=1).frames(close=True):
+        planes = [np.asarray(frame[p]) for p in range(3)]
+        rgb.append(np.clip(np.stack(planes, -1), 0, 1).astype(np.float32))
+    return rgb, [color.srgb_to_lab(f)[..., 1:].astype(np.float32) for f in rgb]
+
+
+def psnr(frames: Frames, truth: Frames) -> float:
+    """PSNR of RGB over all frames, dB; of the pooled error, since some frames have none."""
+    error = np.mean([float(((f - t) ** 2).mean()) for f, t in zip(frames, truth, strict=True)])
+    return float(10 * np.log10(1 / max(error, 1e-10)))
+
+
+class Judge:
+    """A clip's true colour, luma and cuts, against which results are held."""
+
+    def __init__(self, clip: vs.VideoNode) -> None:
+        """Read the clip once."""
+        self.rgb, self.ab = read(clip)
+        grey = clip.resize.Bicubic(format=vs.GRAY8)
+        self.lumas = [np.array(frame[0]) for frame in grey.frames(close=True)]
+        self.cuts = {n for n, cut in marked_cuts(mark_detected(clip)) if cut}
+
+    def warp(self, ab: Frames) -> float:
+        """Warp error over mean squared chroma."""
+        error = temporal.warp_error(ab, self.lumas, self.cuts)
+        return error / max(temporal.mean_squared_chroma(ab), 1e-6)
+
+
+def measure(path: Path, frames: int, methods: list[str]) -> list[Row]:
+    """All kinds and methods on one clip."""
+    clip = open_small(path, frames)
+    judge = Judge(clip)
+    rows = []
+    for kind in KINDS:
+        rgb, ab = read(flicker(clip, kind))
+        for method in methods:
+            begin = time.perf_counter()
+            steady_rgb, steady_ab = read(stabilize(flicker(clip, kind), method))
+            seconds = time.perf_counter() - begin
+            rows.append(
+                Row(
+                    path.stem,
+                    kind,
+                    method,
+                    judge.warp(judge.ab),
+                    judge.warp(ab),
+                    judge.warp(steady_ab),
+                    psnr(rgb, judge.rgb),
+                    psnr(steady_rgb, judge.rgb),
+                    temporal.pulsing(ab, judge.ab),
+                    temporal.pulsing(steady_ab, judge.ab),
+                    1000 * seconds / len(rgb),
+                )
+            )
+    return rows
+
+
+HEADER = (
+    "| clip | kind | method | warp true | before | after | excess gone | PSNR before | after "
+    "| pulsing before | after | ms |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def line(row: Row) -> str:
+    """A row in Markdown."""
+    return (
+        f"| {row.clip} | {row.kind} | {row.method} | {row.warp_true:.4f} | {row.warp_before:.4f} "
+        f"| {row.warp_after:.4f} | {row.excess_gone:.0%} | {row.psnr_before:.2f} "
+        f"| {row.psnr_after:.2f} | {row.pulsing_before:.2f} | {row.pulsing_after:.2f} "
+        f"| {row.milliseconds:.0f} |"
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--clips", type=Path, required=True, help="folder of colour films")
+    parser.add_argument("--methods", default="motion", help="comma-separated")
+    parser.add_argument("--frames", type=int, default=48, help="of each film")
+    parser.add_argument("--json", type=Path, help="write all figures here too")
+    options = parser.parse_args()
+    rows: list[Row] = []
+    print(HEADER)
+    for path in sorted(options.clips.glob("*.mp4")):
+        for row in measure(path, options.frames, options.methods.split(",")):
+            print(line(row), flush=True)
+            rows.append(row)
+    if options.json:
+        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+
+
+if __name__ == "__main__":
+    main()

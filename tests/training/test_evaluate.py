@@ -11,6 +11,7 @@ from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 
 from vscolor.models.mini.adapter import TORCH_FILE
+from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE
 from vscolor.training import evaluate
 
 
@@ -70,3 +71,14 @@ def test_empty_folder_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["evaluate", str(TORCH_FILE), str(tmp_path)])
     with pytest.raises(SystemExit, match="no picture"):
         evaluate.main()
+
+
+def test_colour_is_believable():
+    predict = evaluate.predictor(TORCH_FILE, DEFAULT_TEMPERATURE)
+    names = ("astronaut", "chelsea", "coffee", "rocket")
+    rows = [evaluate.judge(half_size(name), predict, 192) for name in names]
+    score = evaluate.score(rows)
+    assert score.gain > 0.5
+    assert score.below_grey > 0.05
+    assert 0.3 < score.colourfulness < 1.2
+    assert all(row.numbers[4] < 1.2 * row.numbers[5] for row in rows), "none far worse than grey"

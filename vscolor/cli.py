@@ -13,8 +13,8 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 import vapoursynth as vs
 
-from vscolor import console, convert, demo, doctor, pipe
-from vscolor.convert import Look
+from vscolor import console, convert, demo, doctor, pipe, shots
+from vscolor.convert import Look, Steadiness
 from vscolor.errors import SettingError, VscolorError
 from vscolor.plan import Copy, Settings
 
@@ -47,6 +47,14 @@ Batch = Annotated[
 Strength = Annotated[float, _option("0 neutral grey to 1 the model's colour; default 1.", LOOK)]
 Saturation = Annotated[float, _option("Factor on colourfulness, 0 to 4; default 1.", LOOK)]
 Temperature = Annotated[float | None, _option("Of the annealed mean; lower is more vivid.", LOOK)]
+EdgeAware = Annotated[
+    bool,
+    _option(
+        "Whether colour follows the film's own edges; default: it does.",
+        LOOK,
+        "--edge-aware/--no-edge-aware",
+    ),
+]
 Device = Annotated[
     str | None, _option("cpu, cuda, cuda:N, dml or coreml; default: the best there is.", LOOK)
 ]
@@ -60,6 +68,59 @@ Format = Annotated[
     ),
 ]
 Weights = Annotated[Path | None, _option("A weight file in place of the model's own.", LOOK)]
+Codec = Annotated[
+    str | None,
+    _option("An ffmpeg encoder, or h264, h265, av1, vp9, prores; default h264.", ENCODING),
+]
+Crf = Annotated[
+    float | None, _option("Quality, lower is better; 0 is lossless with h264 and h265.", ENCODING)
+]
+Preset = Annotated[str | None, _option("The encoder's speed.", ENCODING)]
+PixFmt = Annotated[
+    str | None, _option("FFmpeg's name of the pixel format; default: the source's.", ENCODING)
+]
+EncoderArgs = Annotated[str, _option('More for the encoder, such as "-tune grain".', ENCODING)]
+CopyStreams = Annotated[
+    Copy, _option("Streams that go along: all (default), audio or none.", ENCODING)
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        help="First frame (120) or time (1:02.5, 12s) to write. Times count from the first "
+        "frame; the new file begins at zero there.",
+        show_default=False,
+    ),
+]
+End = Annotated[
+    str | None, typer.Option(help="First frame or time not to write.", show_default=False)
+]
+Fps = Annotated[
+    str | None,
+    typer.Option(
+        help="Rate of a numbered series, as 24 or 24000/1001; default 25.", show_default=False
+    ),
+]
+Scenes = Annotated[
+    Path | None,
+    _option(
+        "List of cuts that steadying stops at (qpfile, PySceneDetect CSV, scxvid log, numbers); "
+        "default: they are found.",
+        LOOK,
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", "-y", help="Replace OUT.", show_default=False)
+]
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="IN",
+        help="A film, a picture, a numbered series (frame_%04d.png) or a script (.vpy).",
+    ),
+]
+Target = Annotated[
+    Path, typer.Argument(metavar="OUT", help="A film, a picture or a numbered series.")
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", show_default=False)
 ]
@@ -92,17 +153,8 @@ def root(
 
 @app.command("colorize")
 def colorize_command(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="IN",
-            help="A film, a picture, a numbered series (frame_%04d.png) or a script (.vpy).",
-        ),
-    ],
-    target: Annotated[
-        Path,
-        typer.Argument(metavar="OUT", help="A film, a picture or a numbered series."),
-    ],
+    source: Source,
+    target: Target,
     *,
     model: Model = "mini",
     size: Size = 256,
@@ -110,6 +162,7 @@ def colorize_command(
     strength: Strength = 1.0,
     saturation: Saturation = 1.0,
     temperature: Temperature = None,
+    edge_aware: EdgeAware = True,
     device: Device = None,
     runtime: Runtime = None,
     format_name: Format = None,
@@ -118,49 +171,27 @@ def colorize_command(
         Path | None,
         _option("A cleaned version of IN, as long, that the model looks at instead.", LOOK),
     ] = None,
-    codec: Annotated[
+    stabilize: Annotated[
         str | None,
-        _option("An ffmpeg encoder, or h264, h265, av1, vp9, prores; default h264.", ENCODING),
+        _option("Steady the colour afterwards: motion. Default: each frame on its own.", LOOK),
     ] = None,
-    crf: Annotated[
-        float | None,
-        _option("Quality, lower is better; 0 is lossless with h264 and h265.", ENCODING),
-    ] = None,
-    preset: Annotated[str | None, _option("The encoder's speed.", ENCODING)] = None,
-    pix_fmt: Annotated[
-        str | None,
-        _option("FFmpeg's name of the pixel format; default: the source's.", ENCODING),
-    ] = None,
-    encoder_args: Annotated[
-        str, _option('More for the encoder, such as "-tune grain".', ENCODING)
-    ] = "",
-    copy: Annotated[
-        Copy, _option("Streams that go along: all (default), audio or none.", ENCODING)
-    ] = Copy.ALL,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            help="First frame (120) or time (1:02.5, 12s) to write. Times count from the first "
-            "frame; the new file begins at zero there.",
-            show_default=False,
-        ),
-    ] = None,
-    end: Annotated[
-        str | None,
-        typer.Option(help="First frame or time not to write.", show_default=False),
-    ] = None,
-    fps: Annotated[
-        str | None,
-        typer.Option(
-            help="Rate of a numbered series, as 24 or 24000/1001; default 25.", show_default=False
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", "-y", help="Replace OUT.", show_default=False)
-    ] = False,
+    scenes: Scenes = None,
+    codec: Codec = None,
+    crf: Crf = None,
+    preset: Preset = None,
+    pix_fmt: PixFmt = None,
+    encoder_args: EncoderArgs = "",
+    copy: CopyStreams = Copy.ALL,
+    start: Start = None,
+    end: End = None,
+    fps: Fps = None,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
     """Colour IN into OUT; sound, subtitles, chapters, times and tags are kept."""
+    steadiness = None if stabilize is None else Steadiness(method=stabilize, scenes=scenes)
+    if scenes is not None and steadiness is None:
+        raise SettingError("--scenes is for steadying, expected --stabilize beside it")
     look = Look(
         model=model,
         size=size,
@@ -168,19 +199,15 @@ def colorize_command(
         strength=strength,
         saturation=saturation,
         temperature=temperature,
+        edge_aware=edge_aware,
         device=device,
         runtime=runtime,
         format=format_name,
         weights=weights,
+        steadiness=steadiness,
     )
     settings = Settings(
-        codec=codec,
-        crf=crf,
-        preset=preset,
-        pix_fmt=pix_fmt,
-        extra=tuple(shlex.split(encoder_args)),
-        copy=copy,
-        overwrite=overwrite,
+        codec, crf, preset, pix_fmt, tuple(shlex.split(encoder_args)), copy, overwrite
     )
     convert.convert(
         source,
@@ -195,6 +222,66 @@ def colorize_command(
     )
 
 
+@app.command("stabilize")
+def stabilize_command(
+    source: Source,
+    target: Target,
+    *,
+    method: Annotated[str, _option("How; default and only one: motion.", LOOK)] = "motion",
+    radius: Annotated[int, _option("Frames to look at on each side, 1 to 5; default 4.", LOOK)] = 4,
+    match: Annotated[
+        float,
+        _option("Largest luma difference of two blocks taken for the same, 1 to 50; 8.", LOOK),
+    ] = 8.0,
+    strength: Annotated[float, _option("0 to 1; default 1.", LOOK)] = 1.0,
+    scenes: Scenes = None,
+    guide: Annotated[
+        Path | None, _option("A film as long whose luma tells what moved.", LOOK)
+    ] = None,
+    codec: Codec = None,
+    crf: Crf = None,
+    preset: Preset = None,
+    pix_fmt: PixFmt = None,
+    encoder_args: EncoderArgs = "",
+    copy: CopyStreams = Copy.ALL,
+    start: Start = None,
+    end: End = None,
+    fps: Fps = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Steady the colour of IN, whoever coloured it, into OUT."""
+    settings = Settings(
+        codec, crf, preset, pix_fmt, tuple(shlex.split(encoder_args)), copy, overwrite
+    )
+    convert.convert(
+        source,
+        target,
+        Steadiness(method, radius, match, strength, scenes),
+        settings,
+        start=start,
+        end=end,
+        rate=_rate(fps),
+        guide=guide,
+        quiet=quiet,
+    )
+
+
+@app.command("scenes")
+def scenes_command(
+    source: Source,
+    *,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help="Write the first frame of each scene to this PNG.", show_default=False),
+    ] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """List the cuts of IN: a frame number a line, as --scenes reads it."""
+    shots.run(source, sheet, overwrite=overwrite, quiet=quiet)
+
+
 @app.command("pipe")
 def pipe_command(
     *,
@@ -204,6 +291,7 @@ def pipe_command(
     strength: Strength = 1.0,
     saturation: Saturation = 1.0,
     temperature: Temperature = None,
+    edge_aware: EdgeAware = True,
     device: Device = None,
     runtime: Runtime = None,
     format_name: Format = None,
@@ -217,6 +305,7 @@ def pipe_command(
         strength=strength,
         saturation=saturation,
         temperature=temperature,
+        edge_aware=edge_aware,
         device=device,
         runtime=runtime,
         format=format_name,

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+CALLBACK_MARK: Final = "vapoursynth.Error: "
+
 stderr: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -26,7 +28,8 @@ def complain(message: str) -> None:
 
 
 def _one_line(message: str) -> str:
-    return " ".join(message.split())
+    """A message without line breaks, and without the traceback that comes before a callback's."""
+    return " ".join(message.rsplit(CALLBACK_MARK, 1)[-1].split())
 
 
 class _Rate(ProgressColumn):

@@ -5,15 +5,65 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 import vapoursynth as vs
 
 from vscolor import console, encode, plan, process, timing
 from vscolor import device as devices
 from vscolor.errors import SettingError
-from vscolor.filters import colorize
+from vscolor.filters import colorize, stabilize
 from vscolor.plan import Settings, Span
 from vscolor.source import Source, open_source
+
+
+class Treatment(Protocol):
+    """What is done to a film."""
+
+    @property
+    def label(self) -> str:
+        """What is done, and where, for a person waiting."""
+        ...
+
+    def apply(self, clip: vs.VideoNode, guide: vs.VideoNode | None = None) -> vs.VideoNode:
+        """Do it to a clip."""
+        ...
+
+    def prefetch(self) -> int:
+        """Frames to ask for ahead."""
+        ...
+
+
+@dataclass(frozen=True)
+class Steadiness:
+    """The arguments of `stabilize` that a command line can give, as it names them."""
+
+    method: str = "motion"
+    radius: int = 4
+    match: float = 8.0
+    strength: float = 1.0
+    scenes: Path | None = None
+
+    @property
+    def label(self) -> str:
+        """See `Treatment`."""
+        return f"stabilize by {self.method}"
+
+    def apply(self, clip: vs.VideoNode, guide: vs.VideoNode | None = None) -> vs.VideoNode:
+        """Steady a clip's chroma."""
+        return stabilize(
+            clip,
+            self.method,
+            guide=guide,
+            radius=self.radius,
+            match=self.match,
+            strength=self.strength,
+            scenes=self.scenes,
+        )
+
+    def prefetch(self) -> int:
+        """See `Treatment`."""
+        return int(vs.core.num_threads) + 1
 
 
 @dataclass(frozen=True)
@@ -26,13 +76,28 @@ class Look:
     strength: float = 1.0
     saturation: float = 1.0
     temperature: float | None = None
+    edge_aware: bool = True
     device: str | None = None
     runtime: str | None = None
     format: str | None = None
     weights: Path | None = None
+    steadiness: Steadiness | None = None
+
+    @property
+    def label(self) -> str:
+        """See `Treatment`."""
+        steps = [
+            f"{self.model} on {self.place()}",
+            *([self.steadiness.label] if self.steadiness else []),
+        ]
+        return ", ".join(steps)
 
     def apply(self, clip: vs.VideoNode, guide: vs.VideoNode | None = None) -> vs.VideoNode:
-        """Colour a clip."""
+        """Colour a clip, and steady it if asked to."""
+        coloured = self._coloured(clip, guide)
+        return self.steadiness.apply(coloured, guide) if self.steadiness else coloured
+
+    def _coloured(self, clip: vs.VideoNode, guide: vs.VideoNode | None) -> vs.VideoNode:
         return colorize(
             clip,
             self.model,
@@ -41,6 +106,7 @@ class Look:
             strength=self.strength,
             saturation=self.saturation,
             temperature=self.temperature,
+            edge_aware=self.edge_aware,
             device=self.device,
             runtime=self.runtime,
             format=_preset(self.format),
@@ -65,7 +131,7 @@ class Look:
 def convert(
     path: Path,
     target: Path,
-    look: Look,
+    treatment: Treatment,
     settings: Settings,
     *,
     start: str | None = None,
@@ -74,12 +140,12 @@ def convert(
     guide: Path | None = None,
     quiet: bool = False,
 ) -> None:
-    """Colour a film, a still, a series of stills or a script's clip into a file.
+    """Treat a film, a still, a series of stills or a script's clip, and write it to a file.
 
     Args:
         path: What to read.
         target: What to write.
-        look: How to colour.
+        treatment: What to do to it.
         settings: How to encode.
         start: First frame or time to write; default: the first.
         end: First frame or time not to write; default: all are written.
@@ -92,16 +158,16 @@ def convert(
         vapoursynth.Error: A frame cannot be made.
     """
     process.settle()
-    source = _opened(path, rate, quiet)
+    source = opened(path, rate, quiet)
     span = span_of(source, start, end)
-    coloured = look.apply(source.clip, _opened(guide, None, quiet).clip if guide else None)
-    job = plan.plan(coloured, source, target, settings, span)
+    treated = treatment.apply(source.clip, opened(guide, None, quiet).clip if guide else None)
+    job = plan.plan(treated, source, target, settings, span)
     if not quiet:
         for notice in job.notices:
             console.note(notice)
     watch, total = console.Stopwatch(), job.clip.num_frames
-    with console.frames_bar(f"{look.model} on {look.place()}", total, quiet) as advance:
-        complaints = encode.run(job, advance, look.prefetch())
+    with console.frames_bar(treatment.label, total, quiet) as advance:
+        complaints = encode.run(job, advance, treatment.prefetch())
     for complaint in complaints:
         console.note(f"ffmpeg: {complaint}")
     if not quiet:
@@ -126,7 +192,7 @@ def span_of(source: Source, start: str | None, end: str | None) -> Span:
     return Span(first, min(stop, length))
 
 
-def _opened(path: Path, rate: Fraction | None, quiet: bool) -> Source:
+def opened(path: Path, rate: Fraction | None, quiet: bool) -> Source:
     """Open an input with a bar while it is being indexed."""
     with console.percent_bar(f"Indexing {path.name}", quiet) as percent:
         return console.interruptible(lambda: open_source(path, rate, percent))

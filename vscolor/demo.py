@@ -49,7 +49,7 @@ def run(target: Path, look: Look, *, overwrite: bool, quiet: bool) -> None:
     whole = Span(0, film.num_frames)
     job = plan.plan(film, replace(source, clip=film), target, settings, whole)
     watch = console.Stopwatch()
-    with console.frames_bar(f"{look.model} on {look.place()}", film.num_frames, quiet) as advance:
+    with console.frames_bar(look.label, film.num_frames, quiet) as advance:
         encode.run(job, advance, look.prefetch())
     report.write_sheet(sheet, views, LABELS, report.spread(film.num_frames, SHEET_ROWS))
     if not quiet:

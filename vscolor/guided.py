@@ -51,18 +51,19 @@ def _shrink(luma: Array, shape: tuple[int, ...]) -> Array:
 
 def _fit(luma: Array, ab: Array, radius: int) -> tuple[Array, Array]:
     """He and Sun's equations 3 to 6 for the two channels of one frame."""
-    guide = luma - np.float32(50)
+    guide = luma - 50
     mean = _window_mean(guide, radius)
-    spread = _window_mean(guide * guide, radius) - mean * mean + np.float32(REGULARIZATION)
+    spread = _window_mean(guide * guide, radius) - mean * mean + REGULARIZATION
     slopes, offsets = [], []
     for channel in ab:
         own_mean = _window_mean(channel, radius)
-        slope = (_window_mean(guide * channel, radius) - mean * own_mean) / spread
-        offset = own_mean - slope * (mean + np.float32(50))
+        together = _window_mean(guide * channel, radius) - mean * own_mean
+        slope = np.asarray(together / spread, np.float32)
+        offset = np.asarray(own_mean - slope * (mean + 50), np.float32)
         slopes.append(_window_mean(slope, radius))
         offsets.append(_window_mean(offset, radius))
     slope, offset = np.stack(slopes), np.stack(offsets)
-    return np.float32(116) * slope, offset - np.float32(16) * slope
+    return np.asarray(116 * slope, np.float32), np.asarray(offset - 16 * slope, np.float32)
 
 
 def _window_mean(values: Array, radius: int) -> Array:

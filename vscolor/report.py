@@ -10,10 +10,10 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
+from vscolor.clip import UNSPECIFIED, guess_matrix
 from vscolor.errors import VscolorError
 
 TOP_LEFT = 7
-BT601, BT709, UNSPECIFIED = 6, 1, 2
 
 
 class ReportError(VscolorError):
@@ -40,11 +40,34 @@ def write_sheet(
         ReportError: The picture could not be written.
     """
     named = [
-        _rgb(view).text.Text(label, TOP_LEFT) for view, label in zip(views, labels, strict=True)
+        as_rgb(view).text.Text(label, TOP_LEFT) for view, label in zip(views, labels, strict=True)
     ]
     row = vs.core.std.StackHorizontal(named)
-    sheet = np.concatenate([_bgr_pixels(row, n) for n in frames])
-    done, png = cv2.imencode(".png", sheet)
+    _write_png(target, np.concatenate([_bgr_pixels(row, n) for n in frames]))
+
+
+def write_thumbnails(target: Path, clip: vs.VideoNode, frames: Sequence[int], columns: int) -> None:
+    """Write some frames of an RGB24 clip, row by row, into one PNG.
+
+    Args:
+        target: A PNG; it appears when it is whole.
+        clip: Small already.
+        frames: Which frames, at least one.
+        columns: Frames in a row.
+
+    Raises:
+        ReportError: The picture could not be written.
+    """
+    pictures = [_bgr_pixels(clip, n) for n in frames]
+    width = min(columns, len(pictures))
+    blank = np.zeros_like(pictures[0])
+    pictures += [blank] * (-len(pictures) % width)
+    rows = [np.concatenate(pictures[i : i + width], axis=1) for i in range(0, len(pictures), width)]
+    _write_png(target, np.concatenate(rows))
+
+
+def _write_png(target: Path, pixels: NDArray[np.uint8]) -> None:
+    done, png = cv2.imencode(".png", pixels)
     if not done:
         raise ReportError(f"{target} could not be made into a PNG")
     part = target.with_name(f".{target.name}.part")
@@ -52,13 +75,12 @@ def write_sheet(
     part.replace(target)
 
 
-def _rgb(clip: vs.VideoNode) -> vs.VideoNode:
+def as_rgb(clip: vs.VideoNode) -> vs.VideoNode:
     """As 8-bit RGB, by the clip's own matrix or the usual guess."""
-    guess = BT709 if clip.width > 1024 or clip.height > 576 else BT601
     with clip.get_frame(0) as frame:
         said = frame.props.get("_Matrix", UNSPECIFIED)
     unsaid = said == UNSPECIFIED and clip.format.color_family == vs.YUV
-    matrix = {"matrix_in": guess} if unsaid else {}
+    matrix = {"matrix_in": guess_matrix(clip.width, clip.height)} if unsaid else {}
     return clip.resize.Spline36(format=vs.RGB24, **matrix)
 
 

@@ -1,0 +1,95 @@
+"""The commands `stabilize` and `scenes`, and `colorize --stabilize`."""
+
+import numpy as np
+import pytest
+import vapoursynth as vs
+from films import make, opened
+
+from vscolor import cli, colorize, stabilize
+from vscolor.testing import planes_of
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+def vscolor(*words):
+    return cli.run([str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """Two shots of twelve frames, in colour, with a tone."""
+    folder = tmp_path_factory.mktemp("shots")
+    parts = "split[a][b];[b]hue=h=120,hflip,negate[c];[a][c]concat"
+    return make(folder / "film.mkv", frames=12, chain=parts, sound=False, size="160x120")
+
+
+def lossless(source, target, *arguments):
+    assert vscolor(*arguments, source, target, "--codec", "ffv1", "--quiet") == 0
+    return opened(target)
+
+
+def test_stabilize_writes_what_the_filter_makes(film, tmp_path):
+    made = lossless(film, tmp_path / "out.mkv", "stabilize", "--radius", "2")
+    ours = stabilize(opened(film), radius=2)
+    assert made.num_frames == ours.num_frames == 24
+    for n in (0, 11, 12, 23):
+        for a, b in zip(planes_of(made, n), planes_of(ours, n), strict=True):
+            assert np.array_equal(a, b)
+
+
+def test_colorize_and_stabilize_in_one(film, tmp_path):
+    made = lossless(film, tmp_path / "out.mkv", "colorize", "--size", "64", "--stabilize", "motion")
+    ours = stabilize(colorize(opened(film), size=64))
+    for a, b in zip(planes_of(made, 5), planes_of(ours, 5), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_scenes_prints_numbers_that_can_be_read_back(film, tmp_path, capsys):
+    sheet = tmp_path / "scenes.png"
+    assert vscolor("scenes", film, "--sheet", sheet) == 0
+    told = capsys.readouterr()
+    assert told.out.split() == ["12"]
+    assert "scene 2: frame 12 at 0.480 s, 12 frames" in told.err
+    assert vs.core.bs.VideoSource(str(sheet), cachemode=0).width == 480
+    (tmp_path / "cuts.txt").write_text(told.out)
+    made = lossless(film, tmp_path / "out.mkv", "stabilize", "--scenes", tmp_path / "cuts.txt")
+    assert np.array_equal(
+        planes_of(made, 12)[1], planes_of(stabilize(opened(film), scenes=[12]), 12)[1]
+    )
+    assert vscolor("scenes", film, "--sheet", sheet) == cli.MISUSED
+    assert "--overwrite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("stabilize", "--method", "magic"), ["stabilize: method=", "'magic'"]),
+        (("stabilize", "--radius", "9"), ["stabilize: radius=", "1 to 5"]),
+        (("colorize", "--stabilize", "magic"), ["stabilize: method="]),
+        (("colorize", "--scenes", "cuts.txt"), ["--scenes", "--stabilize"]),
+    ],
+)
+def test_misuse(film, tmp_path, capsys, arguments, words):
+    assert vscolor(*arguments, film, tmp_path / "out.mkv") == cli.MISUSED
+    told = capsys.readouterr().err
+    assert len(told.strip().splitlines()) == 1
+    for word in words:
+        assert word in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_frame_that_fails_is_told_in_one_line(tmp_path, capsys):
+    script = tmp_path / "film.vpy"
+    script.write_text(
+        "import vapoursynth as vs\n"
+        "clip = vs.core.std.BlankClip(format=vs.YUV420P8, width=64, height=64, length=9)\n"
+        "(clip[:5] + clip[5:].std.SetFrameProps(_FieldBased=2)).set_output()\n"
+    )
+    assert vscolor("colorize", script, tmp_path / "out.mkv", "--size", "64") == cli.FAILED
+    told = capsys.readouterr().err
+    assert told.startswith("vscolor: colorize: frame 5: frame is interlaced")
+    assert told.count("\n") == 1
+    assert not (tmp_path / "out.mkv").exists()

@@ -100,6 +100,56 @@ def test_listed_scenes_are_taken_as_they_are(film, tmp_path):
         assert np.abs(chroma(whole) - np.concatenate([chroma(p) for p in parts])).max() <= 1
 
 
+@pytest.fixture(scope="module")
+def long_film():
+    clip = wheel_clip("carphone_pristine.mp4")[:60]
+    return clip.resize.Bicubic(format=vs.YUV444P16).std.SetFrameProps(_Range=0, _Matrix=6)
+
+
+def pulsing(clip):
+    """A slow wave of 8 levels, 40 frames long; `disturbed` works on 8 bits."""
+    wave = 8 * np.sin(2 * np.pi * np.arange(clip.num_frames) / 40)
+
+    def pulse(n, f):
+        frame = f.copy()
+        for p in (1, 2):
+            plane = np.asarray(frame[p])
+            plane[...] = np.round(plane + 256 * wave[n]).astype(np.uint16)
+        return frame
+
+    return clip.std.ModifyFrame(clip, pulse)
+
+
+def amplitude(after, true):
+    """Of the scene-mean chroma error, in 8-bit levels."""
+    error = (after - true).mean(axis=(2, 3)) / 256
+    return np.sqrt(2 * ((error - error.mean(axis=0)) ** 2).mean())
+
+
+def test_slow_pulsing_goes_in_the_mode_meant_for_it(long_film):
+    true, clip = chroma(long_film), pulsing(long_film)
+    before = amplitude(chroma(clip), true)
+    assert amplitude(chroma(stabilize(clip)), true) > 0.8 * before
+    assert amplitude(chroma(stabilize(clip, slow=True)), true) < 0.4 * before
+
+
+def test_slow_mode_leaves_steady_colour_nearly_alone(long_film):
+    after = chroma(stabilize(long_film, slow=True))
+    assert np.abs(after - chroma(long_film)).mean() / 256 < 1
+
+
+def test_slow_mode_is_a_function_of_n_and_stops_at_cuts(long_film):
+    clip = pulsing(long_film)
+    whole, part = (
+        stabilize(clip, slow=True, scenes=[30]),
+        stabilize(clip[30:], slow=True, scenes=[]),
+    )
+    for n in (55, 30, 42, 31):
+        assert np.array_equal(planes_of(whole, n)[1], planes_of(part, n - 30)[1])
+    again = stabilize(clip, slow=True, scenes=[30])
+    assert np.array_equal(planes_of(again, 29)[2], planes_of(whole, 29)[2])
+
+
 @pytest.mark.parametrize("threads", [1, 2, 8])
 def test_frame_n_is_a_function_of_n(film, threads):
     clip = flickering(film)

@@ -153,3 +153,21 @@ def test_a_file_that_is_none_of_these(tmp_path, text):
         scenes.read_scene_file(tmp_path / "cuts")
     with pytest.raises(SettingError, match="cannot be read"):
         scenes.read_scene_file(tmp_path / "absent")
+
+
+def test_reach_counts_frames_of_the_same_scene(shots):
+    counted = scenes.reach(shots[0], 4, cuts=[10])
+
+    def at(n):
+        return tuple(int(counted.get_frame(n).props[p]) for p in scenes.REACH_PROPS)
+
+    assert [at(n) for n in (0, 2, 7, 9, 10, 12, 20, 29)] == [
+        (0, 4),
+        (2, 4),
+        (4, 2),
+        (4, 0),
+        (0, 4),
+        (2, 4),
+        (4, 4),
+        (4, 0),
+    ]

@@ -233,6 +233,7 @@ def stabilize_command(
         float,
         _option("Largest luma difference of two blocks taken for the same, 1 to 50; 8.", LOOK),
     ] = 8.0,
+    slow: Annotated[bool, _option("Take away slow pulsing too; slower.", LOOK, "--slow")] = False,
     strength: Annotated[float, _option("0 to 1; default 1.", LOOK)] = 1.0,
     scenes: Scenes = None,
     guide: Annotated[
@@ -257,7 +258,7 @@ def stabilize_command(
     convert.convert(
         source,
         target,
-        Steadiness(method, radius, match, strength, scenes),
+        Steadiness(method, radius, match, slow, strength, scenes),
         settings,
         start=start,
         end=end,

@@ -41,6 +41,7 @@ class Steadiness:
     method: str = "motion"
     radius: int = 4
     match: float = 8.0
+    slow: bool = False
     strength: float = 1.0
     scenes: Path | None = None
 
@@ -57,6 +58,7 @@ class Steadiness:
             guide=guide,
             radius=self.radius,
             match=self.match,
+            slow=self.slow,
             strength=self.strength,
             scenes=self.scenes,
         )

@@ -108,6 +108,7 @@ def stabilize(
     guide: vs.VideoNode | None = None,
     radius: int = 4,
     match: float = 8.0,
+    slow: bool = False,
     strength: float = 1.0,
     scenes: Iterable[int] | str | Path | None = None,
 ) -> vs.VideoNode:
@@ -115,7 +116,7 @@ def stabilize(
 
     Luma of YUV input is returned bit for bit. Each frame's chroma is brought towards what the
     frames around it show at the same place of the same object, up to the next cut. Frame n depends
-    on the clip, the settings and frames n-radius-6 to n+radius+6 alone.
+    on the clip, the settings and the frames near n alone: up to 10 + `radius` away, with `slow` 34.
 
     Args:
         clip: Progressive YUV or RGB of constant format, 8 to 16 bits integer, half or single float.
@@ -126,6 +127,7 @@ def stabilize(
         radius: Frames to look at on each side, 1 to 5.
         match: Largest mean luma difference of two blocks taken for the same thing, in 8-bit
             levels, 1 to 50. Higher for noisy film.
+        slow: Whether to take away slow pulsing too, which costs more: frames up to 24 away count.
         strength: 0 leaves chroma as it is, 1 steadies it fully.
         scenes: First frames of scenes, or the path of a list (see
             `vscolor.scenes.read_scene_file`); default: cuts are found.
@@ -147,6 +149,7 @@ def stabilize(
         window = motion.Window(
             radius=_whole_in_range("radius", radius, 1, motion.MAX_RADIUS),
             match=_in_range("match", match, 1, 50),
+            slow=bool(slow),
         )
         gain = _in_range("strength", strength, 0, 1)
         cuts = read_scene_file(scenes) if isinstance(scenes, str | Path) else scenes

@@ -7,6 +7,10 @@ chroma is brought to the current frame along it, and two estimates follow each o
    red in most frames and green in some ends up red, where a mean would make it brown;
 2. the mean of the modes along the same motion, which takes the noise that is left.
 
+Against slow pulsing, which neighbouring frames share, colour is compared over `STRIDE` frames
+along motion, in coarse cells, and the differences are added up to 24 frames each way: the mean of
+a cell's colour over that window is where it should be.
+
 What that changes is scaled up and added to the full-size chroma, so fine detail stays. A neighbour
 whose block does not match (occlusion) or that lies beyond a cut counts as the frame itself. The
 window is finite, so frame n needs no state.
@@ -14,12 +18,14 @@ window is finite, so frame n needs no state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import vapoursynth as vs
 import vsutil
+from numpy.typing import NDArray
 
 from vscolor import scenes
 
@@ -33,6 +39,13 @@ MAX_RADIUS: Final = 5
 # Where mvutensils keeps each block's difference, and one it takes for a change of scene.
 SAD_PROP: Final = "MVUtensilsAnalysisSAD"
 NO_MATCH: Final = 1 << 30
+# Short steps, so that blocks are found again in fast pans; together they reach 24 frames.
+STRIDE: Final = 2
+STEPS: Final = 12
+FAR_MATCH_FACTOR: Final = 1.5
+COARSE_CELL: Final = 16
+# A cell that matches on less than this part of its area leans on the whole frame's mean.
+LEAN: Final = 0.1
 EXPR_NAMES: Final = "xyzabcdefghijklmnopqrstuvw"
 
 
@@ -43,10 +56,12 @@ class Window:
     Attributes:
         radius: Frames to each side, 1 to `MAX_RADIUS`.
         match: Largest mean luma difference of a matching block, 8-bit levels.
+        slow: Whether to look far for slow pulsing too.
     """
 
     radius: int
     match: float
+    slow: bool = False
 
     @property
     def deltas(self) -> list[int]:
@@ -83,25 +98,99 @@ def correction(
     width, height = working_size(chroma.width, chroma.height)
     guide = luma.resize.Bilinear(width, height, vs.GRAY8, range=vs.RANGE_FULL)
     small = chroma.resize.Bilinear(width, height, vs.YUV444P16, range=vs.RANGE_FULL)
-    reach = scenes.reach(guide, window.radius, cuts)
-    vectors = _vectors(guide, reach, window)
-    mode = _mode([small, *_along(small, vectors, window)])
+    reach = scenes.reach(guide, STRIDE * STEPS if window.slow else window.radius, cuts)
+    vectors = _vectors(guide, reach, window.deltas)
+    mode = _mode([small, *_along(small, vectors, window.thsad)])
     steady = mode.mvu.Degrain(mode.mvu.Super(**BLOCK), vectors, thsad=[window.thsad], planes=[1, 2])
+    fast = _difference(steady, small)
+    if not window.slow:
+        return fast
+    slow = _slow_correction(steady, guide, reach, round(FAR_MATCH_FACTOR * window.thsad))
+    return [
+        vs.core.std.Expr([f, s.resize.Bicubic(width, height)], "x y +")
+        for f, s in zip(fast, slow, strict=True)
+    ]
+
+
+def _difference(after: vs.VideoNode, before: vs.VideoNode) -> list[vs.VideoNode]:
+    """U and V of the difference of two 16-bit full-range clips, in nominal units."""
     return [
         vs.core.std.Expr(
-            [vsutil.plane(steady, p), vsutil.plane(small, p)], f"x y - {1 / 65535!r} *", vs.GRAYS
+            [vsutil.plane(after, p), vsutil.plane(before, p)], f"x y - {1 / 65535!r} *", vs.GRAYS
         )
         for p in (1, 2)
     ]
 
 
-def _vectors(guide: vs.VideoNode, reach: vs.VideoNode, window: Window) -> list[vs.VideoNode]:
+def _slow_correction(
+    steady: vs.VideoNode, guide: vs.VideoNode, reach: vs.VideoNode, thsad: int
+) -> list[vs.VideoNode]:
+    """U and V to add so that slow pulsing goes, in coarse cells (GRAYS, nominal units)."""
+    half = [
+        max(LEAST_SIDE, round(side / 2 / MULTIPLE) * MULTIPLE)
+        for side in (steady.width, steady.height)
+    ]
+    small = steady.resize.Bilinear(*half)
+    vectors = _vectors(guide.resize.Bilinear(*half), reach, [STRIDE])
+    steps = _steps(small, vectors, thsad)
+    around = [scenes.shift(steps, STRIDE * k) for k in range(-STEPS, STEPS)]
+    blank = steps.std.BlankClip(keep=True)
+    drift = blank.std.ModifyFrame([blank, reach, *around], _write_drift)
+    return [vsutil.plane(drift, p) for p in (1, 2)]
+
+
+def _steps(small: vs.VideoNode, vectors: list[vs.VideoNode], thsad: int) -> vs.VideoNode:
+    """How U and V change over the next `STRIDE` frames, mean over the matching part of each cell.
+
+    Plane 0 holds that part, 0 to 1; planes 1 and 2 the change, summed over it.
+    """
+    cells = [max(1, side // COARSE_CELL) for side in (small.width, small.height)]
+    (moved,) = _along(small, vectors, thsad)
+    black, white = (
+        vs.core.std.BlankClip(small, format=vs.GRAY16, color=value, keep=True)
+        for value in (0, 65535)
+    )
+    # White brought along the motion over black: where a block matches.
+    (vector,) = vectors
+    matched = black.mvu.Compensate(white.mvu.Super(**BLOCK), vector, thsad=thsad)
+    part = matched.std.Expr(f"x {1 / 65535!r} *", vs.GRAYS)
+    planes = [part, *_difference(moved, small)]
+    return vs.core.std.ShufflePlanes(
+        [plane.resize.Bilinear(*cells) for plane in planes], [0, 0, 0], vs.YUV
+    )
+
+
+def _write_drift(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
+    """The mean of a cell's colour over the window, less its colour now, from the steps around."""
+    blank, reach, *steps = f
+    behind, ahead = (int(reach.props[p]) // STRIDE for p in scenes.REACH_PROPS)
+    changes = [_filled(step) for step in steps]
+    after = np.cumsum(changes[STEPS : STEPS + min(ahead, STEPS)], axis=0)
+    before = -np.cumsum(changes[:STEPS][::-1][: min(behind, STEPS)], axis=0)
+    known = [side for side in (after, before) if len(side)]
+    frame = blank.copy()
+    if known:
+        every = np.concatenate(known)
+        mean = every.sum(axis=0) / (len(every) + 1)
+        for plane in (1, 2):
+            np.copyto(np.asarray(frame[plane]), mean[plane - 1])
+    return frame
+
+
+def _filled(step: vs.VideoFrame) -> NDArray[np.float32]:
+    """A step's change `[2,h,w]`; cells that hardly match lean on the whole frame."""
+    part, *sums = (np.asarray(step[p]) for p in range(3))
+    total = np.stack(sums)
+    whole = total.sum(axis=(1, 2), keepdims=True) / max(float(part.sum()), 1e-3)
+    return np.asarray((total + LEAN * whole) / (part + LEAN), np.float32)
+
+
+def _vectors(guide: vs.VideoNode, reach: vs.VideoNode, deltas: Sequence[int]) -> list[vs.VideoNode]:
     """Motion to each neighbour, void where the neighbour lies beyond a cut."""
     prepared = guide.mvu.Super(**BLOCK)
-    found = [prepared.mvu.Analyse(delta=d, chroma=False, **BLOCK) for d in window.deltas]
+    found = [prepared.mvu.Analyse(delta=d, chroma=False, **BLOCK) for d in deltas]
     return [
-        v.std.ModifyFrame([v, reach], _void_beyond(d))
-        for v, d in zip(found, window.deltas, strict=True)
+        v.std.ModifyFrame([v, reach], _void_beyond(d)) for v, d in zip(found, deltas, strict=True)
     ]
 
 
@@ -121,10 +210,10 @@ def _void_beyond(delta: int) -> Callable[[int, list[vs.VideoFrame]], vs.VideoFra
     return void
 
 
-def _along(small: vs.VideoNode, vectors: list[vs.VideoNode], window: Window) -> list[vs.VideoNode]:
+def _along(small: vs.VideoNode, vectors: list[vs.VideoNode], thsad: int) -> list[vs.VideoNode]:
     """Each neighbour moved to where its blocks are now."""
     prepared = small.mvu.Super(**BLOCK)
-    return [small.mvu.Compensate(prepared, v, thsad=window.thsad) for v in vectors]
+    return [small.mvu.Compensate(prepared, v, thsad=thsad) for v in vectors]
 
 
 def _mode(candidates: list[vs.VideoNode]) -> vs.VideoNode:

@@ -117,8 +117,8 @@ def _detected_flags(clip: vs.VideoNode) -> vs.VideoNode:
     small = clip.std.ShufflePlanes(0, vs.GRAY).resize.Bilinear(
         SMALL_WIDTH, SMALL_HEIGHT, vs.GRAY8, range=vs.RANGE_FULL
     )
-    measured = small.std.ModifyFrame([_shift(small, d) for d in (0, -2, -1, 1)], _write_change)
-    around = [_shift(measured, d) for d in range(-NEIGHBOURS, NEIGHBOURS + 1)]
+    measured = small.std.ModifyFrame([shift(small, d) for d in (0, -2, -1, 1)], _write_change)
+    around = [shift(measured, d) for d in range(-NEIGHBOURS, NEIGHBOURS + 1)]
     blank = _carrier(clip)
     return blank.std.ModifyFrame([blank, *around], _write_cut)
 
@@ -178,8 +178,8 @@ def reach(clip: vs.VideoNode, radius: int, cuts: Iterable[int] | None = None) ->
         cuts: First frames of scenes; None to find them.
 
     Returns:
-        A clip of tiny frames whose properties `REACH_PROPS` count them, 0 to `radius`; the clip's
-        ends do not count as cuts.
+        A clip of tiny frames whose properties `REACH_PROPS` count them, 0 to `radius`; a scene
+        ends where the clip ends.
 
     Raises:
         SettingError: A cut is no frame of the clip.
@@ -187,21 +187,24 @@ def reach(clip: vs.VideoNode, radius: int, cuts: Iterable[int] | None = None) ->
     flags = _detected_flags(clip) if cuts is None else _listed_flags(clip, cuts)
     blank = _carrier(clip)
 
-    def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
+    last = clip.num_frames - 1
+
+    def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
         frame = f[0].copy()
         cut = [bool(x.props["_SceneChangePrev"]) for x in f[1:]]
-        back, ahead = cut[:radius][::-1], cut[radius:]
-        for prop, flagged in zip(REACH_PROPS, (back, ahead), strict=True):
-            frame.props[prop] = flagged.index(True) if True in flagged else radius
+        back, ahead = [*cut[:radius][::-1], True], [*cut[radius:], True]
+        counts = (min(back.index(True), n), min(ahead.index(True), last - n))
+        for prop, count in zip(REACH_PROPS, counts, strict=True):
+            frame.props[prop] = count
         return frame
 
-    near = [_shift(flags, d) for d in range(1 - radius, radius + 1)]
+    near = [shift(flags, d) for d in range(1 - radius, radius + 1)]
     return blank.std.ModifyFrame([blank, *near], write)
 
 
 def _apply(clip: vs.VideoNode, cuts: vs.VideoNode) -> vs.VideoNode:
     """Copy the flags of `cuts`; a frame before a cut gets `_SceneChangeNext`."""
-    following = _shift(cuts, 1)
+    following = shift(cuts, 1)
     last = clip.num_frames - 1
 
     def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
@@ -213,7 +216,7 @@ def _apply(clip: vs.VideoNode, cuts: vs.VideoNode) -> vs.VideoNode:
     return clip.std.ModifyFrame([clip, cuts, following], write)
 
 
-def _shift(clip: vs.VideoNode, by: int) -> vs.VideoNode:
+def shift(clip: vs.VideoNode, by: int) -> vs.VideoNode:
     """Frame n + by in place of frame n; beyond the ends the first or last frame."""
     by = max(-clip.num_frames + 1, min(by, clip.num_frames - 1))
     if by < 0:

@@ -1,6 +1,6 @@
 """Make flicker, take it away again, and print what is left: a table per clip and kind.
 
-`python scripts/bench/stability.py --clips DIR [--methods motion] [--frames 48] [--json OUT]`
+`python scripts/bench/stability.py --clips DIR [--methods motion,motion-slow] [--json OUT]`
 
 True colour gets flicker of three kinds (seeded): `global`, shifts of the whole frame by up to 12
 levels; `modes`, a third of the picture jumps to another colour in three of ten frames; `pulse`, a
@@ -97,6 +97,12 @@ def read(clip: vs.VideoNode) -> tuple[Frames, Frames]:
     return rgb, [color.srgb_to_lab(f)[..., 1:].astype(np.float32) for f in rgb]
 
 
+def steadied(clip: vs.VideoNode, method: str) -> vs.VideoNode:
+    """Run a method; `motion-slow` is motion with slow=True."""
+    name, _, slow = method.partition("-")
+    return stabilize(clip, name, slow=slow == "slow")
+
+
 def psnr(frames: Frames, truth: Frames) -> float:
     """PSNR of RGB over all frames, dB; of the pooled error, since some frames have none."""
     error = np.mean([float(((f - t) ** 2).mean()) for f, t in zip(frames, truth, strict=True)])
@@ -128,7 +134,7 @@ def measure(path: Path, frames: int, methods: list[str]) -> list[Row]:
         rgb, ab = read(flicker(clip, kind))
         for method in methods:
             begin = time.perf_counter()
-            steady_rgb, steady_ab = read(stabilize(flicker(clip, kind), method))
+            steady_rgb, steady_ab = read(steadied(flicker(clip, kind), method))
             seconds = time.perf_counter() - begin
             rows.append(
                 Row(
@@ -168,7 +174,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--clips", type=Path, required=True, help="folder of colour films")
-    parser.add_argument("--methods", default="motion", help="comma-separated")
+    parser.add_argument("--methods", default="motion,motion-slow", help="comma-separated")
     parser.add_argument("--frames", type=int, default=48, help="of each film")
     parser.add_argument("--json", type=Path, help="write all figures here too")
     options = parser.parse_args()

@@ -94,10 +94,33 @@ class TestStreams:
         assert colorize(rich, target, "--copy", "audio") == 0
         assert "Subtitle:" not in films.listing(target)
 
+    def test_text_of_mp4_becomes_text_of_matroska(self, rich, tmp_path, capsys):
+        source = tmp_path / "in.mp4"
+        films.run("-i", rich, "-map", "0:v", "-map", "0:a", "-map", "0:s", *MP4_COPY, source)
+        assert colorize(source, tmp_path / "out.mkv") == 0
+        assert "written as subrip: stream #2 (subtitle, mov_text)" in capsys.readouterr().err
+        for word in ("Subtitle: subrip", "Chapter #0:1", "A film"):
+            assert word in films.listing(tmp_path / "out.mkv")
+
+    def test_a_cover_picture_goes_along(self, tmp_path):
+        plain, cover = films.make(tmp_path / "plain.mp4", frames=4), tmp_path / "cover.png"
+        films.run("-f", "lavfi", "-i", "testsrc2=s=32x32", "-frames:v", "1", cover)
+        source, target = tmp_path / "in.mp4", tmp_path / "out.mp4"
+        pictured = ("-map", "1", "-map", "0", "-c", "copy", "-disposition:v:0", "attached_pic")
+        films.run("-i", plain, "-i", cover, *pictured, source)
+        assert colorize(source, target) == 0
+        assert "png" in films.listing(target)
+        assert "(attached pic)" in films.listing(target)
+        assert digests(target, "v:1") == digests(cover, "v:0")
+        assert len(films.times(target)) == 4
+
     def test_copy_none_leaves_only_the_picture(self, rich, tmp_path):
         target = tmp_path / "out.mkv"
         assert colorize(rich, target, "--copy", "none") == 0
         assert films.listing(target).count("Stream #") == 1
+
+
+MP4_COPY = ("-c", "copy", "-c:s", "mov_text")
 
 
 class TestTimes:

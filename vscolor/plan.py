@@ -303,26 +303,41 @@ def _quality(codec: str, settings: Settings, timeline: Timeline) -> tuple[str, .
 
 
 def _streams(source: Source, target: Path, copy: Copy) -> tuple[tuple[str, ...], list[str]]:
-    """Arguments that order the streams, and remarks on those left out."""
+    """Arguments that order the streams, and remarks on those left out or rewritten."""
     if is_still(target) or source.track is None:
         return ("-map", "0:v:0"), []
     wanted = [s for s in source.streams if s.index == source.track or _goes_along(s, copy)]
+    # ffmpeg counts frames of the first video, which has to be the film and not a cover.
     wanted.sort(key=lambda s: s.kind == "video" and s.index != source.track)
-    for stream in wanted:
-        if stream.index != source.track:
-            _check_fits(source, stream, target)
     words: list[str] = []
+    codecs = ["-c", "copy"]
+    remarks = [f"left out: stream {s}" for s in source.streams if _is_missed(s, wanted, copy)]
     for place, stream in enumerate(wanted):
-        film = stream.index == source.track
-        words += ["-map", "0:v:0" if film else f"1:{stream.index}"]
-        words += [f"-map_metadata:s:{place}", f"1:s:{stream.index}"]
-        if film:
-            words += [f"-disposition:{place}", "default" if stream.disposition & 1 else "0"]
-            for name in STALE_STATISTICS:
-                words += [f"-metadata:s:{place}", f"{name}="]
-    left = [s for s in source.streams if s not in wanted] if copy == Copy.ALL else []
-    remarks = [f"left out: stream {stream}" for stream in left]
-    return (*words, "-map_metadata", "1", "-map_chapters", "1", "-c", "copy"), remarks
+        if stream.index == source.track:
+            words += ["-map", "0:v:0", *_film_metadata(place, stream)]
+            continue
+        words += ["-map", f"1:{stream.index}", f"-map_metadata:s:{place}", f"1:s:{stream.index}"]
+        if stream.codec == "mov_text" and target.suffix.lower() in MATROSKA:
+            codecs += [f"-c:{place}", "srt"]
+            remarks.append(f"written as subrip: stream {stream}")
+        else:
+            _check_fits(source, stream, target)
+    return (*words, "-map_metadata", "1", "-map_chapters", "1", *codecs), remarks
+
+
+def _film_metadata(place: int, stream: Stream) -> list[str]:
+    """Arguments that give the new film its old names, but not its old statistics."""
+    words = [f"-map_metadata:s:{place}", f"1:s:{stream.index}"]
+    words += [f"-disposition:{place}", "default" if stream.disposition & 1 else "0"]
+    for name in STALE_STATISTICS:
+        words += [f"-metadata:s:{place}", f"{name}="]
+    return words
+
+
+def _is_missed(stream: Stream, wanted: Sequence[Stream], copy: Copy) -> bool:
+    """Whether a stream stays behind that a user would look for."""
+    chapter_titles = stream.codec == "bin_data"  # MP4's chapters, which are written anew
+    return copy == Copy.ALL and stream not in wanted and not chapter_titles
 
 
 def _goes_along(stream: Stream, copy: Copy) -> bool:
@@ -337,9 +352,10 @@ def _check_fits(source: Source, stream: Stream, target: Path) -> None:
     place = target.absolute().with_name(f".{secrets.token_hex(4)}.try{target.suffix}")
     reason = ffmpeg.muxer_refuses(source.path.absolute(), stream.index, place)
     if reason is not None:
+        other = ".mp4" if target.suffix.lower() in MATROSKA else ".mkv"
         raise FfmpegError(
             f"{target.suffix} cannot hold stream {stream} of {source.path.name} ({reason}); "
-            "write an .mkv, or leave it out with --copy audio or --copy none"
+            f"write an {other}, or leave it out with --copy audio or --copy none"
         )
 
 

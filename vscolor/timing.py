@@ -18,6 +18,7 @@ type Stamp = Callable[[vs.VideoFrame], int]
 
 SCRIPT_TIME_BASE: Final = Fraction(1, 90000)
 MOST_NUDGED: Final = 2
+FINE_STEP: Final = 100
 _MICROSECONDS: Final = 10**6
 _FRAME: Final = re.compile(r"\d+")
 _CLOCK: Final = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)s?")
@@ -90,6 +91,8 @@ def of_file(told: Sequence[int], time_base: Fraction, rate: Fraction) -> Timelin
         return replace(of_rate(rate, len(told)), note=note)
     if rate > 0 and (start := _constant_start(ticks, rate * time_base)) is not None:
         base = _common_measure(1 / rate, start * time_base)
+        if 1 < 1 / (rate * base) < FINE_STEP:  # ffmpeg would take a coarse base for the rate
+            base /= FINE_STEP
         step = round(1 / (rate * base))
         first = round(start * time_base / base)
         exact = range(first, first + step * len(ticks), step)

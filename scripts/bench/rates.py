@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import time
@@ -26,7 +27,24 @@ HD = (1920, 1080)
 TEMPERATURE = np.array(DEFAULT_TEMPERATURE, np.float32)
 
 type Luma = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
-type Measures = dict[str, float]
+type Measures = dict[str, Cost]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a frame costs at best.
+
+    Attributes:
+        rate: Frames a second.
+        processor: Milliseconds of all processors together, which other programs disturb less.
+    """
+
+    rate: float
+    processor: float
+
+    def better(self, other: Cost) -> Cost:
+        """The best of both."""
+        return Cost(max(self.rate, other.rate), min(self.processor, other.processor))
 
 
 @dataclass(frozen=True)
@@ -43,24 +61,25 @@ class Task:
 
 
 def best_of(rounds: int, tasks: dict[str, Task]) -> Measures:
-    """The best rate of each task, in frames a second.
+    """The best each task did.
 
     They take turns in short rounds, so that a disturbance meets all of them and not one.
     """
     for task in tasks.values():
         task.prepare()()
-    best = dict.fromkeys(tasks, 0.0)
+    best = dict.fromkeys(tasks, Cost(0, math.inf))
     for _ in range(rounds):
         for name, task in tasks.items():
-            best[name] = max(best[name], per_second(task.prepare(), task.frames))
+            best[name] = best[name].better(cost(task.prepare(), task.frames))
     return best
 
 
-def per_second(work: Callable[[], None], frames: int) -> float:
-    """Frames a second of work that takes `frames` frames."""
-    start = time.perf_counter()
+def cost(work: Callable[[], None], frames: int) -> Cost:
+    """What work of `frames` frames costs a frame."""
+    busy, start = time.process_time(), time.perf_counter()
     work()
-    return frames / (time.perf_counter() - start)
+    seconds, busy = time.perf_counter() - start, time.process_time() - busy
+    return Cost(frames / seconds, 1000 * busy / frames)
 
 
 def drain(clip: vs.VideoNode) -> None:
@@ -81,7 +100,11 @@ def merge_only(film: vs.VideoNode) -> Task:
 
 def whole_filter(film: vs.VideoNode) -> Task:
     """`colorize` on fresh nodes: a second pass over one would read its cache."""
-    return Task(lambda: partial(drain, colorize(film, device="cpu", runtime="onnx")), len(film))
+    return Task(lambda: partial(drain, _coloured(film)), len(film))
+
+
+def _coloured(film: vs.VideoNode) -> vs.VideoNode:
+    return colorize(film, size=min(MODEL_SIZE), device="cpu", runtime="onnx")
 
 
 def lumas_of(film: vs.VideoNode) -> list[Luma]:
@@ -159,8 +182,6 @@ def encode_rate(film: Path, target: Path, frames: int) -> float:
     options = ["--codec", "h264", "--preset", "veryfast", "--crf", "18", "--quiet"]
     where = ["--device", "cpu", "--runtime", "onnx"]
     call = [*command, *options, *where, str(film), str(target)]
-    return per_second(lambda: void(subprocess.run(call, check=True)), frames)
-
-
-def void(_result: object) -> None:
-    """Drop a result."""
+    start = time.perf_counter()
+    subprocess.run(call, check=True)
+    return frames / (time.perf_counter() - start)

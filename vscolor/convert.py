@@ -73,7 +73,7 @@ class Look:
     """The arguments of `colorize` that a command line can give, as it names them."""
 
     model: str = "mini"
-    size: int = 256
+    size: int = 192
     batch: int | None = None
     strength: float = 1.0
     saturation: float = 1.0

@@ -75,7 +75,7 @@ def print_report() -> bool:
 def print_models() -> None:
     """Print the models there are."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("model", "kind", "size", "installed", "code", "weights", "what it is"):
+    for name in ("model", "kind", "size", "installed", "code", "weights", "score", "what it is"):
         table.add_column(name, overflow="fold")
     for entry in registry:
         card, size = entry.card, entry.size
@@ -86,6 +86,7 @@ def print_models() -> None:
             "yes" if entry.installed() else "no",
             card.code_licence,
             card.weights_licence,
+            card.score,
             card.summary,
         )
     Console(highlight=False, markup=False).print(table)

@@ -24,7 +24,7 @@ def colorize(
     clip: vs.VideoNode,
     model: str = "mini",
     *,
-    size: int = 256,
+    size: int = 192,
     batch: int | None = None,
     strength: float = 1.0,
     saturation: float = 1.0,

@@ -18,6 +18,7 @@ TINY_CARD = Card(
     paper="none",
     code_licence="MIT",
     weights_licence="none",
+    score="none",
     page="",
 )
 

@@ -43,6 +43,7 @@ class Card:
         paper: Authors and year of the source.
         code_licence: Licence of the code.
         weights_licence: Licence of the weights, and what they were trained on.
+        score: What it reaches, in a few words.
         page: Where the whole card is.
     """
 
@@ -52,6 +53,7 @@ class Card:
     paper: str
     code_licence: str
     weights_licence: str
+    score: str
     page: str
 
 

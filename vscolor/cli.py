@@ -46,7 +46,7 @@ Batch = Annotated[
 ]
 Strength = Annotated[float, _option("0 neutral grey to 1 the model's colour; default 1.", LOOK)]
 Saturation = Annotated[float, _option("Factor on colourfulness, 0 to 4; default 1.", LOOK)]
-Temperature = Annotated[float | None, _option("Of the annealed mean; lower is more vivid.", LOOK)]
+Temperature = Annotated[float | None, _option("Of the annealed mean; lower is more decided.", LOOK)]
 EdgeAware = Annotated[
     bool,
     _option(

@@ -55,7 +55,8 @@ def colorize(
         batch: Frames per run of the model, 1 to 64. Default: 1 on a CPU, 8 on CUDA.
         strength: 0 neutral grey to 1 the model's colour.
         saturation: Factor on a* and b*, 0 to 4.
-        temperature: Of the annealed mean, for models that have one: lower is more vivid.
+        temperature: Of the annealed mean, for models that have one: lower is nearer
+            the single most likely colour, higher nearer the mean of all.
         edge_aware: Whether colour follows the luma's edges (a fast guided filter), or is scaled up
             as the model made it.
         device: `cpu`, `cuda`, `cuda:N`, `dml`, `coreml`; default: the best there is.

@@ -52,8 +52,8 @@ def load(device: Device, weights: str | Path | None, temperature: float | None) 
         device: Where to run it.
         weights: A `.onnx` file for the runtime onnx, a `.safetensors` file for either; None for
             the embedded ones.
-        temperature: Of the annealed mean (Zhang 2016, equation 5); lower is more vivid, higher
-            calmer; None for the default.
+        temperature: Of the annealed mean (Zhang 2016, equation 5); lower is nearer the
+            single most likely colour, higher nearer the mean; None for the default.
 
     Raises:
         SettingError: The temperature is out of range.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from vscolor import colorize
 from vscolor.models.mini.adapter import ONNX_FILE, TORCH_FILE
 from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE
 
-MODEL_SIZE = (448, 256)
+MODEL_SIZE, SIZE = (448, 256), 256
 HD = (1920, 1080)
 TEMPERATURE = np.array(DEFAULT_TEMPERATURE, np.float32)
 
@@ -176,12 +177,15 @@ def head_rates(path: Path, frames: int, rounds: int) -> Measures:
     )
 
 
-def encode_rate(film: Path, target: Path, frames: int) -> float:
-    """Frames a second of the user's command, from its start to the finished file."""
+def encode_cost(film: Path, target: Path, frames: int) -> Cost:
+    """What a frame costs the user's command, from its start to the finished file."""
     command = [sys.executable, "-c", "from vscolor.cli import main; main()", "colorize"]
     options = ["--codec", "h264", "--preset", "veryfast", "--crf", "18", "--quiet"]
     where = ["--device", "cpu", "--runtime", "onnx"]
     call = [*command, *options, *where, str(film), str(target)]
-    start = time.perf_counter()
+    before, start = os.times(), time.perf_counter()
     subprocess.run(call, check=True)
-    return frames / (time.perf_counter() - start)
+    seconds, after = time.perf_counter() - start, os.times()
+    busy = after.children_user + after.children_system
+    busy -= before.children_user + before.children_system
+    return Cost(frames / seconds, 1000 * busy / frames)

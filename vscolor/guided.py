@@ -9,7 +9,6 @@ and the line is drawn in the core by the merge.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from vscolor.models.base import Array
@@ -45,6 +44,8 @@ def flat_lines(ab: Array) -> tuple[Array, Array]:
 
 
 def _shrink(luma: Array, shape: tuple[int, ...]) -> Array:
+    import cv2
+
     height, width = shape
     return np.asarray(cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA), np.float32)
 
@@ -67,5 +68,7 @@ def _fit(luma: Array, ab: Array, radius: int) -> tuple[Array, Array]:
 
 
 def _window_mean(values: Array, radius: int) -> Array:
+    import cv2
+
     side = (2 * radius + 1, 2 * radius + 1)
     return np.asarray(cv2.blur(values, side, borderType=cv2.BORDER_REFLECT), np.float32)

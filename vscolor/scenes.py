@@ -19,7 +19,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
@@ -53,6 +52,8 @@ def change(earlier: Plane, later: Plane) -> float:
     Returns:
         0, all of it found, to 1; 0 for a frame without texture.
     """
+    import cv2
+
     lost = weight = 0.0
     for top, left in _block_corners():
         block = later[top : top + BLOCK, left : left + BLOCK]

@@ -181,7 +181,7 @@ def test_rates():
 
 
 def test_schedule_follows_the_clock_when_it_is_ahead():
-    progress = Progress(step=1, started=1000.0)
+    progress = Progress(step=2, started=1000.0)
     recipe = replace(TINY, samples=400, hours=1.0)
     assert progress.share(recipe, 1000.0) == pytest.approx(0.01)
     assert progress.share(recipe, 1000.0 + 1800) == pytest.approx(0.5)

@@ -1,0 +1,206 @@
+"""Commands that make a film: colorize, stabilize, pipe, demo."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vscolor import convert, demo, pipe
+from vscolor.cli.options import (
+    LOOK,
+    Batch,
+    Codec,
+    CopyStreams,
+    Crf,
+    Device,
+    EdgeAware,
+    EncoderArgs,
+    End,
+    Format,
+    Fps,
+    Model,
+    Overwrite,
+    PixFmt,
+    Preset,
+    Quiet,
+    Runtime,
+    Saturation,
+    Scenes,
+    Size,
+    Source,
+    Start,
+    Strength,
+    Target,
+    Temperature,
+    Weights,
+    option,
+    rate_of,
+)
+from vscolor.convert import Look, Steadiness
+from vscolor.errors import SettingError
+from vscolor.plan import Copy, Settings
+
+
+def colorize_command(
+    source: Source,
+    target: Target,
+    *,
+    model: Model = "mini",
+    size: Size = 192,
+    batch: Batch = None,
+    strength: Strength = 1.0,
+    saturation: Saturation = 1.0,
+    temperature: Temperature = None,
+    edge_aware: EdgeAware = True,
+    device: Device = None,
+    runtime: Runtime = None,
+    format_name: Format = None,
+    weights: Weights = None,
+    guide: Annotated[
+        Path | None,
+        option("A cleaned version of IN, as long, that the model looks at instead.", LOOK),
+    ] = None,
+    stabilize: Annotated[
+        str | None,
+        option("Steady the colour afterwards: motion. Default: each frame on its own.", LOOK),
+    ] = None,
+    scenes: Scenes = None,
+    codec: Codec = None,
+    crf: Crf = None,
+    preset: Preset = None,
+    pix_fmt: PixFmt = None,
+    encoder_args: EncoderArgs = "",
+    copy: CopyStreams = Copy.ALL,
+    start: Start = None,
+    end: End = None,
+    fps: Fps = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Colour IN into OUT; sound, subtitles, chapters, times and tags are kept."""
+    steadiness = None if stabilize is None else Steadiness(method=stabilize, scenes=scenes)
+    if scenes is not None and steadiness is None:
+        raise SettingError("--scenes is for steadying, expected --stabilize beside it")
+    look = Look(
+        model=model,
+        size=size,
+        batch=batch,
+        strength=strength,
+        saturation=saturation,
+        temperature=temperature,
+        edge_aware=edge_aware,
+        device=device,
+        runtime=runtime,
+        format=format_name,
+        weights=weights,
+        steadiness=steadiness,
+    )
+    settings = Settings(
+        codec, crf, preset, pix_fmt, tuple(shlex.split(encoder_args)), copy, overwrite
+    )
+    convert.convert(
+        source,
+        target,
+        look,
+        settings,
+        start=start,
+        end=end,
+        rate=rate_of(fps),
+        guide=guide,
+        quiet=quiet,
+    )
+
+
+def stabilize_command(
+    source: Source,
+    target: Target,
+    *,
+    method: Annotated[str, option("How; default and only one: motion.", LOOK)] = "motion",
+    radius: Annotated[int, option("Frames to look at on each side, 1 to 5; default 4.", LOOK)] = 4,
+    match: Annotated[
+        float,
+        option("Largest luma difference of two blocks taken for the same, 1 to 50; 8.", LOOK),
+    ] = 8.0,
+    slow: Annotated[bool, option("Take away slow pulsing too; slower.", LOOK, "--slow")] = False,
+    strength: Annotated[float, option("0 to 1; default 1.", LOOK)] = 1.0,
+    scenes: Scenes = None,
+    guide: Annotated[
+        Path | None, option("A film as long whose luma tells what moved.", LOOK)
+    ] = None,
+    codec: Codec = None,
+    crf: Crf = None,
+    preset: Preset = None,
+    pix_fmt: PixFmt = None,
+    encoder_args: EncoderArgs = "",
+    copy: CopyStreams = Copy.ALL,
+    start: Start = None,
+    end: End = None,
+    fps: Fps = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Steady the colour of IN, whoever coloured it, into OUT."""
+    settings = Settings(
+        codec, crf, preset, pix_fmt, tuple(shlex.split(encoder_args)), copy, overwrite
+    )
+    convert.convert(
+        source,
+        target,
+        Steadiness(method, radius, match, slow, strength, scenes),
+        settings,
+        start=start,
+        end=end,
+        rate=rate_of(fps),
+        guide=guide,
+        quiet=quiet,
+    )
+
+
+def pipe_command(
+    *,
+    model: Model = "mini",
+    size: Size = 192,
+    batch: Batch = None,
+    strength: Strength = 1.0,
+    saturation: Saturation = 1.0,
+    temperature: Temperature = None,
+    edge_aware: EdgeAware = True,
+    device: Device = None,
+    runtime: Runtime = None,
+    format_name: Format = None,
+    weights: Weights = None,
+) -> None:
+    """Colour Y4M from stdin to stdout: ffmpeg ... | vscolor pipe | ffmpeg ..."""
+    look = Look(
+        model=model,
+        size=size,
+        batch=batch,
+        strength=strength,
+        saturation=saturation,
+        temperature=temperature,
+        edge_aware=edge_aware,
+        device=device,
+        runtime=runtime,
+        format=format_name,
+        weights=weights,
+    )
+    if not pipe.run_on_stdio(look):
+        raise typer.Exit(1)
+
+
+def demo_command(
+    target: Annotated[
+        Path, typer.Argument(metavar="[OUT]", help="Video to write.", show_default=False)
+    ] = Path("vscolor-demo.mp4"),
+    model: Model = "mini",
+    device: Device = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", "-y", help="Replace OUT.", show_default=False)
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Take a real colour clip, drop its colour, colour it: grey, ours and true side by side."""
+    demo.run(target, Look(model=model, device=device), overwrite=overwrite, quiet=quiet)

@@ -1,0 +1,36 @@
+"""Commands that tell: scenes, models, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vscolor import doctor, shots
+from vscolor.cli.options import Overwrite, Quiet, Source
+
+
+def scenes_command(
+    source: Source,
+    *,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help="Write the first frame of each scene to this PNG.", show_default=False),
+    ] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """List the cuts of IN: a frame number a line, as --scenes reads it."""
+    shots.run(source, sheet, overwrite=overwrite, quiet=quiet)
+
+
+def models_command() -> None:
+    """List the models: size, licence, score and whether they are installed."""
+    doctor.print_models()
+
+
+def doctor_command() -> None:
+    """Check versions, devices, ffmpeg and plugins, and say what to do about what is missing."""
+    if not doctor.print_report():
+        raise typer.Exit(1)

@@ -1,0 +1,120 @@
+"""Options that several commands share, as typer wants them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from vscolor.errors import SettingError
+from vscolor.plan import Copy
+
+LOOK: Final = "Colour"
+ENCODING: Final = "Encoding"
+
+
+def option(help_text: str, panel: str, *names: str, **more: Any) -> Any:
+    """An option without a printed default, in a panel of the help page."""
+    return typer.Option(*names, help=help_text, rich_help_panel=panel, show_default=False, **more)
+
+
+Model = Annotated[str, option("A name `vscolor models` lists; default mini.", LOOK)]
+Size = Annotated[int, option("Short side of what the model sees, in pixels; default 192.", LOOK)]
+Batch = Annotated[
+    int | None, option("Frames per run of the model; default 1 on a CPU, 8 on CUDA.", LOOK)
+]
+Strength = Annotated[float, option("0 neutral grey to 1 the model's colour; default 1.", LOOK)]
+Saturation = Annotated[float, option("Factor on colourfulness, 0 to 4; default 1.", LOOK)]
+Temperature = Annotated[float | None, option("Of the annealed mean; lower is more decided.", LOOK)]
+EdgeAware = Annotated[
+    bool,
+    option(
+        "Whether colour follows the film's own edges; default: it does.",
+        LOOK,
+        "--edge-aware/--no-edge-aware",
+    ),
+]
+Device = Annotated[
+    str | None, option("cpu, cuda, cuda:N, dml or coreml; default: the best there is.", LOOK)
+]
+Runtime = Annotated[str | None, option("onnx or torch; default: what fits the device.", LOOK)]
+Format = Annotated[
+    str | None,
+    option(
+        "VapourSynth format of the coloured clip for grey input, such as YUV444P8.",
+        LOOK,
+        "--format",
+    ),
+]
+Weights = Annotated[Path | None, option("A weight file in place of the model's own.", LOOK)]
+Codec = Annotated[
+    str | None,
+    option("An ffmpeg encoder, or h264, h265, av1, vp9, prores; default h264.", ENCODING),
+]
+Crf = Annotated[
+    float | None, option("Quality, lower is better; 0 is lossless with h264 and h265.", ENCODING)
+]
+Preset = Annotated[str | None, option("The encoder's speed.", ENCODING)]
+PixFmt = Annotated[
+    str | None, option("FFmpeg's name of the pixel format; default: the source's.", ENCODING)
+]
+EncoderArgs = Annotated[str, option('More for the encoder, such as "-tune grain".', ENCODING)]
+CopyStreams = Annotated[
+    Copy, option("Streams that go along: all (default), audio or none.", ENCODING)
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        help="First frame (120) or time (1:02.5, 12s) to write. Times count from the first "
+        "frame; the new file begins at zero there.",
+        show_default=False,
+    ),
+]
+End = Annotated[
+    str | None, typer.Option(help="First frame or time not to write.", show_default=False)
+]
+Fps = Annotated[
+    str | None,
+    typer.Option(
+        help="Rate of a numbered series, as 24 or 24000/1001; default 25.", show_default=False
+    ),
+]
+Scenes = Annotated[
+    Path | None,
+    option(
+        "List of cuts that steadying stops at (qpfile, PySceneDetect CSV, scxvid log, numbers); "
+        "default: they are found.",
+        LOOK,
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", "-y", help="Replace OUT.", show_default=False)
+]
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="IN",
+        help="A film, a picture, a numbered series (frame_%04d.png) or a script (.vpy).",
+    ),
+]
+Target = Annotated[
+    Path, typer.Argument(metavar="OUT", help="A film, a picture or a numbered series.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", show_default=False)
+]
+
+
+def rate_of(text: str | None) -> Fraction | None:
+    """Read `--fps`."""
+    if text is None:
+        return None
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise SettingError(f"--fps is {text!r}, expected a rate such as 24 or 24000/1001")
+    return rate

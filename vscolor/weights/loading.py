@@ -1,4 +1,4 @@
-"""Weight files: found, checked, and loaded once a process."""
+"""The file to load, and what was made of it, once a process."""
 
 from __future__ import annotations
 

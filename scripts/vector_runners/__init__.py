@@ -1,0 +1,24 @@
+"""What `check_vectors.py` runs, by the name in a vector file's `meta["model"]`.
+
+A runner is given a `Case` and returns what its model makes, by the names of the file's `out_`
+arrays. To add a model, write a runner and enter it in `RUNNERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vector_runners import published
+from vector_runners.case import Arrays, Case
+
+type Runner = Callable[[Case], Arrays]
+
+RUNNERS: dict[str, Runner] = {
+    "eccv16": published.run_eccv16,
+    "siggraph17": published.run_siggraph17,
+    "instcolor": published.run_instcolor,
+    "devc": published.run_devc,
+    "devc_post": published.run_devc_post,
+}
+
+__all__ = ["RUNNERS", "Arrays", "Case", "Runner"]

@@ -1,0 +1,84 @@
+"""One vector file as a runner sees it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vscolor.errors import WeightsError
+from vscolor.weights.checkpoint import load_strictly
+
+type Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A vector file, and how to make weights for it.
+
+    Attributes:
+        path: The file.
+        rule: The module of the weight rule: `make_state` and `state_digest`.
+        meta: The file's `meta`.
+        inputs: Its `in_` arrays, without the prefix.
+        outputs: Its `out_` arrays, without the prefix.
+        dtype: What to compute in.
+    """
+
+    path: Path
+    rule: ModuleType
+    meta: dict[str, Any]
+    inputs: Arrays
+    outputs: Arrays
+    dtype: torch.dtype
+
+    @classmethod
+    def read(cls, path: Path, rule: ModuleType, dtype: torch.dtype) -> Case:
+        """Open a vector file."""
+        with np.load(path) as held:
+            meta = json.loads(bytes(held["meta"]).decode())
+            arrays = {name: held[name] for name in held.files if name != "meta"}
+        inputs = {k.removeprefix("in_"): v for k, v in arrays.items() if k.startswith("in_")}
+        outputs = {k.removeprefix("out_"): v for k, v in arrays.items() if k.startswith("out_")}
+        return cls(path, rule, meta, inputs, outputs, dtype)
+
+    @property
+    def model(self) -> str:
+        """The model it is of."""
+        return str(self.meta.get("model", self.path.stem))
+
+    def tensor(self, name: str) -> Tensor:
+        """An input, in the type to compute in if it is a float."""
+        value = torch.from_numpy(np.array(self.inputs[name]))
+        return value.to(self.dtype) if value.is_floating_point() else value
+
+    def fill[N: nn.Module](self, network: N, net: str) -> N:
+        """Give a network the weights of the rule, and check that they are the file's.
+
+        Args:
+            network: With the published names and shapes.
+            net: Its name in the file's `digests`, and before the colon of its seed strings where
+                the file knows several.
+
+        Raises:
+            WeightsError: The digest differs: names or shapes are not those the file was made with.
+        """
+        shapes = {
+            key: (tuple(value.shape), value.is_floating_point())
+            for key, value in network.state_dict().items()
+        }
+        prefix = f"{net}:" if net in self.meta.get("prefixes", {}) else ""
+        state = self.rule.make_state(shapes, prefix, self.meta.get("gains", {}))
+        digest = self.meta.get("digests", {}).get(net)
+        if digest is not None and self.rule.state_digest(state) != digest:
+            raise WeightsError(f"weights of {net} by the rule are not those of {self.path.name}")
+        tensors = {key: torch.from_numpy(np.array(value)) for key, value in state.items()}
+        load_strictly(network, tensors, f"the rule's {net}")
+        return network.eval().to(self.dtype)

@@ -1,0 +1,159 @@
+"""Runners of the published colourizers."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from vector_runners.case import Arrays, Case
+from vscolor.models.cielab import lab_to_srgb, srgb_to_lab
+from vscolor.models.devc import network as devc
+from vscolor.models.devc import post
+from vscolor.models.eccv16.network import Eccv16
+from vscolor.models.instcolor.network import LAYERS, InstColor, Placement
+from vscolor.models.siggraph17.network import AB_SCALE, L_CENTRE, L_SCALE, Siggraph17
+
+STRIDES = (1, 2, 4, 8)
+
+
+def run_eccv16(case: Case) -> Arrays:
+    """Ab and logits of every `L`, `L_odd`, ..."""
+    network = case.fill(Eccv16(), "net")
+    made: Arrays = {}
+    for name in case.inputs:
+        ending = name.removeprefix("L")
+        luma = case.tensor(name)
+        made[f"ab{ending}"] = network(luma).numpy()
+        made[f"logits{ending}"] = network.logits(luma).numpy()
+    return made
+
+
+def run_siggraph17(case: Case) -> Arrays:
+    """Ab without and with hints."""
+    network = case.fill(Siggraph17(), "net")
+    luma, ab, mask = (case.tensor(name) for name in ("L", "hint_ab", "hint_mask"))
+    return {"ab": network(luma).numpy(), "ab_hint": network(luma, ab, mask).numpy()}
+
+
+def run_instcolor(case: Case) -> Arrays:
+    """The whole picture alone, the objects, and their fusion."""
+    network = InstColor()
+    for net in ("G", "GComp", "GF"):
+        case.fill(network.get_submodule(net), net)
+    # The authors turn RGB into Lab and back in single precision, whatever the network runs in.
+    full = srgb_to_lab(torch.from_numpy(case.inputs["full_rgb"]).float())
+    centred = (full[:, :1] - L_CENTRE) / L_SCALE
+    luma = centred.to(case.dtype) * L_SCALE + L_CENTRE
+    objects = srgb_to_lab(torch.from_numpy(case.inputs["crops_rgb"]).float())[:, :1]
+    crops = ((objects - L_CENTRE) / L_SCALE).to(case.dtype) * L_SCALE + L_CENTRE
+    places = {
+        s: [Placement(*map(int, row)) for row in case.inputs[f"box_info_{s}x"]] for s in STRIDES
+    }
+    fused = _record_fusion(network)
+    fusion = network(luma, crops, places)
+    alone = network(luma)
+    instances, _ = network.color_crops(crops)
+    return {
+        **fused,
+        "full_L": centred.numpy(),
+        "full_gt_ab": (full[:, 1:] / AB_SCALE).numpy(),
+        "mask_B": np.array(-0.5),
+        "full_only_ab": (alone / AB_SCALE).numpy(),
+        "instance_ab": (instances / AB_SCALE).numpy(),
+        "fusion_ab": (fusion / AB_SCALE).numpy(),
+        "rgb_full_only": _rgb(centred, alone),
+        "rgb_fusion": _rgb(centred, fusion),
+    }
+
+
+def _record_fusion(network: InstColor) -> Arrays:
+    """What the weight layers make, filled in when the network runs: their first 4 channels."""
+    fused: Arrays = {}
+    for stage, (name, _, _) in LAYERS.items():
+
+        def note(
+            _module: object, _given: object, made: Tensor, stage: str = stage, name: str = name
+        ) -> None:
+            # Recorded where the authors' own in-place ReLU has passed over the sums.
+            shown = functional.relu(made) if stage.endswith("up") else made
+            fused[f"fused_{name}"] = shown[:, :4].numpy().copy()
+
+        network.GF.get_submodule(name).register_forward_hook(note)
+    return fused
+
+
+def _rgb(centred: Tensor, ab: Tensor) -> NDArray[np.float32]:
+    """RGB of the network's own luma and colour, rounded where the authors round."""
+    lab = torch.cat([centred * L_SCALE + L_CENTRE, (ab / AB_SCALE).float() * AB_SCALE], 1)
+    return lab_to_srgb(lab).numpy()
+
+
+def run_devc(case: Case) -> Arrays:
+    """Features of the reference, then the frames one after another at each temperature."""
+    model = devc.Devc()
+    for net, part in (("vgg", model.vgg), ("nonlocal", model.warp), ("color", model.color)):
+        case.fill(part, net)
+    reference = _halved(case.tensor("ref_lab_large"))
+    rgb = model.reference_rgb(reference)
+    made: Arrays = {"ref_rgb": rgb.numpy()}
+    for number, features in enumerate(model.vgg(rgb), 1):
+        made[f"ref_feat{number}_head"] = features[:, :2].numpy()
+    known = model.learn(reference)
+    for label in sorted(set(re.findall(r"\bt(\d[\d.e+-]*)_f", " ".join(case.outputs)))):
+        made |= _run_frames(case, model, known, label)
+    frame = _halved(case.tensor("frame0_lab_large"))[:, :1]
+    warped, similarity = model.match(frame, known, devc.ARGMAX_TEMPERATURE)
+    made["propagate_f0_ab"] = model.step(frame, warped, similarity, reference).numpy()
+    return made
+
+
+def _run_frames(case: Case, model: devc.Devc, known: devc.Known, label: str) -> Arrays:
+    """One clip, starting without a frame before."""
+    made: Arrays = {}
+    names = sorted(
+        (n for n in case.inputs if re.fullmatch(r"frame\d+_lab_large", n)),
+        key=lambda n: int(re.findall(r"\d+", n)[0]),
+    )
+    last = torch.zeros_like(_halved(case.tensor(names[0])))
+    for number, name in enumerate(names):
+        frame = _halved(case.tensor(name))[:, :1]
+        warped, similarity = model.match(frame, known, float(label))
+        ab = model.step(frame, warped, similarity, last)
+        last = torch.cat([frame, ab], 1)
+        shown = functional.interpolate(ab, scale_factor=2, mode="bilinear") * post.BOOST
+        made |= {
+            f"t{label}_f{number}_ab": ab.numpy(),
+            f"t{label}_f{number}_ab_up": shown.numpy(),
+            f"t{label}_f{number}_warp_lab": warped.numpy(),
+            f"f{number}_similarity": similarity.numpy(),
+        }
+    return made
+
+
+def _halved(lab: Tensor) -> Tensor:
+    return functional.interpolate(lab, scale_factor=0.5, mode="bilinear", align_corners=False)
+
+
+def run_devc_post(case: Case) -> Arrays:
+    """The smoothed colour, and RGB with and without."""
+    from skimage.color import lab2rgb
+
+    luma = case.inputs["L_centred"][0, 0] + devc.L_CENTRE
+    ab = case.inputs["ab_up"][0]
+    filtered = post.smooth(case.inputs["guide_u8"], ab)
+
+    def shown(colour: NDArray[np.float32]) -> NDArray[np.uint8]:
+        lab = np.concatenate([luma[None], colour]).astype(np.float64)
+        rgb = lab2rgb(lab.transpose(1, 2, 0))
+        return np.asarray(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+
+    return {
+        "ab_filtered": filtered[None],
+        "rgb_filtered": shown(filtered),
+        "rgb_unfiltered": shown(ab),
+    }

@@ -4,6 +4,7 @@
     ├── SettingError        an argument is unknown, of the wrong kind or out of range
     ├── WeightsError        a weight file is missing, damaged or of another model
     ├── MissingExtraError   a package of an extra is needed; the message holds the pip command
+    ├── MeasureError        what is to be measured is empty, does not fit together or holds NaN
     └── DeviceError         the device is absent or failed
         └── DeviceMemoryError   it ran out of memory; the message names batch= and size=
 
@@ -31,6 +32,10 @@ class MissingExtraError(VscolorError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f'{what} is not installed; run: pip install "vscolor[{extra}]"')
+
+
+class MeasureError(VscolorError):
+    """What is to be measured is empty, of different sizes, lengths or formats, or holds NaN."""
 
 
 class DeviceError(VscolorError):

@@ -5,6 +5,7 @@ import pytest
 from skimage import data
 
 from vscolor.color import srgb_to_lab
+from vscolor.errors import MeasureError, SettingError
 from vscolor.metrics import baselines
 
 SPEED = 2
@@ -72,9 +73,9 @@ def test_average_takes_flicker_away():
 
 def test_misuse_is_told():
     ab, luma = np.zeros((8, 8, 2)), np.zeros((8, 8), np.uint8)
-    with pytest.raises(ValueError, match="odd"):
+    with pytest.raises(SettingError, match="odd"):
         list(baselines.average([ab], 4))
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(MeasureError, match="empty"):
         list(baselines.carry_chained(ab, []))
-    with pytest.raises(ValueError, match=r"\(4, 8\), expected \(8, 8\)"):
+    with pytest.raises(MeasureError, match=r"\(4, 8\), expected \(8, 8\)"):
         list(baselines.carry_direct(ab, [luma, luma[:4]]))

@@ -85,3 +85,39 @@ def test_pulsing_of_a_sine_is_its_amplitude():
     pulse = [t + np.array([6 * w + 3, 0]) for t, w in zip(truth, wave, strict=True)]
     assert temporal.pulsing(pulse, truth) == pytest.approx(6)
     assert temporal.pulsing(truth, truth) == 0
+
+
+def test_far_pairs_begin_at_the_scenes_first(photo):
+    colour, luma = views(photo, [(t, t) for t in range(6)])
+    drift = [c + 2 * n for n, c in enumerate(colour)]
+    near = temporal.warp_error(drift, luma)
+    far = temporal.warp_error(drift, luma, far=True)
+    # Against the first: 2, 4, ..., 10 instead of always 2.
+    assert near == pytest.approx(4, rel=0.2)
+    assert far == pytest.approx(np.mean([(2 * n) ** 2 for n in range(1, 6)]), rel=0.2)
+    again = temporal.warp_error(drift, luma, cuts={3}, far=True)
+    assert again == pytest.approx(np.mean([4, 16, 4, 16]), rel=0.2)
+
+
+def test_tracker_gives_the_paths_of_pairs(photo):
+    _, luma = views(photo, [(0, 0), (3, 2), (6, 4)])
+    tracker = temporal.Tracker(far=True)
+    assert tracker.add(luma[0]) == temporal.Motion(None, None)
+    motions = [tracker.add(plane) for plane in luma[1:]]
+    expected = [temporal.find_path(luma[k], luma[n]) for k, n in ((0, 1), (1, 2), (0, 2))]
+    found = [motions[0].near, motions[1].near, motions[1].far]
+    assert all(np.array_equal(a.flow, b.flow) for a, b in zip(found, expected, strict=True))
+    assert tracker.add(luma[0], cut=True) == temporal.Motion(None, None)
+
+
+def test_no_path_is_no_number(photo):
+    colour, luma = views(photo, [(0, 0)] * 2)
+    path = temporal.find_path(*luma)
+    hidden = temporal.Path(path.flow, np.zeros_like(path.visible))
+    assert np.isnan(temporal.path_error(*colour, None))
+    assert np.isnan(temporal.path_error(*colour, hidden))
+
+
+def test_rgb_of_a_static_clip_has_none(photo):
+    _, luma = views(photo, [(0, 0)] * 3)
+    assert temporal.warp_error([photo[60:220, 100:340]] * 3, luma) < 1e-6

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from vscolor.errors import MeasureError, SettingError
 from vscolor.metrics.temporal import Frame, Plane, find_flow, warp
 
 
@@ -66,10 +67,10 @@ def average(frames: Sequence[Frame], span: int, cuts: Collection[int] = ()) -> I
         As many frames as came.
 
     Raises:
-        ValueError: `span` is even or below 1.
+        SettingError: `span` is even or below 1.
     """
     if span < 1 or span % 2 == 0:
-        raise ValueError(f"span is {span}, expected an odd number of frames")
+        raise SettingError(f"span is {span}, expected an odd number of frames")
     bounds = sorted({0, len(frames), *(n for n in cuts if 0 < n < len(frames))})
     for first, stop in pairwise(bounds):
         for t in range(first, stop):
@@ -81,10 +82,10 @@ def _check_sizes(first: Frame, lumas: Sequence[Plane]) -> None:
     """Refuse what would be carried to the wrong place.
 
     Raises:
-        ValueError: There is no luma, or it is of another size than the colour.
+        MeasureError: There is no luma, or it is of another size than the colour.
     """
     if not lumas:
-        raise ValueError("lumas is empty, expected one a frame")
+        raise MeasureError("lumas is empty, expected one a frame")
     odd = next((p.shape for p in lumas if p.shape != first.shape[:2]), None)
     if odd is not None:
-        raise ValueError(f"luma is {odd}, expected {first.shape[:2]} as the colour")
+        raise MeasureError(f"luma is {odd}, expected {first.shape[:2]} as the colour")

@@ -1,13 +1,15 @@
 """How steady colour is along motion: warp error and pulsing.
 
 Motion is found on the source's luma, so that all results are judged along the same paths. Flow is
-OpenCV's DIS; where it cannot be trusted (occlusion, motion boundaries) the pixel is left out, by
-the tests of Ruder et al. 2016 that Lai et al. 2018 use.
+OpenCV's DIS, or RAFT where its weights are (`vscolor.metrics.raft`); where it cannot be trusted
+(occlusion, motion boundaries) the pixel is left out, by the tests of Ruder et al. 2016 that Lai et
+al. 2018 use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -17,7 +19,8 @@ from numpy.typing import NDArray
 type Flow = NDArray[np.float32]
 type Mask = NDArray[np.bool_]
 type Plane = NDArray[np.uint8]
-type Frame = NDArray[np.floating]
+type Frame = NDArray[np.floating] | NDArray[np.uint8]
+type FlowFinder = Callable[[Plane, Plane], Flow]
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,19 @@ def find_flow(start: Plane, end: Plane) -> Flow:
     return np.asarray(search.calc(start, end, empty), np.float32)
 
 
-def find_path(earlier: Plane, later: Plane) -> Path:
-    """The path from a frame back to an earlier one, found on luma `[h,w]`, 8 bits."""
-    back, forth = find_flow(later, earlier), find_flow(earlier, later)
+def find_path(earlier: Plane, later: Plane, find: FlowFinder = find_flow) -> Path:
+    """The path from a frame back to an earlier one, found on luma `[h,w]`, 8 bits.
+
+    Args:
+        earlier: Luma of the earlier frame.
+        later: Luma of the later one.
+        find: Finds flow from its first plane to its second.
+    """
+    back, forth = find(later, earlier), find(earlier, later)
     return Path(back, ~_occluded(back, forth) & ~_motion_boundary(back))
 
 
-def warp(frame: Frame, flow: Flow) -> Frame:
+def warp(frame: Frame, flow: Flow) -> NDArray[np.float32]:
     """Bring a frame `[h,w,c]` along a flow that points into it; edges are repeated."""
     height, width = flow.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
@@ -90,30 +99,110 @@ def _motion_boundary(flow: Flow) -> Mask:
     return np.asarray(change > 0.01 * (flow**2).sum(-1) + 0.002)
 
 
-def warp_error(
-    frames: Sequence[Frame], lumas: Sequence[Plane], cuts: Collection[int] = ()
-) -> float:
-    """Mean squared difference of each frame and the frame before, along the source's motion.
+class Tracker:
+    """Paths back to the frame before and to the scene's first, as frames come one by one.
 
-    The survey's section 5.4, averaged over visible pixels, channels and pairs of frames instead of
-    summed, so that clips of any length and size compare (Lai et al. 2018, equation 8). On RGB it is
-    mostly luma's; for colour give ab, and divide by `mean_squared_chroma`, so that paler is not
-    steadier.
+    Args:
+        find: Finds flow.
+        far: Whether paths to the scene's first frame are wanted, which cost as much again.
+    """
+
+    def __init__(self, find: FlowFinder = find_flow, far: bool = False) -> None:
+        self._find = find
+        self._far = far
+        self._last: Plane | None = None
+        self._first: Plane | None = None
+
+    def add(self, luma: Plane, cut: bool = False) -> Motion:
+        """Find the paths of the next frame.
+
+        Args:
+            luma: Its luma, `[h,w]`, 8 bits.
+            cut: Whether a scene begins here.
+        """
+        if cut or self._last is None or self._first is None:
+            self._last = self._first = luma
+            return Motion(None, None)
+        near = find_path(self._last, luma, self._find)
+        if not self._far:
+            far = None
+        elif self._first is self._last:
+            far = near
+        else:
+            far = find_path(self._first, luma, self._find)
+        self._last = luma
+        return Motion(near, far)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A frame's paths; None where its scene begins, or where none was asked for.
+
+    Attributes:
+        near: To the frame before.
+        far: To the first frame of its scene.
+    """
+
+    near: Path | None
+    far: Path | None
+
+
+def path_error(earlier: Frame, later: Frame, path: Path | None) -> float:
+    """Mean squared difference of a frame and an earlier one along a path.
+
+    Args:
+        earlier: `[h,w,c]`.
+        later: Likewise.
+        path: From `later` back to `earlier`.
+
+    Returns:
+        The mean over visible pixels and channels; NaN without a path or a visible pixel.
+    """
+    if path is None or not path.visible.any():
+        return math.nan
+    difference = later - warp(earlier, path.flow)
+    return float((difference[path.visible] ** 2).mean())
+
+
+def warp_error(
+    frames: Sequence[Frame],
+    lumas: Sequence[Plane],
+    cuts: Collection[int] = (),
+    *,
+    far: bool = False,
+    find: FlowFinder = find_flow,
+) -> float:
+    """Mean squared difference of each frame and an earlier one, along the source's motion.
+
+    The survey's section 5.4 multiplies a sum over the visible pixels of each pair by hw/(hw - M),
+    M counting the masked ones, and adds up the pairs: that grows with the size and the length of a
+    clip, and the factor is only right for the masked pixels' count. Common practice (Lai et al.
+    2018, equation 8) is taken here: the mean over visible pixels and channels, then over pairs.
+
+    On RGB it is mostly luma's; for colour give ab, and divide by `mean_squared_chroma`, so that
+    paler is not steadier.
 
     Args:
         frames: `[h,w,c]` each, in any unit; the result is in its square.
         lumas: The source's luma, `[h,w]`, 8 bits, one a frame.
         cuts: First frames of scenes; the pair that ends there is left out.
+        far: Whether each frame is held against the first of its scene (what Lai et al. call
+            long-term) instead of the one before.
+        find: Finds flow.
+
+    Returns:
+        0 where there is no pair.
     """
-    errors = []
-    for t in range(1, len(frames)):
+    tracker, errors = Tracker(find, far), []
+    first = 0
+    for t, (frame, luma) in enumerate(zip(frames, lumas, strict=True)):
         if t in cuts:
-            continue
-        path = find_path(lumas[t - 1], lumas[t])
-        if path.visible.any():
-            difference = frames[t] - warp(frames[t - 1], path.flow)
-            errors.append(float((difference[path.visible] ** 2).mean()))
-    return float(np.mean(errors)) if errors else 0.0
+            first = t
+        motion = tracker.add(luma, t in cuts)
+        path, since = (motion.far, first) if far else (motion.near, t - 1)
+        errors.append(path_error(frames[max(since, 0)], frame, path))
+    known = [error for error in errors if not math.isnan(error)]
+    return float(np.mean(known)) if known else 0.0
 
 
 def mean_squared_chroma(frames: Sequence[Frame]) -> float:
@@ -129,9 +218,16 @@ def pulsing(frames: Sequence[Frame], truth: Sequence[Frame]) -> float:
         truth: The true ab, likewise.
 
     Returns:
-        Root mean square of the frame-mean error about its own mean, times the square root of 2:
-        for a sine its amplitude.
+        See `amplitude`.
     """
-    error = np.array([(f - t).mean(axis=(0, 1)) for f, t in zip(frames, truth, strict=True)])
-    spread = error - error.mean(axis=0)
+    errors = [(f - t).mean(axis=(0, 1)) for f, t in zip(frames, truth, strict=True)]
+    return amplitude(np.array(errors))
+
+
+def amplitude(errors: NDArray[np.floating]) -> float:
+    """Root mean square of errors `[n,2]` about their own mean, times the square root of 2.
+
+    For a sine that is its amplitude.
+    """
+    spread = errors - errors.mean(axis=0)
     return float(np.sqrt(2 * (spread**2).sum(axis=1).mean()))

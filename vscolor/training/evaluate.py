@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -22,8 +21,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
-from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
+from skimage.color import lab2rgb, rgb2lab
 
+from vscolor.metrics.still import ciede2000, colourfulness, psnr
 from vscolor.models.mini import graph
 from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE, MULTIPLE
 from vscolor.training.photographs import SUFFIXES
@@ -114,25 +114,6 @@ def _rgb(lab: Float) -> Float:
         # Colours outside the gamut are expected, and clipped by the caller.
         warnings.filterwarnings("ignore", message=".*negative Z values.*")
         return np.asarray(lab2rgb(lab), dtype=np.float32)
-
-
-def psnr(first: Float, second: Float) -> float:
-    """Peak signal-to-noise ratio of two pictures in 0..1, dB."""
-    error = float(np.mean((first - second) ** 2))
-    return 10.0 * math.log10(1.0 / max(error, 1e-10))
-
-
-def colourfulness(rgb: Float) -> float:
-    """Hasler and Suesstrunk 2003, on code values 0..255 `[h,w,3]` given as 0..1."""
-    red, green, blue = (rgb[..., i] * 255.0 for i in range(3))
-    rg, yb = red - green, 0.5 * (red + green) - blue
-    spread = math.hypot(float(rg.std()), float(yb.std()))
-    return spread + 0.3 * math.hypot(float(rg.mean()), float(yb.mean()))
-
-
-def ciede2000(first: Float, second: Float) -> float:
-    """Mean colour difference of two Lab pictures."""
-    return float(np.mean(deltaE_ciede2000(first, second)))  # type: ignore[no-untyped-call]
 
 
 def read_rgb(path: Path) -> Float:

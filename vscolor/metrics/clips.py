@@ -1,0 +1,299 @@
+"""The core's side of metrics: clips become views, and metrics become frame properties."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import vapoursynth as vs
+import vsutil
+
+from vscolor.clip import UNSPECIFIED, guess_matrix
+from vscolor.errors import MeasureError, SettingError, VscolorError
+from vscolor.metrics.meters import Metric, chosen
+from vscolor.metrics.temporal import FlowFinder, Motion, Tracker, find_flow, find_path
+from vscolor.metrics.views import Moment, View
+from vscolor.scenes import mark_detected, mark_listed, shift
+
+PREFIX: Final = "vscolor_"
+LEAST_SIDE, MAX_SIDE = 16, 8192
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a set of metrics wants to see.
+
+    Attributes:
+        lab: Lab of each frame.
+        motion: The source's motion.
+        plane: Luma as the clips hold it.
+    """
+
+    lab: bool
+    motion: bool
+    plane: bool
+
+    @classmethod
+    def of(cls, metrics: Iterable[Metric]) -> Need:
+        """What all of some metrics want."""
+        wanted = list(metrics)
+        return cls(*(any(getattr(m, k) for m in wanted) for k in ("lab", "motion", "plane")))
+
+
+def check_pair(result: vs.VideoNode, truth: vs.VideoNode | None, need: Need) -> None:
+    """Refuse clips that cannot be measured.
+
+    Raises:
+        MeasureError: A clip is variable, too small or too large; the two differ in length or size;
+            or luma is to be compared and they differ in depth or are RGB.
+    """
+    for role, clip in (("result", result), ("truth", truth)):
+        if clip is None:
+            continue
+        if clip.format is None or clip.format.id == 0 or not clip.width or not clip.height:
+            raise MeasureError(f"{role} has a variable format or size, expected a constant one")
+        sides = (clip.width, clip.height)
+        if min(sides) < LEAST_SIDE or max(sides) > MAX_SIDE:
+            raise MeasureError(
+                f"{role} is {clip.width}x{clip.height}, "
+                f"expected {LEAST_SIDE}x{LEAST_SIDE} to {MAX_SIDE}x{MAX_SIDE}"
+            )
+    if truth is None:
+        return
+    if result.num_frames != truth.num_frames:
+        raise MeasureError(
+            f"result has {result.num_frames} frames and truth {truth.num_frames}, "
+            "expected as many of each"
+        )
+    if (result.width, result.height) != (truth.width, truth.height):
+        raise MeasureError(
+            f"result is {result.width}x{result.height} and truth {truth.width}x{truth.height}, "
+            "expected one size"
+        )
+    if need.plane and not same_luma(result, truth):
+        raise MeasureError(
+            f"result is {result.format.name} and truth {truth.format.name}, expected YUV or GRAY "
+            "of one depth to compare luma"
+        )
+
+
+def same_luma(first: vs.VideoNode, second: vs.VideoNode) -> bool:
+    """Whether the luma of two clips can be compared sample by sample."""
+    kinds = [
+        (c.format.sample_type, c.format.bits_per_sample)
+        for c in (first, second)
+        if c.format.color_family != vs.RGB
+    ]
+    return len(kinds) == 2 and kinds[0] == kinds[1]
+
+
+def scaled(clip: vs.VideoNode, short_side: int | None) -> vs.VideoNode:
+    """A clip made smaller until its short side is as given; never larger, never another format."""
+    if short_side is None or short_side >= min(clip.width, clip.height):
+        return clip
+    scale = short_side / min(clip.width, clip.height)
+    width, height = (max(2, round(side * scale / 2) * 2) for side in (clip.width, clip.height))
+    return clip.resize.Bicubic(width, height)
+
+
+def to_rgb(clip: vs.VideoNode, format_id: int) -> vs.VideoNode:
+    """As integer RGB, by the clip's own matrix or the usual guess."""
+    return clip.resize.Bicubic(format=format_id, **_matrix(clip, "matrix_in"))
+
+
+def to_luma(clip: vs.VideoNode) -> vs.VideoNode:
+    """Luma in 8 bits, in which motion is looked for."""
+    wanted = {"matrix": guess_matrix(clip.width, clip.height)}
+    family = clip.format.color_family
+    options = wanted if family == vs.RGB else _matrix(clip, "matrix_in")
+    return clip.resize.Bicubic(format=vs.GRAY8, **options)
+
+
+def _matrix(clip: vs.VideoNode, option: str) -> dict[str, int]:
+    """The resizer's option for a YUV clip that does not say its matrix."""
+    if clip.format.color_family != vs.YUV:
+        return {}
+    with clip.get_frame(0) as frame:
+        said = frame.props.get("_Matrix", UNSPECIFIED)
+    return {option: guess_matrix(clip.width, clip.height)} if said == UNSPECIFIED else {}
+
+
+def nodes_of(clip: vs.VideoNode, need: Need) -> list[vs.VideoNode]:
+    """The clips that `view_of` takes a frame of each."""
+    nodes = [to_rgb(clip, vs.RGB24)]
+    if need.lab:
+        nodes.append(to_rgb(clip, vs.RGB48))
+    if need.plane:
+        nodes.append(vsutil.get_y(clip))
+    return nodes
+
+
+def view_of(frames: Sequence[vs.VideoFrame], need: Need) -> View:
+    """A view of the frames of `nodes_of`, its pixels copied."""
+    rest = iter(frames)
+    codes = _packed(next(rest))
+    fine = _packed(next(rest)) if need.lab else None
+    plane = np.array(next(rest)[0]) if need.plane else None
+    if plane is not None and plane.dtype.kind == "f" and not np.isfinite(plane).all():
+        raise MeasureError("luma holds NaN or infinity, expected finite samples")
+    return View(codes, fine, plane)
+
+
+def _packed(frame: vs.VideoFrame) -> Any:
+    """The planes of an RGB frame as one array `[h,w,3]`."""
+    return np.stack([np.asarray(frame[p]) for p in range(3)], axis=-1)
+
+
+def views(clip: vs.VideoNode, need: Need) -> Iterator[View]:
+    """Views of all frames in order."""
+    for frames in together(nodes_of(clip, need)):
+        yield view_of(frames, need)
+
+
+def together(nodes: Sequence[vs.VideoNode]) -> Iterator[list[vs.VideoFrame]]:
+    """Frames of clips of one length, side by side, rendered a few ahead."""
+    streams = [node.frames(close=True) for node in nodes]
+    try:
+        for row in zip(*streams, strict=True):
+            yield list(row)
+    finally:
+        for stream in streams:
+            stream.close()
+
+
+def marked(clip: vs.VideoNode, cuts: Iterable[int] | None) -> vs.VideoNode:
+    """A clip with its cuts as properties: those given, or those found."""
+    return mark_detected(clip) if cuts is None else mark_listed(clip, cuts)
+
+
+def is_cut(n: int, frame: vs.VideoFrame) -> bool:
+    """Whether a scene begins at frame n of a clip of `marked`; frame 0 begins the first."""
+    return n == 0 or bool(frame.props.get("_SceneChangePrev", 0))
+
+
+def moments(
+    results: Sequence[vs.VideoNode],
+    truth: vs.VideoNode | None,
+    source: vs.VideoNode,
+    need: Need,
+    *,
+    cuts: Iterable[int] | None = None,
+    far: bool = False,
+    find: FlowFinder = find_flow,
+) -> Iterator[list[Moment]]:
+    """Run through several results at once: for each frame a moment of each result.
+
+    Motion is found once, whatever the number of results.
+
+    Args:
+        results: Clips judged, of one length and size.
+        truth: The true clip.
+        source: The clip whose luma tells of motion and cuts.
+        need: What the metrics want to see.
+        cuts: First frames of scenes; default: they are found.
+        far: Whether motion from each scene's first frame is wanted too.
+        find: Finds flow.
+    """
+    clips = [*results, *([] if truth is None else [truth])]
+    groups = [nodes_of(clip, need) for clip in clips]
+    grey = to_luma(source)
+    rows = together([marked(grey, cuts), *(node for group in groups for node in group)])
+    tracker = Tracker(find, far)
+    for n, (flags, *frames) in enumerate(rows):
+        cut = is_cut(n, flags)
+        motion = tracker.add(np.array(flags[0]), cut) if need.motion else None
+        size = len(frames) // len(clips)
+        seen = [view_of(frames[i : i + size], need) for i in range(0, len(frames), size)]
+        true = seen.pop() if truth is not None else None
+        yield [Moment(cut, view, true, motion) for view in seen]
+
+
+def write_metrics(
+    clip: vs.VideoNode,
+    truth: vs.VideoNode | None = None,
+    metrics: Sequence[str] = ("psnr", "ssim"),
+    *,
+    scenes: Iterable[int] | None = None,
+) -> vs.VideoNode:
+    """Write metrics as frame properties: `vscolor_psnr`, `vscolor_ssim`, ...
+
+    The picture passes as it is. A frame's numbers depend on it and the four frames before alone, in
+    whatever order frames are asked for. A number that a frame does not have (the warp error where a
+    scene begins) is not written.
+
+    Args:
+        clip: The result, of constant format.
+        truth: The true clip, of the same length and size; for metrics that compare.
+        metrics: Names of `vscolor.metrics.meters.METRICS`; properties are named by their columns.
+        scenes: First frames of scenes; default: they are found.
+
+    Returns:
+        The clip with the properties.
+
+    Raises:
+        vapoursynth.Error: An argument cannot be used, or, at a frame, it cannot be measured.
+    """
+    try:
+        wanted = chosen(metrics, truth is not None)
+        need = Need.of(wanted.values())
+        if not isinstance(clip, vs.VideoNode):
+            raise SettingError(f"clip is {type(clip).__name__}, expected a VideoNode")
+        check_pair(clip, truth, need)
+        grey = marked(to_luma(clip if truth is None else truth), scenes)
+    except VscolorError as error:
+        raise vs.Error(f"write_metrics: {error}") from error
+    pair = [clip] if truth is None else [clip, truth]
+    nodes = [grey, *(node for each in pair for node in nodes_of(each, need))]
+    reach = max(metric.reach for metric in wanted.values())
+    window = [shift(node, d) for d in range(-reach, 1) for node in nodes]
+    width = len(nodes)
+
+    def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        steps = [f[1 + i : 1 + i + width] for i in range(0, len(f) - 1, width)]
+        try:
+            row = _measured(n, steps[max(0, reach - n) :], wanted, need, truth is not None)
+        except VscolorError as error:
+            raise vs.Error(f"write_metrics: frame {n}: {error}") from error
+        frame = f[0].copy()
+        for name, value in row.items():
+            if not math.isnan(value):
+                frame.props[PREFIX + name] = value
+        return frame
+
+    return clip.std.ModifyFrame([clip, *window], write)
+
+
+def _measured(
+    n: int, steps: list[list[vs.VideoFrame]], wanted: dict[str, Metric], need: Need, paired: bool
+) -> dict[str, float]:
+    """Run fresh meters through the frames up to frame n; what they say of the last."""
+    seen = [
+        _moment(n - ago, step, need, paired)
+        for ago, step in zip(range(len(steps) - 1, -1, -1), steps, strict=True)
+    ]
+    if need.motion:
+        seen[-1] = replace(seen[-1], motion=_motion(steps[-2:], seen[-1].cut))
+    found: dict[str, float] = {}
+    for metric in wanted.values():
+        meter = metric.make()
+        row = [meter.add(moment) for moment in seen[-1 - metric.reach :]][-1]
+        found |= dict(zip(meter.columns, row, strict=True))
+    return found
+
+
+def _moment(n: int, step: list[vs.VideoFrame], need: Need, paired: bool) -> Moment:
+    flags, *frames = step
+    size = len(frames) // 2 if paired else len(frames)
+    true = view_of(frames[size:], need) if paired else None
+    return Moment(is_cut(n, flags), view_of(frames[:size], need), true, Motion(None, None))
+
+
+def _motion(steps: list[list[vs.VideoFrame]], cut: bool) -> Motion:
+    """The motion of the last of two steps, or of one that has none before it."""
+    if cut or len(steps) < 2:
+        return Motion(None, None)
+    earlier, later = (np.array(flags[0]) for flags, *_ in steps)
+    return Motion(find_path(earlier, later), None)

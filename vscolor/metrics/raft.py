@@ -1,0 +1,75 @@
+"""Optical flow by RAFT (Teed and Deng 2020), torchvision's, where its weights are present."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from vscolor.errors import MissingExtraError, WeightsError
+from vscolor.metrics.temporal import Flow, FlowFinder, Plane
+
+if TYPE_CHECKING:
+    import torch
+
+MULTIPLE: Final = 8
+LEAST_SIDE: Final = 128
+SIZES: Final = ("large", "small")
+
+
+def finder(weights: Path, size: str = "large", device: str = "cpu") -> FlowFinder:
+    """Make RAFT ready.
+
+    Args:
+        weights: torchvision's checkpoint, such as `raft_large_C_T_SKHT_V2-ff5fadd5.pth`.
+        size: `large` or `small`, as the checkpoint is.
+        device: Where it runs, as torch says it.
+
+    Returns:
+        What `temporal.find_path` takes. Luma is given to it as grey RGB.
+
+    Raises:
+        MissingExtraError: torchvision is not installed.
+        WeightsError: The file is missing, or is not of that network.
+    """
+    network = _load(weights, size).to(device)
+
+    def find(start: Plane, end: Plane) -> Flow:
+        import torch
+
+        height, width = start.shape
+        with torch.inference_mode():
+            pair = [_prepared(plane).to(device) for plane in (start, end)]
+            flow = network(*pair)[-1][0, :, :height, :width]
+        return np.ascontiguousarray(flow.permute(1, 2, 0).cpu().numpy(), np.float32)
+
+    return find
+
+
+def _load(weights: Path, size: str) -> Any:
+    try:
+        import torch
+        from torchvision.models import optical_flow
+    except ImportError as error:
+        raise MissingExtraError("torchvision", "metrics") from error
+    if not weights.is_file():
+        raise WeightsError(f"RAFT's weights {weights} are not a file")
+    network = getattr(optical_flow, f"raft_{size}")(weights=None)
+    try:
+        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    except (RuntimeError, ValueError, OSError, EOFError) as error:
+        first = str(error).partition("\n")[0]
+        raise WeightsError(f"{weights} holds no weights of RAFT {size}: {first}") from error
+    return network.eval()
+
+
+def _prepared(luma: Plane) -> torch.Tensor:
+    """Luma as RAFT's RGB in -1..1, `[1,3,h,w]`, edges repeated to a size it can take."""
+    import torch
+
+    grey = torch.from_numpy(np.ascontiguousarray(luma)).float() / 127.5 - 1
+    height, width = luma.shape
+    below, right = (max(LEAST_SIDE, -(-v // MULTIPLE) * MULTIPLE) - v for v in (height, width))
+    padded = torch.nn.functional.pad(grey[None, None], (0, right, 0, below), mode="replicate")
+    return padded.expand(-1, 3, -1, -1).contiguous()

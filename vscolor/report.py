@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vscolor.clip import UNSPECIFIED, guess_matrix
 from vscolor.errors import VscolorError
+from vscolor.files import replacing
 
 TOP_LEFT = 7
 
@@ -70,9 +71,8 @@ def _write_png(target: Path, pixels: NDArray[np.uint8]) -> None:
     done, png = cv2.imencode(".png", pixels)
     if not done:
         raise ReportError(f"{target} could not be made into a PNG")
-    part = target.with_name(f".{target.name}.part")
-    part.write_bytes(png.tobytes())
-    part.replace(target)
+    with replacing(target) as part:
+        part.write_bytes(png.tobytes())
 
 
 def as_rgb(clip: vs.VideoNode) -> vs.VideoNode:

@@ -40,5 +40,5 @@ def test_odd_sizes_and_the_meter_take_it(weights):
 def test_wrong_weights_are_refused(weights, tmp_path):
     with pytest.raises(WeightsError, match="not a file"):
         raft.finder(tmp_path / "none.pth")
-    with pytest.raises(WeightsError, match="no weights of RAFT large"):
+    with pytest.raises(WeightsError, match="raft_small"):
         raft.finder(weights, "large")

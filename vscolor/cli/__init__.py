@@ -11,7 +11,7 @@ import typer
 import vapoursynth as vs
 
 from vscolor import console, doctor
-from vscolor.cli import films, inspection
+from vscolor.cli import films, inspection, judging
 from vscolor.errors import SettingError, VscolorError
 
 FAILED: Final = 1
@@ -56,6 +56,7 @@ def root(
 app.command("colorize")(films.colorize_command)
 app.command("stabilize")(films.stabilize_command)
 app.command("scenes")(inspection.scenes_command)
+app.command("metrics")(judging.metrics_command)
 app.command("pipe")(films.pipe_command)
 app.command("demo")(films.demo_command)
 app.command("models")(inspection.models_command)

@@ -6,7 +6,6 @@ from here.
 
 from __future__ import annotations
 
-import pickle
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from vscolor.errors import MeasureError, MissingExtraError, WeightsError
 from vscolor.metrics.still import check_pair, check_picture
+from vscolor.weights.checkpoint import read_state
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +29,6 @@ BACKBONES: Final = {
 }
 """Networks LPIPS looks through, and torchvision's checkpoints of them."""
 INCEPTION: Final = "weights-inception-2015-12-05-6726825d.pth"
-_UNREADABLE: Final = (RuntimeError, ValueError, KeyError, OSError, EOFError, pickle.UnpicklingError)
 
 
 class Lpips:
@@ -57,7 +56,7 @@ class Lpips:
             raise WeightsError(
                 f"LPIPS's network is {net!r}, expected one of {', '.join(BACKBONES)}"
             )
-        state = read_checkpoint(backbone, f"LPIPS ({net})", BACKBONES[net])
+        state = _state(backbone, f"LPIPS ({net})", BACKBONES[net])
         with warnings.catch_warnings():
             # It still says `pretrained=` to torchvision, which has another word for it now.
             warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
@@ -131,10 +130,10 @@ class Fid:
         except ImportError as error:
             raise MissingExtraError("torchmetrics with torch-fidelity", "metrics") from error
         # torch-fidelity unpickles whatever it is given; this refuses what is more than tensors.
-        read_checkpoint(weights, "FID", INCEPTION)
+        _state(weights, "FID", INCEPTION)
         try:
             made = FrechetInceptionDistance(features, feature_extractor_weights_path=str(weights))
-        except _UNREADABLE as error:
+        except RuntimeError as error:
             message = f"{weights} is no checkpoint of Inception v3: {_first_line(error)}"
             raise WeightsError(message) from error
         self._distance: Any = made.set_dtype(_double()).to(device)
@@ -162,28 +161,15 @@ class Fid:
         return float(self._distance.compute())
 
 
-def read_checkpoint(path: Path, what: str, name: str) -> dict[str, Any]:
-    """Tensors of a checkpoint, without running anything in it.
-
-    Args:
-        path: The file.
-        what: What needs it.
-        name: What its publishers call it.
+def _state(path: Path, what: str, name: str) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint that its publishers call `name`.
 
     Raises:
         WeightsError: It is missing, or holds more than tensors.
     """
-    import torch
-
     if not path.is_file():
         raise WeightsError(f"{what} needs {name}; {path} is not a file")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        raise WeightsError(f"{path} cannot be read as {name}: {_first_line(error)}") from error
-    if not isinstance(state, dict):
-        raise WeightsError(f"{path} holds {type(state).__name__}, expected the tensors of {name}")
-    return state
+    return read_state(path)
 
 
 def _double() -> torch.dtype:

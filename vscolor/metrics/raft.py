@@ -9,6 +9,7 @@ import numpy as np
 
 from vscolor.errors import MissingExtraError, WeightsError
 from vscolor.metrics.temporal import Flow, FlowFinder, Plane
+from vscolor.weights.checkpoint import load_strictly, read_state
 
 if TYPE_CHECKING:
     import torch
@@ -49,18 +50,13 @@ def finder(weights: Path, size: str = "large", device: str = "cpu") -> FlowFinde
 
 def _load(weights: Path, size: str) -> Any:
     try:
-        import torch
         from torchvision.models import optical_flow
     except ImportError as error:
         raise MissingExtraError("torchvision", "metrics") from error
     if not weights.is_file():
         raise WeightsError(f"RAFT's weights {weights} are not a file")
     network = getattr(optical_flow, f"raft_{size}")(weights=None)
-    try:
-        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    except (RuntimeError, ValueError, OSError, EOFError) as error:
-        first = str(error).partition("\n")[0]
-        raise WeightsError(f"{weights} holds no weights of RAFT {size}: {first}") from error
+    load_strictly(network, read_state(weights), weights)
     return network.eval()
 
 

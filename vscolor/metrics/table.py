@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -76,9 +76,12 @@ class Table:
 
     Args:
         columns: Their names.
+        first: Number of the first frame, where a part of a film is measured. Only names of frames
+            are counted from it; ranges below are counted from 0.
     """
 
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str], first: int = 0) -> None:
+        self.first = first
         self._columns = {name: array("d") for name in columns}
         self._starts: list[int] = []
         self._length = 0
@@ -114,11 +117,11 @@ class Table:
         return values if frames is None else values[frames.start : frames.stop]
 
     def rows(self) -> Iterator[dict[str, float]]:
-        """The numbers of each frame, with `frame` and `scene`, both counted from 0."""
+        """The numbers of each frame, with the film's number of the `frame`, and `scene` from 0."""
         for scene, frames in enumerate(self.scenes()):
             for n in frames:
                 numbers = {name: column[n] for name, column in self._columns.items()}
-                yield {"frame": n, "scene": scene, **numbers}
+                yield {"frame": self.first + n, "scene": scene, **numbers}
 
     def figures(self, frames: range | None = None) -> dict[str, float]:
         """What the numbers of some or all frames come to, in the order of `FIGURES`.
@@ -180,6 +183,24 @@ class Table:
         ]
         amplitudes = [amplitude(e) for e in errors]
         return float(np.average(amplitudes, weights=[len(e) for e in errors]))
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was found of one result.
+
+    Attributes:
+        table: Frame by frame.
+        whole: Figures that only a whole clip has.
+    """
+
+    table: Table
+    whole: Mapping[str, float]
+
+    def figures(self) -> dict[str, float]:
+        """Of the whole clip, in the order of `FIGURES`."""
+        found = self.table.figures() | dict(self.whole)
+        return {name: found[name] for name in FIGURES if name in found}
 
 
 def _mean(values: Column) -> float:

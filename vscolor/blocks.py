@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import vapoursynth as vs
 
+from vscolor import windows
 from vscolor.errors import SettingError, VscolorError
 from vscolor.guided import flat_lines, local_lines
 from vscolor.models.base import Array, StillModel
@@ -62,6 +63,8 @@ class StillPass:
         model: The model.
         edge_aware: Whether colour follows luma's edges (see `vscolor.guided`).
         check: Raises a `VscolorError` for a frame that must not be coloured.
+        notes: For a model that looks at neighbours, what was noticed in them, from
+            `vscolor.windows`, as long as `luma`; else None.
     """
 
     caller: str
@@ -70,6 +73,19 @@ class StillPass:
     model: StillModel
     edge_aware: bool
     check: Callable[[vs.FrameProps], None]
+    notes: vs.VideoNode | None = None
+
+    def every(self, cycle: int, offset: int) -> list[vs.VideoNode]:
+        """Of frame `offset` of each cycle: the source, and the notes where the model has them."""
+        clips = [self.witness] if self.notes is None else [self.witness, self.notes]
+        return [_every(clip, cycle, offset) for clip in clips]
+
+    def padded(self, frames: int) -> StillPass:
+        """The same with the last frame repeated."""
+        notes = None if self.notes is None else _pad(self.notes, frames)
+        return replace(
+            self, luma=_pad(self.luma, frames), witness=_pad(self.witness, frames), notes=notes
+        )
 
 
 def predict_lines(work: StillPass, batch: int, lanes: int) -> vs.VideoNode:
@@ -80,9 +96,7 @@ def predict_lines(work: StillPass, batch: int, lanes: int) -> vs.VideoNode:
         as lines in f(Y), slopes above offsets. A frame that fails raises `vs.Error`.
     """
     plan = BatchPlan(work.luma.num_frames, batch, lanes)
-    padded = replace(
-        work, luma=_pad(work.luma, plan.padding), witness=_pad(work.witness, plan.padding)
-    )
+    padded = work.padded(plan.padding)
     members = [clip for lane in range(lanes) for clip in _lane(padded, plan, lane)]
     return _weave(members)[: plan.frames]
 
@@ -94,6 +108,7 @@ def _lane(work: StillPass, plan: BatchPlan, lane: int) -> list[vs.VideoNode]:
     the core stacks and crops it, and NumPy sees `[B,1,h,w]` without a copy of its own.
     """
     stride, offsets = work.model.grid.ab_stride, plan.members(lane)
+    per_frame = 1 if work.notes is None else 2
     width, height = work.luma.width // stride, 2 * work.luma.height // stride
     template = vs.core.std.BlankClip(
         work.luma,
@@ -105,13 +120,15 @@ def _lane(work: StillPass, plan: BatchPlan, lane: int) -> list[vs.VideoNode]:
     )
 
     def colour(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
-        blank, luma, *witnesses = f
+        blank, luma, *beside = f
+        witnesses = beside[::per_frame]
+        notes = beside[1::2] if per_frame == 2 else []
         try:
             for offset, frame in zip(offsets, witnesses, strict=True):
                 _check_numbered(n * plan.cycle + offset, frame.props, work.check)
             tall = np.asarray(luma[0])
             stack = tall.reshape(plan.batch, 1, -1, tall.shape[1])
-            ab = work.model.predict(stack)
+            ab = windows.predict(work.model, stack, notes)
         except VscolorError as error:
             # The core cuts long messages, and a chain of tracebacks would push this one out.
             raise vs.Error(f"{work.caller}: {error}") from None
@@ -119,8 +136,8 @@ def _lane(work: StillPass, plan: BatchPlan, lane: int) -> list[vs.VideoNode]:
         return _pack(blank, np.concatenate(lines, axis=2))
 
     luma = _stack([_every(work.luma, plan.cycle, o) for o in offsets])
-    witnesses = [_every(work.witness, plan.cycle, o) for o in offsets]
-    node = template.std.ModifyFrame([template, luma, *witnesses], colour)
+    beside = [clip for o in offsets for clip in work.every(plan.cycle, o)]
+    node = template.std.ModifyFrame([template, luma, *beside], colour)
     # The core's guess at a cache may forget a batch before its last frame is fetched.
     node.std.SetVideoCache(mode=1, fixedsize=1, maxsize=BATCHES_KEPT)
     if plan.batch == 1:

@@ -13,6 +13,8 @@ from vscolor import console, encode, plan, process, timing
 from vscolor import device as devices
 from vscolor.errors import SettingError
 from vscolor.filters import colorize, stabilize
+from vscolor.models.options import read_words
+from vscolor.models.registry import registry
 from vscolor.plan import Settings, Span
 from vscolor.source import Source, open_source
 
@@ -73,7 +75,7 @@ class Look:
     """The arguments of `colorize` that a command line can give, as it names them."""
 
     model: str = "mini"
-    size: int = 192
+    size: int | None = None
     batch: int | None = None
     strength: float = 1.0
     saturation: float = 1.0
@@ -83,6 +85,7 @@ class Look:
     runtime: str | None = None
     format: str | None = None
     weights: Path | None = None
+    options: tuple[str, ...] = ()
     steadiness: Steadiness | None = None
 
     @property
@@ -100,6 +103,7 @@ class Look:
         return self.steadiness.apply(coloured, guide) if self.steadiness else coloured
 
     def _coloured(self, clip: vs.VideoNode, guide: vs.VideoNode | None) -> vs.VideoNode:
+        declared = registry.get(self.model).options
         return colorize(
             clip,
             self.model,
@@ -114,11 +118,12 @@ class Look:
             format=_preset(self.format),
             guide=guide,
             weights=self.weights,
+            options=read_words(declared, self.options),
         )
 
     def place(self) -> devices.Device:
         """Where the model runs."""
-        return devices.resolve(self.device, self.runtime)
+        return registry.get(self.model).place(self.device, self.runtime)
 
     @property
     def group(self) -> int:

@@ -23,7 +23,6 @@ from vscolor import device, ffmpeg
 from vscolor.errors import VscolorError
 from vscolor.models.registry import registry
 
-MEGABYTE: Final = 1_000_000
 PLUGINS: Final = {
     "bs": ("vapoursynth-bestsource", "to open films"),
     "mvu": ("vapoursynth-mvutensils", "for motion, in your own scripts"),
@@ -72,26 +71,6 @@ def print_report() -> bool:
     return all(found.verdict != Verdict.BAD for found in findings)
 
 
-def print_models() -> None:
-    """Print the models there are."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("model", "kind", "size", "installed", "code", "weights", "score", "what it is"):
-        table.add_column(name, overflow="fold")
-    for entry in registry:
-        card, size = entry.card, entry.size
-        table.add_row(
-            card.name,
-            card.kind,
-            f"{size / MEGABYTE:.1f} MB" if size else "",
-            "yes" if entry.installed() else "no",
-            card.code_licence,
-            card.weights_licence,
-            card.score,
-            card.summary,
-        )
-    Console(highlight=False, markup=False).print(table)
-
-
 def examine() -> Iterator[Finding]:
     """Look at everything the program uses."""
     yield Finding(
@@ -126,9 +105,17 @@ def _models() -> Iterator[Finding]:
     for entry in registry:
         if entry.installed():
             yield Finding(Verdict.GOOD, f"model {entry.card.name}", "installed")
+        elif entry.needs:
+            remedy = f"vscolor models fetch {entry.card.name}"
+            yield Finding(
+                Verdict.OPTIONAL, f"model {entry.card.name}", "weights not fetched", remedy
+            )
         else:
             state, remedy = "its weights are absent", f"see {entry.card.page}"
             yield Finding(Verdict.BAD, f"model {entry.card.name}", state, remedy)
+    for broken in registry.broken():
+        remedy = f"pip install --upgrade {broken.package.partition(' ')[0]}, or uninstall it"
+        yield Finding(Verdict.BAD, f"model {broken.name}", str(broken), remedy)
 
 
 def _devices() -> Iterator[Finding]:

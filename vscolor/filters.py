@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import vapoursynth as vs
 
 from vscolor import clip as core
 from vscolor import device as devices
-from vscolor import motion
+from vscolor import motion, windows
 from vscolor.blocks import StillPass, predict_lines
 from vscolor.errors import SettingError, VscolorError
 from vscolor.models.registry import registry
@@ -24,7 +25,7 @@ def colorize(
     clip: vs.VideoNode,
     model: str = "mini",
     *,
-    size: int = 192,
+    size: int | None = None,
     batch: int | None = None,
     strength: float = 1.0,
     saturation: float = 1.0,
@@ -35,6 +36,7 @@ def colorize(
     format: int | vs.VideoFormat | None = None,
     guide: vs.VideoNode | None = None,
     weights: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> vs.VideoNode:
     """Colour a black-and-white clip.
 
@@ -51,7 +53,8 @@ def colorize(
             float, 16x16 to 8192x8192.
         model: A name `vscolor models` lists.
         size: Short side of the picture the model sees, in pixels, 64 to 2048, rounded to the
-            model's multiple; it is shown at the display aspect.
+            model's multiple; it is shown at the display aspect. Default: the model's own, 192 for
+            `mini`, 256 for most.
         batch: Frames per run of the model, 1 to 64. Default: 1 on a CPU, 8 on CUDA.
         strength: 0 neutral grey to 1 the model's colour.
         saturation: Factor on a* and b*, 0 to 4.
@@ -65,7 +68,8 @@ def colorize(
             GRAY 4:2:0, or 4:4:4 where a dimension is odd.
         guide: A clip of the same length that the model looks at instead, of any format and size:
             a denoised or descratched version, so that `clip` keeps its grain.
-        weights: A weight file to use in place of the model's own.
+        weights: A weight file to use in place of the model's own, or a folder of them.
+        options: More settings of the model, by name; `vscolor models show NAME` lists them.
 
     Returns:
         The coloured clip, in the input's format (GRAY: see `format`), with its properties.
@@ -82,21 +86,24 @@ def colorize(
         gain = _in_range("strength", strength, 0, 1) * _in_range(
             "saturation", saturation, 0, MAX_SATURATION
         )
-        short_side = _whole_in_range("size", size, MIN_SIZE, MAX_SIZE)
-        where = devices.resolve(device, runtime)
+        short_side = None if size is None else _whole_in_range("size", size, MIN_SIZE, MAX_SIZE)
+        entry = registry.get(model)
+        where = entry.place(device, runtime)
         group = where.default_batch if batch is None else batch
         group = _whole_in_range("batch", group, 1, devices.MAX_BATCH)
-        network = registry.get(model).load(where, weights, temperature)
+        network = entry.open(where, weights, _with_temperature(options, temperature))
     except VscolorError as error:
         raise vs.Error(f"colorize: {error}") from error
-    height, width = core.model_size(seen, short_side, network.grid.multiple)
+    short_side = network.grid.size if short_side is None else short_side
+    luma = core.model_luma(seen, *core.model_size(seen, short_side, network.grid.multiple))
     work = StillPass(
         caller="colorize",
-        luma=core.model_luma(seen, height, width),
+        luma=luma,
         witness=clip,
         model=network,
         edge_aware=edge_aware,
         check=partial(core.check_frame, film),
+        notes=windows.notes_of(network, luma, core.luma_of(seen), "colorize"),
     )
     lines = predict_lines(work, group, where.lanes(vs.core.num_threads))
     return core.from_yuv(core.merge(canvas, seen, lines, gain, fmt), film)
@@ -158,6 +165,19 @@ def stabilize(
     except VscolorError as error:
         raise vs.Error(f"stabilize: {error}") from error
     return core.from_yuv(core.add_chroma(canvas, change, gain), film)
+
+
+def _with_temperature(
+    options: Mapping[str, Any] | None, temperature: float | None
+) -> Mapping[str, Any] | None:
+    """Options with the one that has an argument of its own among them."""
+    if options is not None and not isinstance(options, Mapping):
+        raise SettingError(f"options= is {options!r}, expected a dict of settings by name")
+    if temperature is None:
+        return options
+    if options and "temperature" in options:
+        raise SettingError("temperature= is given twice, in options= too")
+    return {**(options or {}), "temperature": temperature}
 
 
 def _inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode) -> core.Film:

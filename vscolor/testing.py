@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import vapoursynth as vs
@@ -41,14 +43,14 @@ class TinyModel:
 def _load_tiny(
     device: Device,  # noqa: ARG001
     weights: str | Path | None,  # noqa: ARG001
-    temperature: float | None,  # noqa: ARG001
+    options: Mapping[str, Any],  # noqa: ARG001
 ) -> TinyModel:
     return TinyModel()
 
 
 def tiny_entry() -> Entry:
     """`TinyModel` for `registry.add`."""
-    return Entry(TINY_CARD, _load_tiny, installed=lambda: True, files=())
+    return Entry(TINY_CARD, _load_tiny, installed=lambda: True)
 
 
 def noise_clip(

@@ -23,13 +23,17 @@ from vscolor.testing import noise_clip, planes_of, tiny_entry
 CPU = Device("onnx", "cpu")
 
 
+def load(device, weights=None, **options):
+    return registry.get("mini").open(device, weights, options)
+
+
 def photo_luma(name="chelsea", height=256, width=384):
     rgb = getattr(data, name)()[:height, :width] / 255.0
     return rgb2lab(rgb)[..., 0].astype(np.float32)[None, None]
 
 
 def test_contract():
-    model = adapter.load(CPU, None, None)
+    model = load(CPU)
     luma = np.concatenate([photo_luma(), photo_luma("coffee")])
     ab = model.predict(luma)
     assert ab.shape == (2, 2, 64, 96)
@@ -42,16 +46,16 @@ def test_contract():
 
 def test_torch_and_onnx_agree():
     luma = photo_luma("astronaut")
-    onnx = adapter.load(CPU, None, None).predict(luma)
-    torch = adapter.load(Device("torch", "cpu"), None, None).predict(luma)
+    onnx = load(CPU).predict(luma)
+    torch = load(Device("torch", "cpu")).predict(luma)
     assert np.abs(onnx - torch).max() < 0.5
 
 
 @pytest.mark.gpu
 def test_cuda_agrees_with_onnx():
     luma = np.concatenate([photo_luma("astronaut")] * 8)
-    onnx = adapter.load(CPU, None, None).predict(luma)
-    cuda = adapter.load(Device("torch", "cuda"), None, None).predict(luma)
+    onnx = load(CPU).predict(luma)
+    cuda = load(Device("torch", "cuda")).predict(luma)
     assert np.abs(onnx - cuda).max() < 0.5
 
 
@@ -59,7 +63,7 @@ def test_a_low_temperature_takes_the_most_likely_bin():
     """Bins lie on a grid of 10: the mode is on it, the mean between."""
 
     def on_grid(temperature):
-        ab = adapter.load(CPU, None, temperature).predict(photo_luma("astronaut"))
+        ab = load(CPU, temperature=temperature).predict(photo_luma("astronaut"))
         return (np.abs(ab - np.round(ab / 10) * 10) < 0.5).mean()
 
     assert on_grid(0.01) > 0.8
@@ -69,10 +73,10 @@ def test_a_low_temperature_takes_the_most_likely_bin():
 def test_weights_are_shared_by_clips_and_threads():
     sessions = []
 
-    def load():
-        sessions.append(adapter.load(CPU, None, 0.3)._session)
+    def work():
+        sessions.append(load(CPU, temperature=0.3)._session)
 
-    threads = [threading.Thread(target=load) for _ in range(4)]
+    threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -82,11 +86,11 @@ def test_weights_are_shared_by_clips_and_threads():
 
 def test_own_weights_of_either_kind(tmp_path):
     luma = photo_luma()
-    own = adapter.load(CPU, None, None).predict(luma)
+    own = load(CPU).predict(luma)
     for source in (adapter.ONNX_FILE, adapter.TORCH_FILE):
         copy = tmp_path / source.name
         shutil.copy(source, copy)
-        assert np.array_equal(adapter.load(CPU, copy, None).predict(luma), own)
+        assert np.array_equal(load(CPU, copy).predict(luma), own)
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "torch"])
@@ -110,7 +114,7 @@ def test_weights_of_another_shape_name_a_key(tmp_path):
     save_file({"stem.weight": np.zeros((2, 2), np.float32)}, tmp_path / "other.safetensors")
     for device in (CPU, Device("torch", "cpu")):
         with pytest.raises(WeightsError, match="stem"):
-            adapter.load(device, tmp_path / "other.safetensors", None)
+            load(device, tmp_path / "other.safetensors")
 
 
 def test_a_model_of_another_kind_is_refused(tmp_path):
@@ -123,13 +127,13 @@ def test_a_model_of_another_kind_is_refused(tmp_path):
         tmp_path / "other.onnx",
     )
     with pytest.raises(WeightsError, match="expected mini's"):
-        adapter.load(CPU, tmp_path / "other.onnx", None)
+        load(CPU, tmp_path / "other.onnx")
 
 
 @pytest.mark.parametrize("temperature", [0, -1, 5, float("nan")])
 def test_temperature_out_of_range(temperature):
     with pytest.raises(SettingError, match="temperature="):
-        adapter.load(CPU, None, temperature)
+        load(CPU, temperature=temperature)
 
 
 def test_out_of_memory_is_told_from_other_failures(monkeypatch):

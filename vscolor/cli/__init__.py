@@ -11,7 +11,7 @@ import typer
 import vapoursynth as vs
 
 from vscolor import console, doctor
-from vscolor.cli import films, inspection, judging
+from vscolor.cli import films, inspection, judging, models
 from vscolor.errors import SettingError, VscolorError
 
 FAILED: Final = 1
@@ -59,7 +59,7 @@ app.command("scenes")(inspection.scenes_command)
 app.command("metrics")(judging.metrics_command)
 app.command("pipe")(films.pipe_command)
 app.command("demo")(films.demo_command)
-app.command("models")(inspection.models_command)
+app.add_typer(models.app, name="models")
 app.command("doctor")(inspection.doctor_command)
 
 

@@ -22,6 +22,7 @@ from vscolor.cli.options import (
     Format,
     Fps,
     Model,
+    ModelOptions,
     Overwrite,
     PixFmt,
     Preset,
@@ -49,7 +50,7 @@ def colorize_command(
     target: Target,
     *,
     model: Model = "mini",
-    size: Size = 192,
+    size: Size = None,
     batch: Batch = None,
     strength: Strength = 1.0,
     saturation: Saturation = 1.0,
@@ -59,6 +60,7 @@ def colorize_command(
     runtime: Runtime = None,
     format_name: Format = None,
     weights: Weights = None,
+    model_options: ModelOptions = None,
     guide: Annotated[
         Path | None,
         option("A cleaned version of IN, as long, that the model looks at instead.", LOOK),
@@ -96,6 +98,7 @@ def colorize_command(
         runtime=runtime,
         format=format_name,
         weights=weights,
+        options=tuple(model_options or ()),
         steadiness=steadiness,
     )
     settings = Settings(
@@ -162,7 +165,7 @@ def stabilize_command(
 def pipe_command(
     *,
     model: Model = "mini",
-    size: Size = 192,
+    size: Size = None,
     batch: Batch = None,
     strength: Strength = 1.0,
     saturation: Saturation = 1.0,
@@ -172,6 +175,7 @@ def pipe_command(
     runtime: Runtime = None,
     format_name: Format = None,
     weights: Weights = None,
+    model_options: ModelOptions = None,
 ) -> None:
     """Colour Y4M from stdin to stdout: ffmpeg ... | vscolor pipe | ffmpeg ..."""
     look = Look(
@@ -186,6 +190,7 @@ def pipe_command(
         runtime=runtime,
         format=format_name,
         weights=weights,
+        options=tuple(model_options or ()),
     )
     if not pipe.run_on_stdio(look):
         raise typer.Exit(1)

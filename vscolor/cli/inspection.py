@@ -25,11 +25,6 @@ def scenes_command(
     shots.run(source, sheet, overwrite=overwrite, quiet=quiet)
 
 
-def models_command() -> None:
-    """List the models: size, licence, score and whether they are installed."""
-    doctor.print_models()
-
-
 def doctor_command() -> None:
     """Check versions, devices, ffmpeg and plugins, and say what to do about what is missing."""
     if not doctor.print_report():

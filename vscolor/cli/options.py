@@ -21,7 +21,10 @@ def option(help_text: str, panel: str, *names: str, **more: Any) -> Any:
 
 
 Model = Annotated[str, option("A name `vscolor models` lists; default mini.", LOOK)]
-Size = Annotated[int, option("Short side of what the model sees, in pixels; default 192.", LOOK)]
+Size = Annotated[
+    int | None,
+    option("Short side of what the model sees, in pixels; default: the model's own.", LOOK),
+]
 Batch = Annotated[
     int | None, option("Frames per run of the model; default 1 on a CPU, 8 on CUDA.", LOOK)
 ]
@@ -48,7 +51,18 @@ Format = Annotated[
         "--format",
     ),
 ]
-Weights = Annotated[Path | None, option("A weight file in place of the model's own.", LOOK)]
+Weights = Annotated[
+    Path | None, option("A weight file, or folder of them, in place of the model's own.", LOOK)
+]
+ModelOptions = Annotated[
+    list[str] | None,
+    option(
+        "NAME=VALUE, a setting of the model; may be repeated. `vscolor models show` lists them.",
+        LOOK,
+        "--option",
+        "-o",
+    ),
+]
 Codec = Annotated[
     str | None,
     option("An ffmpeg encoder, or h264, h265, av1, vp9, prores; default h264.", ENCODING),

@@ -6,17 +6,34 @@ in NCHW order, D65 white and sRGB primaries. A model never sees a VapourSynth ob
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vscolor.models.options import Option
+
 if TYPE_CHECKING:
     from vscolor.device import Device
 
+__all__ = [
+    "Array",
+    "Card",
+    "Grid",
+    "HintedModel",
+    "Notes",
+    "Option",
+    "StillLoader",
+    "StillModel",
+    "WindowedModel",
+]
+
 type Array = NDArray[np.float32]
+type Notes = NDArray[np.float32]
+"""What a model noticed in one frame: a flat array of any length, read by that model alone."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +43,12 @@ class Grid:
     Attributes:
         multiple: Height and width of L are multiples of this, in pixels.
         ab_stride: ab comes back this many times smaller than L in each direction.
+        size: Short side of L the model works best at, in pixels.
     """
 
     multiple: int
     ab_stride: int
+    size: int = 192
 
 
 @dataclass(frozen=True)
@@ -45,6 +64,7 @@ class Card:
         weights_licence: Licence of the weights, and what they were trained on.
         score: What it reaches, in a few words.
         page: Where the whole card is.
+        supports: What it can do beyond colouring: of `hints`, `references`, `history`, `onnx`.
     """
 
     name: str
@@ -55,6 +75,7 @@ class Card:
     weights_licence: str
     score: str
     page: str
+    supports: frozenset[str] = field(default=frozenset())
 
 
 class StillModel(Protocol):
@@ -79,21 +100,71 @@ class StillModel(Protocol):
         ...
 
 
+@runtime_checkable
+class HintedModel(StillModel, Protocol):
+    """A still model that takes a few colours the user gave."""
+
+    def predict_hinted(self, luma: Array, ab: Array, mask: Array) -> Array:
+        """Predict colour.
+
+        Args:
+            luma: As for `predict`.
+            ab: Colour of the hints `[B,2,h,w]`, zero elsewhere.
+            mask: 1 where a hint is, else 0, `[B,1,h,w]`.
+
+        Returns:
+            As of `predict`, to which it is equal where `mask` is zero everywhere.
+        """
+        ...
+
+
+@runtime_checkable
+class WindowedModel(StillModel, Protocol):
+    """A still model that wants to know what was noticed in the frames around.
+
+    Each frame is looked at once by `notice`. What was found in it and in its neighbours of the same
+    scene then goes to `predict_among`, so that a frame still depends on those frames alone.
+    """
+
+    @property
+    def radius(self) -> int:
+        """How many frames on each side count."""
+        ...
+
+    def notice(self, luma: Array) -> Notes:
+        """Look at one frame, L* `[1,1,h,w]`."""
+        ...
+
+    def predict_among(self, luma: Array, notes: Sequence[Mapping[int, Notes]]) -> Array:
+        """Predict colour.
+
+        Args:
+            luma: As for `predict`.
+            notes: For each frame of the batch, what was noticed at each distance from
+                -`radius` to `radius`; frames beyond a cut or the clip's ends are left out.
+
+        Returns:
+            As of `predict`.
+        """
+        ...
+
+
 class StillLoader(Protocol):
     """Makes a `StillModel` ready on a device."""
 
     def __call__(
-        self, device: Device, weights: str | Path | None, temperature: float | None
+        self, device: Device, weights: str | Path | None, options: Mapping[str, Any]
     ) -> StillModel:
         """Load the model.
 
         Args:
             device: Where it runs.
-            weights: A file of the caller's; None for the model's own.
-            temperature: Of the annealed mean; None for the model's default.
+            weights: A file of the caller's, or a folder where the model has several; None for the
+                model's own.
+            options: A value, checked already, for every option the model declares.
 
         Raises:
-            SettingError: An option is out of range or the model does not have it.
             WeightsError: The weight file is missing, damaged, or of another model.
+            MissingExtraError: A package it needs is not installed.
         """
         ...

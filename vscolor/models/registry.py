@@ -1,14 +1,31 @@
-"""The models there are, by name."""
+"""The models there are, by name: those of this package, then those of plugins.
+
+A plugin is a package with an entry point in the group `vscolor.models`, which bears the model's
+name and leads to an `Entry`. Plugins are looked for when a name is not one of ours or all are
+listed, and imported when their model is wanted: importing vscolor imports none of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any, Final
 
+from vscolor import device as devices
+from vscolor.device import Device
 from vscolor.errors import SettingError
-from vscolor.models.base import Card, StillLoader
+from vscolor.models import options as choices
+from vscolor.models.base import Card, Option, StillLoader, StillModel
+from vscolor.models.eccv16 import adapter as eccv16
+from vscolor.models.instcolor import adapter as instcolor
 from vscolor.models.mini import adapter as mini
+from vscolor.models.siggraph17 import adapter as siggraph17
+from vscolor.weights.catalog import Need, WeightSet, are_installed
+
+GROUP: Final = "vscolor.models"
 
 
 @dataclass(frozen=True)
@@ -18,26 +35,85 @@ class Entry:
     Attributes:
         card: What a person should know.
         load: Makes it ready on a device.
-        installed: Whether its weights are in place.
-        files: Its weight files, for their size.
+        installed: Whether its weights are in place; None where `needs` says it.
+        files: Weight files inside its package, for their size.
+        options: What a user may set.
+        runtimes: Runtimes it runs on.
+        needs: Weights to be fetched or added: of each need one set must be there.
     """
 
     card: Card
     load: StillLoader
     installed: Callable[[], bool]
-    files: tuple[Path, ...]
+    files: tuple[Path, ...] = ()
+    options: tuple[Option, ...] = ()
+    runtimes: tuple[str, ...] = devices.RUNTIMES
+    needs: tuple[Need, ...] = ()
 
     @property
     def size(self) -> int:
         """Bytes of its weight files on disk."""
-        return sum(f.stat().st_size for f in self.files if f.is_file())
+        kept = [s.path(f) for need in self.needs for s in need for f in s.files]
+        return sum(f.stat().st_size for f in {*self.files, *kept} if f.is_file())
+
+    def place(self, device: str | None, runtime: str | None) -> Device:
+        """Choose where the model runs; see `vscolor.device.resolve`.
+
+        Raises:
+            SettingError: The model does not run on that runtime.
+        """
+        if runtime in devices.RUNTIMES and runtime not in self.runtimes:
+            raise SettingError(
+                f"runtime= is {runtime!r}, but model {self.card.name} runs on "
+                f"{' or '.join(self.runtimes)}"
+            )
+        only = self.runtimes[0] if runtime is None and len(self.runtimes) == 1 else runtime
+        return devices.resolve(device, only)
+
+    def open(
+        self, device: Device, weights: str | Path | None, given: Mapping[str, Any] | None
+    ) -> StillModel:
+        """Check the user's options and load the model; see `StillLoader`.
+
+        Raises:
+            SettingError: An option is unknown to the model or out of range.
+        """
+        return self.load(device, weights, choices.settle(self.card.name, self.options, given))
+
+    @property
+    def sets(self) -> list[WeightSet]:
+        """All sets of weights, alternatives included."""
+        return [s for need in self.needs for s in need]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plugin that cannot be used.
+
+    Attributes:
+        name: Of its entry point.
+        package: Name and version of the package it came with.
+        reason: What went wrong, one line.
+    """
+
+    name: str
+    package: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"model {self.name} of {self.package} is broken: {self.reason}"
 
 
 class Registry:
-    """Models by name, in the order of their registration."""
+    """Models by name: those registered, in their order, then those of plugins.
 
-    def __init__(self) -> None:
+    Args:
+        group: Group of the entry points of plugins; empty for none.
+    """
+
+    def __init__(self, group: str = "") -> None:
         self._entries: dict[str, Entry] = {}
+        self._group = group
 
     def add(self, entry: Entry) -> None:
         """Register a model.
@@ -53,19 +129,76 @@ class Registry:
         """Look a model up.
 
         Raises:
-            SettingError: There is none of that name.
+            SettingError: There is none of that name, or it is a plugin's that is broken.
         """
-        if name not in self._entries:
-            raise SettingError(f"model= is {name!r}, expected one of {', '.join(self.names())}")
-        return self._entries[name]
+        if name in self._entries:
+            return self._entries[name]
+        for found in self._plugins:
+            if found.name == name:
+                loaded = self._load(found)
+                if isinstance(loaded, Broken):
+                    raise SettingError(f"model= is {name!r}: {loaded}")
+                return loaded
+        raise SettingError(f"model= is {name!r}, expected one of {', '.join(self.names())}")
 
     def names(self) -> list[str]:
-        """All names."""
-        return list(self._entries)
+        """All names, those of broken plugins included."""
+        return list(dict.fromkeys([*self._entries, *(p.name for p in self._plugins)]))
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries.values())
+        """Every model that can be used."""
+        yield from self._entries.values()
+        yield from (e for e in map(self._load, self._plugins) if isinstance(e, Entry))
+
+    def broken(self) -> list[Broken]:
+        """Every plugin that cannot be used."""
+        return [e for e in map(self._load, self._plugins) if isinstance(e, Broken)]
+
+    @cached_property
+    def _plugins(self) -> tuple[EntryPoint, ...]:
+        return tuple(entry_points(group=self._group)) if self._group else ()
+
+    def _load(self, found: EntryPoint) -> Entry | Broken:
+        """Import a plugin. Whatever it raises is the plugin's fault and told by its name."""
+        package = f"{found.dist.name} {found.dist.version}" if found.dist else "a package"
+        first = next(p for p in self._plugins if p.name == found.name)
+        if found.name in self._entries or found is not first:
+            return Broken(found.name, package, "another model has this name")
+        try:
+            entry = found.load()
+        except Exception as error:  # a plugin may fail in any way
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            return Broken(found.name, package, reason)
+        if not isinstance(entry, Entry):
+            return Broken(found.name, package, f"{found.value} is no Entry of vscolor")
+        if entry.card.name != found.name:
+            return Broken(found.name, package, f"its card names it {entry.card.name!r}")
+        return entry
 
 
-registry = Registry()
-registry.add(Entry(mini.CARD, mini.load, mini.installed, (mini.ONNX_FILE, mini.TORCH_FILE)))
+def published(
+    card: Card, load: StillLoader, needs: tuple[Need, ...], options: tuple[Option, ...] = ()
+) -> Entry:
+    """A model of torch whose weights are fetched or added."""
+    return Entry(
+        card,
+        load,
+        installed=partial(are_installed, needs),
+        options=options,
+        runtimes=("torch",),
+        needs=needs,
+    )
+
+
+registry = Registry(GROUP)
+registry.add(
+    Entry(
+        mini.CARD,
+        mini.load,
+        mini.installed,
+        (mini.ONNX_FILE, mini.TORCH_FILE),
+        options=mini.OPTIONS,
+    )
+)
+for _adapter in (eccv16, siggraph17, instcolor):
+    registry.add(published(_adapter.CARD, _adapter.load, _adapter.NEEDS, _adapter.OPTIONS))

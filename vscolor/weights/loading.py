@@ -10,7 +10,7 @@ from typing import Any
 from vscolor.errors import WeightsError
 
 _lock = threading.Lock()
-_loaded: dict[tuple[Path, int, int, Hashable], Any] = {}
+_loaded: dict[tuple[Hashable, tuple[tuple[int, int], ...], Hashable], Any] = {}
 
 
 def find(given: str | Path | None, embedded: Path) -> Path:
@@ -34,21 +34,22 @@ def find(given: str | Path | None, embedded: Path) -> Path:
     return path.resolve()
 
 
-def load_once[T](path: Path, variant: Hashable, load: Callable[[], T]) -> T:
-    """Return what `load` makes of a file, shared by all clips of the process.
+def load_once[T](paths: Path | tuple[Path, ...], variant: Hashable, load: Callable[[], T]) -> T:
+    """Return what `load` makes of files, shared by all clips of the process.
 
-    A file that changed on disk is loaded anew; clips made before keep what they have.
+    Files that changed on disk are loaded anew; clips made before keep what they have.
 
     Args:
-        path: The file `load` reads.
+        paths: The file or files `load` reads.
         variant: What else decides the result: network, device.
-        load: Called at most once for a file and a variant, under a lock.
+        load: Called at most once for these files and a variant, under a lock.
     """
-    stat = path.stat()
-    key = (path, stat.st_mtime_ns, stat.st_size, variant)
+    files = (paths,) if isinstance(paths, Path) else paths
+    state = tuple((s.st_mtime_ns, s.st_size) for s in (path.stat() for path in files))
+    key = (files, state, variant)
     with _lock:
         if key not in _loaded:
-            for stale in [k for k in _loaded if k[0] == path and k[1:3] != key[1:3]]:
+            for stale in [k for k in _loaded if k[0] == files and k[1] != state]:
                 del _loaded[stale]
             _loaded[key] = load()
         return _loaded[key]  # type: ignore[no-any-return]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -13,8 +13,9 @@ from safetensors import SafetensorError
 from vscolor import device as devices
 from vscolor import weights as files
 from vscolor.device import Device
-from vscolor.errors import DeviceMemoryError, SettingError, WeightsError
-from vscolor.models.base import Array, Card, Grid, StillModel
+from vscolor.errors import WeightsError
+from vscolor.models import running
+from vscolor.models.base import Array, Card, Grid, Option, StillModel
 from vscolor.models.mini import architecture
 
 if TYPE_CHECKING:
@@ -26,7 +27,16 @@ HERE = Path(__file__).parent
 ONNX_FILE = HERE / "mini.onnx"
 TORCH_FILE = HERE / "mini.safetensors"
 GRID = Grid(multiple=architecture.MULTIPLE, ab_stride=architecture.AB_STRIDE)
-MIN_TEMPERATURE, MAX_TEMPERATURE = 0.01, 4.0
+OPTIONS = (
+    Option(
+        "temperature",
+        float,
+        architecture.DEFAULT_TEMPERATURE,
+        "of the annealed mean; lower is more decided, higher calmer",
+        low=0.01,
+        high=4.0,
+    ),
+)
 
 CARD = Card(
     name="mini",
@@ -45,26 +55,20 @@ def installed() -> bool:
     return ONNX_FILE.is_file() and TORCH_FILE.is_file()
 
 
-def load(device: Device, weights: str | Path | None, temperature: float | None) -> StillModel:
+def load(device: Device, weights: str | Path | None, options: Mapping[str, Any]) -> StillModel:
     """Load `mini`, or weights of its shape.
 
     Args:
         device: Where to run it.
         weights: A `.onnx` file for the runtime onnx, a `.safetensors` file for either; None for
             the embedded ones.
-        temperature: Of the annealed mean (Zhang 2016, equation 5); lower is nearer the
-            single most likely colour, higher nearer the mean; None for the default.
+        options: `temperature` of the annealed mean (Zhang 2016, equation 5): lower is nearer the
+            single most likely colour, higher nearer the mean.
 
     Raises:
-        SettingError: The temperature is out of range.
         WeightsError: The file is missing, damaged, or of another model.
     """
-    if temperature is None:
-        temperature = architecture.DEFAULT_TEMPERATURE
-    if not MIN_TEMPERATURE <= temperature <= MAX_TEMPERATURE:
-        raise SettingError(
-            f"temperature= is {temperature}, expected {MIN_TEMPERATURE} to {MAX_TEMPERATURE}"
-        )
+    temperature: float = options["temperature"]
     if device.runtime == "torch":
         path = files.find(weights, TORCH_FILE)
         network = files.load_once(path, ("mini", device), lambda: _open_network(path, device))
@@ -133,14 +137,14 @@ class OnnxMini:
             feeds = {"luma": luma, "temperature": self._temperature}
             ab: Array = self._session.run(["ab"], feeds)[0]
         except (state.RuntimeException, state.Fail, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not running.is_out_of_memory(error):
                 raise
-            raise _memory_error(self._device, luma) from error
+            raise running.memory_error(self._device, luma) from error
         return ab
 
 
 class TorchMini:
-    """`mini` on torch: half precision on CUDA up to the head, pinned transfers, a stream a thread.
+    """`mini` on torch: half precision on CUDA up to the head.
 
     The head's softmax over 313 bins stays in single precision, where halves would shift colours.
     """
@@ -154,48 +158,4 @@ class TorchMini:
 
     def predict(self, luma: Array) -> Array:
         """See `StillModel.predict`."""
-        import torch
-
-        try:
-            with torch.inference_mode():
-                return self._on_cuda(luma) if self._device.kind == "cuda" else self._on_cpu(luma)
-        except torch.OutOfMemoryError as error:
-            raise _memory_error(self._device, luma) from error
-        except RuntimeError as error:
-            if not _is_out_of_memory(error):
-                raise
-            raise _memory_error(self._device, luma) from error
-
-    def _on_cpu(self, luma: Array) -> Array:
-        import torch
-
-        ab: Array = self._network(torch.tensor(luma), self._temperature).numpy()
-        return ab
-
-    def _on_cuda(self, luma: Array) -> Array:
-        import torch
-
-        target = devices.torch_device(self._device)
-        with torch.cuda.stream(devices.cuda_stream(self._device)):
-            pinned = torch.tensor(luma).pin_memory()
-            there = pinned.to(target, non_blocking=True, memory_format=torch.channels_last)
-            with torch.autocast("cuda", torch.float16):
-                ab = self._network(there, self._temperature).float()
-            back = torch.empty(ab.shape, dtype=torch.float32, pin_memory=True)
-            back.copy_(ab, non_blocking=True)
-            torch.cuda.current_stream(target).synchronize()
-        result: Array = back.numpy()
-        return result
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or any(
-        sign in text
-        for sign in ("out of memory", "failed to allocate", "bad_alloc", "bad allocation")
-    )
-
-
-def _memory_error(device: Device, luma: Array) -> DeviceMemoryError:
-    batch, _, height, width = luma.shape
-    return DeviceMemoryError(str(device), batch, height, width)
+        return running.on_torch(self._device, lambda x: self._network(x, self._temperature), luma)

@@ -1,0 +1,93 @@
+"""Networks run on arrays: transfers, number formats and memory errors in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vscolor import device as devices
+from vscolor.device import Device
+from vscolor.errors import DeviceMemoryError
+from vscolor.models.base import Array
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SIGNS = ("out of memory", "failed to allocate", "bad_alloc", "bad allocation")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of a runtime means that memory ran out."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(sign in text for sign in SIGNS)
+
+
+def memory_error(device: Device, luma: Array) -> DeviceMemoryError:
+    """The error to raise where memory ran out on a batch `[B,C,h,w]`."""
+    batch, _, height, width = luma.shape
+    return DeviceMemoryError(str(device), batch, height, width)
+
+
+def on_torch(device: Device, network: Callable[..., Tensor], *planes: Array) -> Array:
+    """Run a network of torch on arrays.
+
+    On CUDA transfers are pinned, each thread has a stream of its own, and convolutions run in half
+    precision (`torch.autocast`); what must not, a network takes out of it itself.
+
+    Args:
+        device: Of the runtime `torch`.
+        network: Called with a tensor for each array, on the device.
+        planes: `[B,C,h,w]`, the first one for the message if memory runs out.
+
+    Raises:
+        DeviceMemoryError: The device ran out of memory.
+    """
+    import torch
+
+    try:
+        with torch.inference_mode():
+            run = _on_cuda if device.kind == "cuda" else _on_cpu
+            return run(device, network, planes)
+    except torch.OutOfMemoryError as error:
+        raise memory_error(device, planes[0]) from error
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise memory_error(device, planes[0]) from error
+
+
+def _on_cpu(_device: Device, network: Callable[..., Tensor], planes: tuple[Array, ...]) -> Array:
+    import torch
+
+    made: Array = network(*(torch.tensor(plane) for plane in planes)).numpy()
+    return made
+
+
+def _on_cuda(device: Device, network: Callable[..., Tensor], planes: tuple[Array, ...]) -> Array:
+    import torch
+
+    target = devices.torch_device(device)
+    with torch.cuda.stream(devices.cuda_stream(device)):
+        there = [
+            torch.tensor(plane)
+            .pin_memory()
+            .to(target, non_blocking=True, memory_format=torch.channels_last)
+            for plane in planes
+        ]
+        with torch.autocast("cuda", torch.float16):
+            made = network(*there).float()
+        back = torch.empty(made.shape, dtype=torch.float32, pin_memory=True)
+        back.copy_(made, non_blocking=True)
+        torch.cuda.current_stream(target).synchronize()
+    result: Array = back.numpy()
+    return result
+
+
+def padded(planes: Array, multiple: int) -> Array:
+    """`[B,C,h,w]` with its last row and column repeated up to a multiple in both directions."""
+    below, beside = (-side % multiple for side in planes.shape[2:])
+    if not below and not beside:
+        return planes
+    return np.pad(planes, ((0, 0), (0, 0), (0, below), (0, beside)), mode="edge")

@@ -1,0 +1,81 @@
+"""The models there are, as a table for a person."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from vscolor.models.registry import Entry, registry
+
+MEGABYTE: Final = 1_000_000
+COLUMNS: Final = ("model", "kind", "size", "installed", "code", "supports", "what it is")
+
+
+def print_models() -> None:
+    """Print the models, and the plugins that are broken."""
+    console = Console(highlight=False, markup=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in COLUMNS:
+        last = name == COLUMNS[-1]
+        table.add_column(name, overflow="fold", no_wrap=not last)
+    for entry in registry:
+        card = entry.card
+        supports = ", ".join(sorted(card.supports))
+        table.add_row(
+            card.name,
+            card.kind,
+            _size(entry),
+            _state(entry),
+            card.code_licence,
+            supports,
+            card.summary,
+        )
+    console.print(table)
+    for broken in registry.broken():
+        console.print(str(broken), soft_wrap=True)
+    console.print("vscolor models show NAME tells more of one, its settings and its files.")
+
+
+def print_model(name: str) -> None:
+    """Print all that is known of one model.
+
+    Raises:
+        SettingError: There is none of that name, or it is broken.
+    """
+    entry = registry.get(name)
+    card = entry.card
+    console = Console(highlight=False, markup=False)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for label, text in (
+        (card.name, card.summary),
+        ("paper", card.paper),
+        ("code", card.code_licence),
+        ("weights", card.weights_licence),
+        ("score", card.score),
+        ("supports", ", ".join(sorted(card.supports)) or "luma alone"),
+        ("runs on", " or ".join(entry.runtimes)),
+        ("installed", f"{_state(entry)} {_size(entry)}".strip()),
+        ("more", card.page),
+    ):
+        table.add_row(label, text)
+    for option in entry.options:
+        table.add_row(
+            f"{option.name}={option.default}",
+            "; ".join(dict.fromkeys((option.summary, option.expected))),
+        )
+    for kept in entry.sets:
+        for file in kept.files:
+            table.add_row("file", f"{kept.path(file)}, from {file.source}")
+    console.print(table)
+
+
+def _size(entry: Entry) -> str:
+    return f"{entry.size / MEGABYTE:.1f} MB" if entry.size else ""
+
+
+def _state(entry: Entry) -> str:
+    return "yes" if entry.installed() else "no"

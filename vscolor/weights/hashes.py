@@ -1,0 +1,89 @@
+"""sha256 of weight files: held against the published one, else against that of the first use."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from pathlib import Path
+from typing import Final
+
+from vscolor.errors import WeightsError
+
+SUFFIX: Final = ".sha256"
+SHOWN: Final = 16
+"""Digits of a hash that messages show."""
+
+_log = logging.getLogger(__name__)
+
+
+def of(path: Path) -> str:
+    """The file's sha256, 64 digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def recorded(path: Path) -> str | None:
+    """The hash noted beside a file, in the form of sha256sum; None if there is none.
+
+    Raises:
+        WeightsError: The note cannot be read.
+    """
+    note = _note(path)
+    if not note.is_file():
+        return None
+    words = note.read_text(encoding="utf-8", errors="replace").split()
+    if not words or len(words[0]) != 64:
+        raise WeightsError(f"{note} holds no sha256; delete it if you trust {path.name}")
+    return words[0]
+
+
+def record(path: Path, digest: str) -> None:
+    """Note a file's hash beside it, whole or not at all."""
+    note = _note(path)
+    part = note.with_name(f".{note.name}.{secrets.token_hex(4)}")
+    try:
+        part.write_text(f"{digest}  {path.name}\n", encoding="utf-8")
+        part.replace(note)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        _log.warning("the hash of %s could not be noted: %s", path, error)
+
+
+def check(path: Path, published: str) -> str:
+    """Check a file, and note its hash at first use.
+
+    Args:
+        path: The file.
+        published: Its hash, or the leading digits of it; empty where none was published.
+
+    Returns:
+        The file's hash.
+
+    Raises:
+        WeightsError: The file is not what was published, or not what it was at first use.
+    """
+    digest = of(path)
+    if not digest.startswith(published):
+        raise WeightsError(
+            f"{path} has sha256 {digest[:SHOWN]}..., expected {published[:SHOWN]} as published; "
+            "delete it and fetch it again"
+        )
+    noted = recorded(path)
+    if noted is None:
+        record(path, digest)
+    elif noted != digest:
+        raise WeightsError(
+            f"{path} has sha256 {digest[:SHOWN]}..., expected {noted[:SHOWN]}... as at first use; "
+            f"fetch it again, or delete {_note(path).name} if you replaced it yourself"
+        )
+    return digest
+
+
+def forget(path: Path) -> None:
+    """Drop the note of a file that is replaced."""
+    _note(path).unlink(missing_ok=True)
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(path.name + SUFFIX)

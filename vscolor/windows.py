@@ -1,0 +1,101 @@
+"""Frames through a model that looks at their neighbours.
+
+Every frame is looked at once, by a node whose frames carry what was noticed. Shifted copies of that
+node bring the neighbours' notes to the frame that is coloured; the core keeps them for as long as
+they are needed, and knows every dependency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import vapoursynth as vs
+
+from vscolor.errors import VscolorError
+from vscolor.models.base import Array, Notes, StillModel, WindowedModel
+from vscolor.scenes import REACH_PROPS, reach, shift
+
+NOTE_PROP: Final = "_vscolor_noticed"
+FIRST_PROP: Final = "_vscolor_first"
+NOTES_KEPT: Final = 32
+
+
+def notes_of(
+    model: StillModel, luma: vs.VideoNode, picture: vs.VideoNode, caller: str
+) -> vs.VideoNode | None:
+    """Let a model look at every frame of a clip.
+
+    Args:
+        model: Any; only a `WindowedModel` looks.
+        luma: L* at the model's size, GRAYS.
+        picture: The same frames, YUV or GRAY, to find cuts in.
+        caller: The filter's name, for messages.
+
+    Returns:
+        Tiny frames that carry the notes of their neighbourhood, for `predict`; None for a model
+        that does not look.
+    """
+    if not isinstance(model, WindowedModel):
+        return None
+    looked = _looked_at(model, luma, caller)
+    if model.radius == 0:
+        return _gathered([looked], None, 0)
+    near = [shift(looked, d) for d in range(-model.radius, model.radius + 1)]
+    return _gathered(near, reach(picture, model.radius), model.radius)
+
+
+def predict(model: StillModel, luma: Array, notes: Sequence[vs.VideoFrame]) -> Array:
+    """Colour a batch `[B,1,h,w]`, with the frames of `notes_of` where the model looks."""
+    if not isinstance(model, WindowedModel):
+        return model.predict(luma)
+    return model.predict_among(luma, [_read(frame.props) for frame in notes])
+
+
+def _looked_at(model: WindowedModel, luma: vs.VideoNode, caller: str) -> vs.VideoNode:
+    blank = _tiny(luma)
+
+    def look(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
+        frame = f[0].copy()
+        try:
+            notes = model.notice(np.asarray(f[1][0])[None, None])
+        except VscolorError as error:
+            raise vs.Error(f"{caller}: {error}") from None
+        frame.props[NOTE_PROP] = [float(v) for v in notes] or [np.nan]
+        return frame
+
+    node = blank.std.ModifyFrame([blank, luma], look)
+    node.std.SetVideoCache(mode=1, fixedsize=1, maxsize=NOTES_KEPT)
+    return node
+
+
+def _gathered(near: list[vs.VideoNode], ends: vs.VideoNode | None, radius: int) -> vs.VideoNode:
+    """One clip with the notes of all of `near` that are of the frame's own scene."""
+    blank = _tiny(near[0])
+
+    def gather(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
+        frame = f[0].copy()
+        back, ahead = (int(f[-1].props[p]) for p in REACH_PROPS) if ends is not None else (0, 0)
+        frame.props[FIRST_PROP] = -back
+        for place, noticed in enumerate(f[1 : 1 + len(near)]):
+            if -back <= place - radius <= ahead:
+                frame.props[f"{NOTE_PROP}{place - radius + back}"] = noticed.props[NOTE_PROP]
+        return frame
+
+    clips = [blank, *near] if ends is None else [blank, *near, ends]
+    return blank.std.ModifyFrame(clips, gather)
+
+
+def _read(props: Mapping[str, object]) -> dict[int, Notes]:
+    """The notes by their distance from the frame."""
+    first = int(str(props[FIRST_PROP]))
+    read: dict[int, Notes] = {}
+    while (name := f"{NOTE_PROP}{len(read)}") in props:
+        values = np.atleast_1d(np.asarray(props[name], np.float32))
+        read[first + len(read)] = values[:0] if np.isnan(values).all() else values
+    return read
+
+
+def _tiny(clip: vs.VideoNode) -> vs.VideoNode:
+    return vs.core.std.BlankClip(None, 1, 1, vs.GRAY8, clip.num_frames, keep=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import vapoursynth as vs
 
@@ -103,7 +103,6 @@ class Look:
         return self.steadiness.apply(coloured, guide) if self.steadiness else coloured
 
     def _coloured(self, clip: vs.VideoNode, guide: vs.VideoNode | None) -> vs.VideoNode:
-        declared = registry.get(self.model).options
         return colorize(
             clip,
             self.model,
@@ -118,8 +117,14 @@ class Look:
             format=_preset(self.format),
             guide=guide,
             weights=self.weights,
-            options=read_words(declared, self.options),
+            options=self._settings(),
         )
+
+    def _settings(self) -> dict[str, Any] | None:
+        """The model's own settings, read from words."""
+        if not self.options:
+            return None
+        return read_words(registry.get(self.model).options, self.options)
 
     def place(self) -> devices.Device:
         """Where the model runs."""

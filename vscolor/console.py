@@ -9,7 +9,15 @@ from time import monotonic
 from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 CALLBACK_MARK: Final = "vapoursynth.Error: "
@@ -64,6 +72,30 @@ def percent_bar(label: str, quiet: bool) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=stderr, disable=hidden, transient=True) as bar:
         task = bar.add_task(label, total=100, visible=False)
         yield lambda percent: bar.update(task, completed=percent, visible=True)
+
+
+class BytesBar:
+    """A bar of bytes, driven as pooch drives one."""
+
+    def __init__(self, label: str) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+        hidden = not stderr.is_terminal
+        self._bar = Progress(*columns, TimeRemainingColumn(), console=stderr, disable=hidden)
+        self._task = self._bar.add_task(label, total=None)
+        self._bar.start()
+        self.total = 0
+
+    def update(self, count: int) -> None:
+        """Advance by bytes."""
+        self._bar.update(self._task, advance=count, total=self.total or None)
+
+    def reset(self) -> None:
+        """Go back to zero."""
+        self._bar.reset(self._task)
+
+    def close(self) -> None:
+        """Stop drawing."""
+        self._bar.stop()
 
 
 def interruptible[T](work: Callable[[], T]) -> T:

@@ -1,0 +1,113 @@
+"""Weights a user has already: put in place, and checked again later."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vscolor.errors import WeightsError
+from vscolor.weights import fetch, hashes
+from vscolor.weights.catalog import WeightFile, WeightSet
+
+
+def add(sets: Sequence[WeightSet], source: Path) -> list[Path]:
+    """Copy a user's file into the cache, under the name it is looked for.
+
+    Args:
+        sets: Weights of the model.
+        source: One of their files under any name, or the archive they are published in.
+
+    Returns:
+        Where it is now; of an archive, where its members are.
+
+    Raises:
+        WeightsError: It is none of the model's files; the message names the first differing keys.
+    """
+    if not source.is_file():
+        raise WeightsError(f"{source} does not exist, expected a weight file")
+    for kept in sets:
+        members = fetch.members_in(source, kept.files)
+        if members:
+            parts = {file: _part(kept, file) for file in members}
+            try:
+                fetch.install_members(kept, parts, source)
+            finally:
+                _discard(parts.values())
+            return [kept.path(file) for file in members]
+    kept, file = _recognise(sets, source)
+    part = _part(kept, file)
+    try:
+        shutil.copyfile(source, part)
+        return [fetch.install(kept, file, part)]
+    finally:
+        _discard([part])
+
+
+def _part(kept: WeightSet, file: WeightFile) -> Path:
+    place = kept.path(file)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsError(f"{place.parent} cannot be made: {error.strerror or error}") from error
+    return place.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
+
+
+def _discard(parts: Iterable[Path]) -> None:
+    for part in parts:
+        part.unlink(missing_ok=True)
+
+
+def _recognise(sets: Sequence[WeightSet], source: Path) -> tuple[WeightSet, WeightFile]:
+    """Tell which file it is: by its hash, by its name, else by what it holds."""
+    known = [(kept, file) for kept in sets for file in kept.files]
+    digest = hashes.of(source)
+    for kept, file in known:
+        if file.sha256 and digest.startswith(file.sha256):
+            return kept, file
+    for kept, file in known:
+        if file.name == source.name:
+            return kept, file
+    reasons = []
+    for kept, file in known:
+        try:
+            kept.check(file.name, source)
+        except WeightsError as error:
+            reasons.append(f"as {file.name}: {error}")
+        else:
+            return kept, file
+    raise WeightsError(f"{source} is none of the model's files; {reasons[0]}")
+
+
+@dataclass(frozen=True)
+class State:
+    """How a file stands.
+
+    Attributes:
+        path: Where it is kept.
+        good: Whether it is what it should be; None where it is not there.
+        told: A line for a person.
+    """
+
+    path: Path
+    good: bool | None
+    told: str
+
+
+def verify(sets: Sequence[WeightSet]) -> Iterator[State]:
+    """Hold every file in place against its hash."""
+    for kept in sets:
+        for file in kept.files:
+            path = kept.path(file)
+            if not path.is_file():
+                yield State(path, None, "not installed")
+                continue
+            try:
+                digest = hashes.check(path, file.sha256)
+            except WeightsError as error:
+                yield State(path, False, str(error))
+            else:
+                against = "as published" if file.sha256 else "as at first use"
+                yield State(path, True, f"sha256 {digest[: hashes.SHOWN]}... {against}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vector_runners import published
+from vector_runners import published, steadying
 from vector_runners.case import Arrays, Case
 
 type Runner = Callable[[Case], Arrays]
@@ -19,6 +19,9 @@ RUNNERS: dict[str, Runner] = {
     "instcolor": published.run_instcolor,
     "devc": published.run_devc,
     "devc_post": published.run_devc_post,
+    "dvp": steadying.run_dvp,
+    "dvp_tf": steadying.run_dvp_tf,
+    "lai": steadying.run_lai,
 }
 
 __all__ = ["RUNNERS", "Arrays", "Case", "Runner"]

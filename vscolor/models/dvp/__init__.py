@@ -1,0 +1,5 @@
+"""Deep Video Prior (Lei, Xing, Chen 2020): a network fitted to one scene at a time.
+
+`reference`, `perceptual` and `objective` are the authors' configuration; `network` is ours, on
+chroma, and `fitting` holds the loops of both.
+"""

@@ -9,7 +9,10 @@ from pathlib import Path
 import imageio_ffmpeg
 import vapoursynth as vs
 
+from vscolor.clip import guess_matrix
+
 HELD_FRAMES = 8
+SHORT_SIDE = 256
 
 
 class MissingFilmError(RuntimeError):
@@ -50,6 +53,16 @@ def opened(path: Path) -> vs.VideoNode:
     """A film through bestsource, indexed anew."""
     clip: vs.VideoNode = vs.core.bs.VideoSource(str(path), cachemode=0)
     return clip
+
+
+def small(path: Path, frames: int) -> vs.VideoNode:
+    """The first frames of a film or a picture at the size results are judged at."""
+    clip: vs.VideoNode = vs.core.bs.VideoSource(str(path), cachemode=0)[:frames]
+    scale = SHORT_SIDE / min(clip.width, clip.height)
+    width, height = (max(16, round(v * scale / 16) * 16) for v in (clip.width, clip.height))
+    unsaid = clip.format.color_family == vs.YUV and clip.get_frame(0).props.get("_Matrix", 2) == 2
+    matrix = {"matrix_in": guess_matrix(clip.width, clip.height)} if unsaid else {}
+    return clip.resize.Bicubic(width, height, vs.YUV444P16, matrix=1, range=0, **matrix)
 
 
 def held(path: Path, width: int, height: int, frames: int) -> vs.VideoNode:

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 import vapoursynth as vs
+from films import small
 from numpy.typing import NDArray
 
 from vscolor import color, colorize, stabilize
 from vscolor.metrics import temporal
 from vscolor.scenes import mark_detected, marked_cuts
 
-SHORT_SIDE = 256
 SEED = 1
 KINDS = ("global", "modes", "pulse", "mini")
 
@@ -53,13 +53,6 @@ class Row:
         """Part of the flicker's excess warp error that is gone."""
         excess = self.warp_before - self.warp_true
         return (self.warp_before - self.warp_after) / excess if excess > 0 else float("nan")
-
-
-def open_small(path: Path, frames: int) -> vs.VideoNode:
-    """The first frames of a film at the size it is judged at."""
-    clip = vs.core.bs.VideoSource(str(path))[:frames]
-    width = round(clip.width * SHORT_SIDE / clip.height / 16) * 16
-    return clip.resize.Bicubic(width, SHORT_SIDE, vs.YUV444P16, matrix=1, range=0)
 
 
 def flicker(clip: vs.VideoNode, kind: str) -> vs.VideoNode:
@@ -127,7 +120,7 @@ class Judge:
 
 def measure(path: Path, frames: int, methods: list[str]) -> list[Row]:
     """All kinds and methods on one clip."""
-    clip = open_small(path, frames)
+    clip = small(path, frames)
     judge = Judge(clip)
     rows = []
     for kind in KINDS:

@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 
+from vscolor.plot import HEIGHT, WIDTH
 from vscolor.training import curve
 
 
@@ -20,5 +21,5 @@ def test_a_resumed_log_is_drawn(tmp_path):
     log.write_text("".join(json.dumps(row) + "\n" for row in rows + rows[-5:]))
     curve.draw(log, target)
     picture = cv2.imread(str(target))
-    assert picture.shape == (3 * curve.HEIGHT, curve.WIDTH, 3)
+    assert picture.shape == (3 * HEIGHT, WIDTH, 3)
     assert (picture != 255).any(axis=(1, 2)).any()

@@ -1,4 +1,4 @@
-"""Commands that judge: metrics."""
+"""Commands that judge: metrics, timeline."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
-from vscolor import measure
-from vscolor.cli.options import End, Overwrite, Quiet, Start, option
+from vscolor import measure, timeline
+from vscolor.cli.options import End, Overwrite, Quiet, Source, Start, option
 from vscolor.measure import Wanted
 from vscolor.tabulate import Output, Per
 
@@ -82,3 +82,19 @@ def metrics_command(
 def names_of(text: str) -> tuple[str, ...]:
     """Read `--metrics`."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def timeline_command(
+    source: Source,
+    target: Annotated[Path, typer.Argument(metavar="OUT.png", help="The picture to write.")],
+    *,
+    scenes: Cuts = None,
+    start: Start = None,
+    end: End = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw the colour of IN over time, its steps and its cuts: flicker at a glance."""
+    timeline.run(
+        source, target, start=start, end=end, scenes=scenes, overwrite=overwrite, quiet=quiet
+    )

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vscolor.plot import Line, Panel, picture
+
 type Float = NDArray[np.float64]
 
-WIDTH, HEIGHT, MARGIN = 960, 300, 56
-INK, LINE = (40, 40, 40), (170, 90, 30)  # BGR
 PANELS = {
     "loss": "objective",
     "gain": "ab closer than grey, on training crops (dB)",
@@ -31,25 +31,12 @@ def smoothed(values: Float, window: int = SMOOTHING) -> Float:
     return np.asarray((sums[last] - sums[first]) / (last - first), dtype=np.float64)
 
 
-def panel(steps: Float, values: Float, title: str) -> NDArray[np.uint8]:
-    """One curve with its range, BGR `[300,960,3]`."""
-    picture = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+def panel(steps: Float, values: Float, title: str) -> Panel:
+    """One curve against the step."""
     # The first steps are far off the rest and would flatten it.
-    low, high = (float(v) for v in np.percentile(values[len(values) // 50 :], (0, 100)))
-    x = MARGIN + (steps - steps[0]) / max(steps[-1] - steps[0], 1) * (WIDTH - 2 * MARGIN)
-    y = (HEIGHT - MARGIN) - (values - low) / max(high - low, 1e-12) * (HEIGHT - 2 * MARGIN)
-    points = np.stack([x, np.clip(y, MARGIN, HEIGHT - MARGIN)], axis=-1)
-    cv2.polylines(picture, [points.astype(np.int32)], False, LINE, 2, cv2.LINE_AA)
-    labels = (
-        (title, (MARGIN, 32)),
-        (f"{high:.3g}", (6, MARGIN + 4)),
-        (f"{low:.3g}", (6, HEIGHT - MARGIN + 4)),
-        (f"step {int(steps[0])}", (MARGIN, HEIGHT - 20)),
-        (f"step {int(steps[-1])}", (WIDTH - MARGIN - 100, HEIGHT - 20)),
-    )
-    for text, place in labels:
-        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA)
-    return picture
+    settled = values[len(values) // 50 :]
+    shown = np.clip(values, settled.min(), settled.max())
+    return Panel(title, [Line(title, shown)], x=steps, unit="step")
 
 
 def draw(log: Path, target: Path) -> None:
@@ -61,7 +48,7 @@ def draw(log: Path, target: Path) -> None:
     steps = np.array([row["step"] for row in rows], np.float64)
     curves = {name: smoothed(np.array([row[name] for row in rows])) for name in PANELS}
     panels = [panel(steps, curves[name], title) for name, title in PANELS.items()]
-    cv2.imwrite(str(target), np.vstack(panels))
+    cv2.imwrite(str(target), picture(panels))
 
 
 def main() -> None:

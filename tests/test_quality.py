@@ -18,6 +18,8 @@ BENCH = Path(__file__).parents[1] / "scripts" / "bench"
 
 @pytest.fixture(scope="module")
 def quality():
+    # Both this folder and that one have a module `films`.
+    ours = sys.modules.pop("films", None)
     sys.path.insert(0, str(BENCH))
     try:
         import quality
@@ -25,6 +27,9 @@ def quality():
         yield quality
     finally:
         sys.path.remove(str(BENCH))
+        sys.modules.pop("films", None)
+        if ours is not None:
+            sys.modules["films"] = ours
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Write the embedded model's ONNX file from its weights.
+"""Write the embedded models' ONNX files from their weights.
 
 hatchling calls the hook when it builds a wheel or an editable install; by hand:
 `python scripts/build_onnx.py`.
@@ -13,31 +13,30 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+GRAPHS = ("mini", "mini_video")
 
-def write_onnx(root: Path) -> Path:
-    """Write `mini.onnx` beside `mini.safetensors` in the source tree at `root`."""
-    models = root / "vscolor" / "models"
-    # While vscolor is being built it cannot be imported; its model `mini` can, on its own.
-    sys.path.insert(0, str(models))
+
+def write_onnx(root: Path) -> list[Path]:
+    """Write the ONNX files of the embedded models beside their weights in the tree at `root`."""
+    # While vscolor is being built it cannot be imported; its folder `models` can, on its own.
+    sys.path.insert(0, str(root / "vscolor"))
     try:
-        graph = importlib.import_module("mini.graph")
+        graphs = [importlib.import_module(f"models.{name}.graph") for name in GRAPHS]
     finally:
-        sys.path.remove(str(models))
-    target = models / "mini" / "mini.onnx"
-    graph.write(models / "mini" / "mini.safetensors", target)
-    return target
+        sys.path.remove(str(root / "vscolor"))
+    return [path for graph in graphs for path in graph.write_embedded()]
 
 
 class CustomBuildHook(BuildHookInterface[Any]):
-    """Generates the ONNX file before files are collected."""
+    """Generates the ONNX files before files are collected."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
-        """Write the file, except for an sdist, which carries the weights alone."""
+        """Write the files, except for an sdist, which carries the weights alone."""
         if self.target_name != "sdist":
             write_onnx(Path(self.root))
 
 
 if __name__ == "__main__":
-    print(write_onnx(Path(__file__).resolve().parents[1]))
+    print(*write_onnx(Path(__file__).resolve().parents[1]), sep="\n")

@@ -9,7 +9,7 @@ import vapoursynth as vs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vscolor.blocks import BatchPlan, StillPass, predict_lines
+from vscolor.blocks import BatchPlan, FramePass, predict_lines
 from vscolor.errors import DeviceMemoryError, SettingError
 from vscolor.guided import flat_lines, local_lines
 from vscolor.testing import TinyModel, noise_clip, planes_of
@@ -38,8 +38,9 @@ class Recorder(TinyModel):
         return super().predict(luma)
 
 
-def still_pass(luma, model=None, check=lambda props: None, edge_aware=True):
-    return StillPass("colorize", luma, luma, model or TinyModel(), edge_aware, check)
+def lines_of(luma, batch, lanes, model=None, check=lambda props: None, edge_aware=True):
+    frames = FramePass("colorize", luma, luma, check)
+    return predict_lines(frames, model or TinyModel(), batch, lanes, edge_aware=edge_aware)
 
 
 def direct(luma, n, edge_aware):
@@ -54,7 +55,7 @@ def direct(luma, n, edge_aware):
 @pytest.mark.parametrize("edge_aware", [True, False])
 def test_every_frame_gets_its_own_colour(batch, lanes, frames, edge_aware):
     luma = noise_clip(vs.GRAYS, 32, 16, frames)
-    lines = predict_lines(still_pass(luma, edge_aware=edge_aware), batch, lanes)
+    lines = lines_of(luma, batch, lanes, edge_aware=edge_aware)
     assert (lines.num_frames, lines.width, lines.height) == (frames, 8, 8)
     order = list(range(frames))
     random.Random(3).shuffle(order)
@@ -65,14 +66,14 @@ def test_every_frame_gets_its_own_colour(batch, lanes, frames, edge_aware):
 def test_batches_have_one_shape_and_run_once_in_a_straight_pass():
     model = Recorder()
     luma = noise_clip(vs.GRAYS, 32, 16, 10)
-    for frame in predict_lines(still_pass(luma, model), batch=4, lanes=1).frames():
+    for frame in lines_of(luma, 4, 1, model).frames():
         frame.close()
     assert model.batches == [(4, 1, 16, 32)] * 3
 
 
 def test_durations_survive():
     luma = noise_clip(vs.GRAYS, 32, 16, 10)
-    lines = predict_lines(still_pass(luma), batch=4, lanes=2)
+    lines = lines_of(luma, 4, 2)
     assert (lines.fps_num, lines.fps_den) == (luma.fps_num, luma.fps_den)
 
 
@@ -85,7 +86,7 @@ def test_a_refused_frame_is_named(batch, lanes):
         if "Bad" in props:
             raise SettingError("it is bad")
 
-    lines = predict_lines(still_pass(marked, check=check), batch, lanes)
+    lines = lines_of(marked, batch, lanes, check=check)
     planes_of(lines, 0)
     with pytest.raises(vs.Error, match="colorize: frame 9: it is bad"):
         planes_of(lines, 9)
@@ -96,7 +97,7 @@ def test_out_of_memory_names_batch_and_size():
         def predict(self, luma):
             raise DeviceMemoryError("cuda", 4, 256, 448)
 
-    lines = predict_lines(still_pass(noise_clip(vs.GRAYS, 32, 16, 4), Greedy()), 4, 1)
+    lines = lines_of(noise_clip(vs.GRAYS, 32, 16, 4), 4, 1, Greedy())
     with pytest.raises(vs.Error, match=r"colorize: out of memory.*batch=.*size="):
         planes_of(lines, 0)
 
@@ -112,6 +113,6 @@ def test_lanes_work_at_the_same_time():
 
     vs.core.num_threads = 4
     luma = noise_clip(vs.GRAYS, 32, 16, 8)
-    for frame in predict_lines(still_pass(luma, Meeting()), batch=1, lanes=2).frames(prefetch=4):
+    for frame in lines_of(luma, 1, 2, Meeting()).frames(prefetch=4):
         frame.close()
     assert not meeting.broken

@@ -1,4 +1,4 @@
-"""Frames through a still model: which frames share a batch, and the nodes that run them.
+"""Frames through a model, each on its own: which share a batch, and the nodes that run them.
 
 Frame n is always in batch n // size, and batches go to lanes in turn. A lane is one node; the core
 runs a node's callbacks one at a time, so lanes are what keeps several cores (or a transfer and a
@@ -8,7 +8,7 @@ the order of requests.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,16 +52,14 @@ class BatchPlan:
 
 
 @dataclass(frozen=True)
-class StillPass:
-    """One clip on its way through a still model.
+class FramePass:
+    """A clip on its way through a model.
 
     Attributes:
         caller: The filter's name, for messages.
         luma: L* at the model's size, GRAYS.
         witness: The source, as long as `luma`; its frames' properties are given to `check`, its
             pixels are not read.
-        model: The model.
-        edge_aware: Whether colour follows luma's edges (see `vscolor.guided`).
         check: Raises a `VscolorError` for a frame that must not be coloured.
         notes: For a model that looks at neighbours, what was noticed in them, from
             `vscolor.windows`, as long as `luma`; else None.
@@ -70,79 +68,118 @@ class StillPass:
     caller: str
     luma: vs.VideoNode
     witness: vs.VideoNode
-    model: StillModel
-    edge_aware: bool
     check: Callable[[vs.FrameProps], None]
     notes: vs.VideoNode | None = None
 
     def every(self, cycle: int, offset: int) -> list[vs.VideoNode]:
         """Of frame `offset` of each cycle: the source, and the notes where the model has them."""
         clips = [self.witness] if self.notes is None else [self.witness, self.notes]
-        return [_every(clip, cycle, offset) for clip in clips]
+        return [every(clip, cycle, offset) for clip in clips]
 
-    def padded(self, frames: int) -> StillPass:
+    def padded(self, frames: int) -> FramePass:
         """The same with the last frame repeated."""
-        notes = None if self.notes is None else _pad(self.notes, frames)
+        notes = None if self.notes is None else pad(self.notes, frames)
         return replace(
-            self, luma=_pad(self.luma, frames), witness=_pad(self.witness, frames), notes=notes
+            self, luma=pad(self.luma, frames), witness=pad(self.witness, frames), notes=notes
         )
 
 
-def predict_lines(work: StillPass, batch: int, lanes: int) -> vs.VideoNode:
+@dataclass(frozen=True)
+class Work:
+    """What is done to each frame.
+
+    Attributes:
+        run: From L* `[B,1,h,w]` and the frames of `FramePass.notes` (or none) to the last P
+            planes of the result, `[B,P,height,width]`.
+        like: A blank clip of the result's format, width and height.
+    """
+
+    run: Callable[[Array, Sequence[vs.VideoFrame]], Array]
+    like: vs.VideoNode
+
+
+def predict_lines(
+    frames: FramePass, model: StillModel, batch: int, lanes: int, *, edge_aware: bool
+) -> vs.VideoNode:
     """Run a still model over a clip.
+
+    Args:
+        frames: The clip.
+        model: The model.
+        batch: Frames per run of the model.
+        lanes: Runs at the same time.
+        edge_aware: Whether colour follows luma's edges (see `vscolor.guided`).
 
     Returns:
         YUV444PS at 1/`ab_stride` of luma's size and twice as high: a* and b* in planes 1 and 2,
         as lines in f(Y), slopes above offsets. A frame that fails raises `vs.Error`.
     """
-    plan = BatchPlan(work.luma.num_frames, batch, lanes)
-    padded = work.padded(plan.padding)
-    members = [clip for lane in range(lanes) for clip in _lane(padded, plan, lane)]
-    return _weave(members)[: plan.frames]
+
+    def lines(stack: Array, notes: Sequence[vs.VideoFrame]) -> Array:
+        ab = windows.predict(model, stack, notes)
+        return np.concatenate(local_lines(stack, ab) if edge_aware else flat_lines(ab), axis=2)
+
+    work = Work(lines, lines_like(frames.luma, model.grid.ab_stride))
+    return run_frames(frames, work, batch, lanes)
 
 
-def _lane(work: StillPass, plan: BatchPlan, lane: int) -> list[vs.VideoNode]:
+def lines_like(luma: vs.VideoNode, stride: int) -> vs.VideoNode:
+    """A blank clip of the shape in which colour travels, see `predict_lines`."""
+    size = luma.width // stride, 2 * luma.height // stride
+    return vs.core.std.BlankClip(luma, *size, vs.YUV444PS, keep=True)
+
+
+def run_frames(frames: FramePass, work: Work, batch: int, lanes: int) -> vs.VideoNode:
+    """Do the work on every frame; a frame that fails raises `vs.Error`."""
+    plan = BatchPlan(frames.luma.num_frames, batch, lanes)
+    padded = frames.padded(plan.padding)
+    members = [clip for lane in range(lanes) for clip in _lane(padded, work, plan, lane)]
+    return weave(members)[: plan.frames]
+
+
+def _lane(frames: FramePass, work: Work, plan: BatchPlan, lane: int) -> list[vs.VideoNode]:
     """One lane's node, cut apart: clip i holds frame i of each of its batches.
 
     A batch is one tall frame, its members one above the other, on the way in and on the way out:
     the core stacks and crops it, and NumPy sees `[B,1,h,w]` without a copy of its own.
     """
-    stride, offsets = work.model.grid.ab_stride, plan.members(lane)
-    per_frame = 1 if work.notes is None else 2
-    width, height = work.luma.width // stride, 2 * work.luma.height // stride
+    offsets = plan.members(lane)
+    per_frame = 1 if frames.notes is None else 2
+    height = work.like.height
     template = vs.core.std.BlankClip(
-        work.luma,
-        width,
-        height * plan.batch,
-        vs.YUV444PS,
-        length=work.luma.num_frames // plan.cycle,
+        work.like,
+        height=height * plan.batch,
+        length=frames.luma.num_frames // plan.cycle,
         keep=True,
     )
 
     def colour(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
         blank, luma, *beside = f
-        witnesses = beside[::per_frame]
-        notes = beside[1::2] if per_frame == 2 else []
+        witnesses, notes = beside[::per_frame], beside[1::2] if per_frame == 2 else []
         try:
             for offset, frame in zip(offsets, witnesses, strict=True):
-                _check_numbered(n * plan.cycle + offset, frame.props, work.check)
+                _check_numbered(n * plan.cycle + offset, frame.props, frames.check)
             tall = np.asarray(luma[0])
-            stack = tall.reshape(plan.batch, 1, -1, tall.shape[1])
-            ab = windows.predict(work.model, stack, notes)
+            result = work.run(tall.reshape(plan.batch, 1, -1, tall.shape[1]), notes)
         except VscolorError as error:
             # The core cuts long messages, and a chain of tracebacks would push this one out.
-            raise vs.Error(f"{work.caller}: {error}") from None
-        lines = local_lines(stack, ab) if work.edge_aware else flat_lines(ab)
-        return _pack(blank, np.concatenate(lines, axis=2))
+            raise vs.Error(f"{frames.caller}: {error}") from None
+        return pack(blank, result)
 
-    luma = _stack([_every(work.luma, plan.cycle, o) for o in offsets])
-    beside = [clip for o in offsets for clip in work.every(plan.cycle, o)]
+    luma = _stack([every(frames.luma, plan.cycle, o) for o in offsets])
+    beside = [clip for o in offsets for clip in frames.every(plan.cycle, o)]
     node = template.std.ModifyFrame([template, luma, *beside], colour)
+    return cut_apart(node, plan.batch)
+
+
+def cut_apart(node: vs.VideoNode, count: int) -> list[vs.VideoNode]:
+    """Clips of the frames that lie one above the other in a clip of tall ones."""
     # The core's guess at a cache may forget a batch before its last frame is fetched.
     node.std.SetVideoCache(mode=1, fixedsize=1, maxsize=BATCHES_KEPT)
-    if plan.batch == 1:
+    if count == 1:
         return [node]
-    return [node.std.CropAbs(width, height, top=i * height) for i in range(plan.batch)]
+    height = node.height // count
+    return [node.std.CropAbs(node.width, height, top=i * height) for i in range(count)]
 
 
 def _check_numbered(n: int, props: vs.FrameProps, check: Callable[[vs.FrameProps], None]) -> None:
@@ -152,21 +189,24 @@ def _check_numbered(n: int, props: vs.FrameProps, check: Callable[[vs.FrameProps
         raise SettingError(f"frame {n}: {error}") from error
 
 
-def _pack(template: vs.VideoFrame, lines: Array) -> vs.VideoFrame:
-    """A batch's `[B,2,h,w]` as the chroma of one frame, its members one above the other."""
+def pack(template: vs.VideoFrame, result: Array) -> vs.VideoFrame:
+    """A batch's `[B,P,h,w]` as the last P planes of one frame, its members one above the other."""
     frame = template.copy()
-    for plane in (1, 2):
-        target = np.asarray(frame[plane])
-        members = target.reshape(lines.shape[0], -1, target.shape[1], copy=False)
-        np.copyto(members, lines[:, plane - 1])
+    first = frame.format.num_planes - result.shape[1]
+    for plane in range(result.shape[1]):
+        target = np.asarray(frame[first + plane])
+        members = target.reshape(len(result), -1, target.shape[1], copy=False)
+        np.copyto(members, result[:, plane])
     return frame
 
 
-def _pad(clip: vs.VideoNode, frames: int) -> vs.VideoNode:
+def pad(clip: vs.VideoNode, frames: int) -> vs.VideoNode:
+    """The clip with its last frame repeated."""
     return clip + clip[-1] * frames if frames else clip
 
 
-def _every(clip: vs.VideoNode, cycle: int, offset: int) -> vs.VideoNode:
+def every(clip: vs.VideoNode, cycle: int, offset: int) -> vs.VideoNode:
+    """Frames offset, offset + cycle, ..."""
     return clip.std.SelectEvery(cycle, [offset], modify_duration=False) if cycle > 1 else clip
 
 
@@ -174,5 +214,6 @@ def _stack(clips: list[vs.VideoNode]) -> vs.VideoNode:
     return vs.core.std.StackVertical(clips) if len(clips) > 1 else clips[0]
 
 
-def _weave(clips: list[vs.VideoNode]) -> vs.VideoNode:
+def weave(clips: list[vs.VideoNode]) -> vs.VideoNode:
+    """Frames of the clips in turn."""
     return vs.core.std.Interleave(clips, modify_duration=False) if len(clips) > 1 else clips[0]

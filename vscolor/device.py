@@ -13,12 +13,20 @@ import importlib.util
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vscolor.errors import DeviceError, MissingExtraError, SettingError, WeightsError
+from vscolor.errors import (
+    DeviceError,
+    DeviceMemoryError,
+    MissingExtraError,
+    SettingError,
+    WeightsError,
+)
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -199,6 +207,18 @@ def cuda_stream(device: Device) -> torch.cuda.Stream:
         setattr(_streams, name, torch.cuda.Stream(torch_device(device)))  # type: ignore[no-untyped-call]
     stream: torch.cuda.Stream = getattr(_streams, name)
     return stream
+
+
+@contextmanager
+def on_stream(device: Device) -> Iterator[None]:
+    """Work on the calling thread's CUDA stream; on a CPU there is none."""
+    if device.kind != "cuda":
+        yield
+        return
+    import torch
+
+    with torch.cuda.stream(cuda_stream(device)):
+        yield
 
 
 def onnx_session(model: Path | bytes, device: Device) -> onnxruntime.InferenceSession:

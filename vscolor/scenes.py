@@ -113,6 +113,26 @@ def mark_detected(clip: vs.VideoNode) -> vs.VideoNode:
     return _apply(clip, _detected_flags(clip))
 
 
+def flags(clip: vs.VideoNode, cuts: Iterable[int] | None = None) -> vs.VideoNode:
+    """A clip of tiny frames with `_SceneChangePrev`, from the first of these that there is.
+
+    A list; the clip's own `_SceneChangePrev`, as scene filters set it on every frame (the first
+    frame is asked); the detector.
+
+    Args:
+        clip: YUV or GRAY of constant format.
+        cuts: First frames of scenes, or None.
+
+    Raises:
+        SettingError: A cut is no frame of the clip.
+    """
+    if cuts is not None:
+        return _listed_flags(clip, cuts)
+    if "_SceneChangePrev" in clip.get_frame(0).props:
+        return _carrier(clip).std.CopyFrameProps(clip, props=["_SceneChangePrev"])
+    return _detected_flags(clip)
+
+
 def _detected_flags(clip: vs.VideoNode) -> vs.VideoNode:
     """A small clip with the detector's `_SceneChangePrev`."""
     small = clip.std.ShufflePlanes(0, vs.GRAY).resize.Bilinear(
@@ -176,7 +196,7 @@ def reach(clip: vs.VideoNode, radius: int, cuts: Iterable[int] | None = None) ->
     Args:
         clip: YUV or GRAY of constant format.
         radius: The most to look for.
-        cuts: First frames of scenes; None to find them.
+        cuts: First frames of scenes; None for what `flags` finds.
 
     Returns:
         A clip of tiny frames whose properties `REACH_PROPS` count them, 0 to `radius`; a scene
@@ -185,21 +205,21 @@ def reach(clip: vs.VideoNode, radius: int, cuts: Iterable[int] | None = None) ->
     Raises:
         SettingError: A cut is no frame of the clip.
     """
-    flags = _detected_flags(clip) if cuts is None else _listed_flags(clip, cuts)
+    cut = flags(clip, cuts)
     blank = _carrier(clip)
 
     last = clip.num_frames - 1
 
     def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
         frame = f[0].copy()
-        cut = [bool(x.props["_SceneChangePrev"]) for x in f[1:]]
-        back, ahead = [*cut[:radius][::-1], True], [*cut[radius:], True]
+        starts = [bool(x.props["_SceneChangePrev"]) for x in f[1:]]
+        back, ahead = [*starts[:radius][::-1], True], [*starts[radius:], True]
         counts = (min(back.index(True), n), min(ahead.index(True), last - n))
         for prop, count in zip(REACH_PROPS, counts, strict=True):
             frame.props[prop] = count
         return frame
 
-    near = [shift(flags, d) for d in range(1 - radius, radius + 1)]
+    near = [shift(cut, d) for d in range(1 - radius, radius + 1)]
     return blank.std.ModifyFrame([blank, *near], write)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,16 +19,33 @@ if TYPE_CHECKING:
 SIGNS = ("out of memory", "failed to allocate", "bad_alloc", "bad allocation")
 
 
-def is_out_of_memory(error: BaseException) -> bool:
+def _is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of a runtime means that memory ran out."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or any(sign in text for sign in SIGNS)
 
 
-def memory_error(device: Device, luma: Array) -> DeviceMemoryError:
-    """The error to raise where memory ran out on a batch `[B,C,h,w]`."""
-    batch, _, height, width = luma.shape
-    return DeviceMemoryError(str(device), batch, height, width)
+@contextmanager
+def naming_memory(device: Device, batch: int, height: int, width: int) -> Iterator[None]:
+    """Turn what a runtime raises when memory runs out into `DeviceMemoryError`; the rest passes.
+
+    Args:
+        device: Where the model runs.
+        batch: Frames that go through it together.
+        height: Of what it sees, in pixels.
+        width: Likewise.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise DeviceMemoryError(str(device), batch, height, width) from error
+    except Exception as error:
+        # ONNX Runtime's errors have no base of their own.
+        if type(error).__module__.startswith("onnxruntime") and _is_out_of_memory(error):
+            raise DeviceMemoryError(str(device), batch, height, width) from error
+        raise
 
 
 def on_torch(device: Device, network: Callable[..., Tensor], *planes: Array) -> Array:
@@ -46,16 +64,12 @@ def on_torch(device: Device, network: Callable[..., Tensor], *planes: Array) -> 
     """
     import torch
 
-    try:
-        with torch.inference_mode():
-            run = _on_cuda if device.kind == "cuda" else _on_cpu
-            return run(device, network, planes)
-    except torch.OutOfMemoryError as error:
-        raise memory_error(device, planes[0]) from error
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        raise memory_error(device, planes[0]) from error
+    with (
+        naming_memory(device, len(planes[0]), *planes[0].shape[2:]),
+        torch.inference_mode(),
+    ):
+        run = _on_cuda if device.kind == "cuda" else _on_cpu
+        return run(device, network, planes)
 
 
 def _on_cpu(_device: Device, network: Callable[..., Tensor], planes: tuple[Array, ...]) -> Array:

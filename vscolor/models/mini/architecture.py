@@ -110,6 +110,9 @@ LEVELS = (
     Level(8, 4, 40, 64, 2),
     Level(4, 2, 24, 64, 1),
 )
+TAPS = (2, 4, 10)
+"""Encoder blocks whose outputs the ONNX file offers to other models (`mini_video`)."""
+
 BLOCK_KERNEL = 5
 BLOCK_EXPANSION = 2
 HEAD_CHANNELS = LEVELS[-1].channels

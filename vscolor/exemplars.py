@@ -1,0 +1,159 @@
+"""The user's references and hints as rows that a video model takes colours from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import vapoursynth as vs
+
+from vscolor import keys as plan
+from vscolor.blocks import FramePass
+from vscolor.errors import SettingError, VscolorError
+from vscolor.gather import cuts_near
+from vscolor.hints import Hint
+from vscolor.history import Given
+from vscolor.models.base import Array
+from vscolor.models.video import Dab, VideoModel
+from vscolor.references import Reference, shown
+from vscolor.rows import Shape, fill
+
+HINT_RADIUS = 0.01
+"""Of the short side, where a hint names none."""
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What references and hints are made ready with.
+
+    Attributes:
+        frames: The film at the model's size.
+        model: The model.
+        flags: A clip with `_SceneChangePrev`.
+        cuts: The list of cuts, where the user gave one.
+        width: Of the film, in pixels.
+        height: Likewise.
+    """
+
+    frames: FramePass
+    model: VideoModel[Any]
+    flags: vs.VideoNode
+    cuts: tuple[int, ...] | None
+    width: int
+    height: int
+
+    @property
+    def shape(self) -> Shape:
+        """Of what the model sees."""
+        return Shape.of(self.model, self.frames.luma)
+
+    def given(self, references: Iterable[Reference], hints: Iterable[Hint]) -> list[Given]:
+        """Everything the user gave.
+
+        Raises:
+            SettingError: Something of it cannot be used.
+        """
+        by_frame: dict[int, list[Hint]] = {}
+        for hint in hints:
+            self._check_frame(hint.frame, "hint")
+            by_frame.setdefault(hint.frame, []).append(hint)
+        return [
+            *(self._placed(self._picture(r), self._frame_of(r)) for r in references),
+            *(self._placed(self._painted(n, dabs), n) for n, dabs in sorted(by_frame.items())),
+        ]
+
+    def _placed(self, row: vs.VideoNode, frame: int | None) -> Given:
+        if frame is None:
+            return Given(row, None)
+        if self.cuts is not None:
+            length = self.frames.luma.num_frames
+            scene = plan.scene_around(frame, self.cuts, 0, length - 1, length)
+            return Given(row, frame, scene=scene)
+        return Given(row, frame, span=cuts_near(self.flags, frame, plan.REACH))
+
+    def _frame_of(self, reference: Reference) -> int | None:
+        if reference.scene is None:
+            if reference.frame is not None:
+                self._check_frame(reference.frame, "reference")
+            return reference.frame
+        if reference.frame is not None:
+            raise SettingError("reference has frame and scene, expected one of them")
+        if self.cuts is None:
+            raise SettingError(
+                f"reference belongs to scene {reference.scene}, expected scenes= beside it, the "
+                "list that says where scenes begin"
+            )
+        starts = (0, *self.cuts)
+        if not 0 <= reference.scene < len(starts):
+            raise SettingError(
+                f"reference belongs to scene {reference.scene}, expected 0 to {len(starts) - 1}"
+            )
+        ends = (*starts[1:], self.frames.luma.num_frames)
+        return min(starts[reference.scene] + plan.DELAY, ends[reference.scene] - 1)
+
+    def _check_frame(self, frame: int, what: str) -> None:
+        last = self.frames.luma.num_frames - 1
+        if not (isinstance(frame, int) and 0 <= frame <= last):
+            raise SettingError(f"{what} belongs to frame {frame!r}, expected 0 to {last}")
+
+    def _picture(self, reference: Reference) -> vs.VideoNode:
+        """A reference's row, a clip of one frame."""
+        shape = self.shape
+        lab = shown(reference, shape.width, shape.height)
+        blank = shape.like(lab, shape.exemplar, 1)
+        trust = np.ones(shape.colours, np.float32)
+
+        def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
+            frame = f[0].copy()
+            luma, *ab = (np.array(f[1][plane]) for plane in range(3))
+            small = np.stack([_mean(plane, shape.colours) for plane in ab])
+            row = shape.pack_exemplar(self._features(luma), luma, small, trust)
+            fill(frame, row)
+            return frame
+
+        return blank.std.ModifyFrame([blank, lab[0]], write)
+
+    def _features(self, luma: Array) -> Array:
+        try:
+            return self.model.encode(luma[None, None])[0]
+        except VscolorError as error:
+            raise vs.Error(f"{self.frames.caller}: reference: {error}") from None
+
+    def _painted(self, frame: int, hints: Sequence[Hint]) -> vs.VideoNode:
+        """The row of a frame that hints colour in part, a clip of one frame."""
+        shape = self.shape
+        dabs = [self._dab(hint) for hint in hints]
+        blank = shape.like(self.frames.luma, shape.exemplar, 1)
+
+        def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
+            result = f[0].copy()
+            luma = np.array(f[1][0])
+            features = self._features(luma)
+            fill(
+                result,
+                shape.pack_exemplar(features, luma, *self.model.spread(luma, features, dabs)),
+            )
+            return result
+
+        return blank.std.ModifyFrame([blank, self.frames.luma[frame]], write)
+
+    def _dab(self, hint: Hint) -> Dab:
+        """A hint in pixels of what the model sees."""
+        if not (0 <= hint.x < self.width and 0 <= hint.y < self.height):
+            raise SettingError(
+                f"hint at frame {hint.frame} is at {hint.x}, {hint.y}, "
+                f"expected 0, 0 to {self.width - 1}, {self.height - 1}"
+            )
+        radius = HINT_RADIUS * min(self.width, self.height) if hint.radius is None else hint.radius
+        if not radius > 0:
+            raise SettingError(f"hint at frame {hint.frame} has radius {radius}, expected above 0")
+        across, down = self.shape.width / self.width, self.shape.height / self.height
+        return Dab((hint.x + 0.5) * across, (hint.y + 0.5) * down, radius * down, hint.colour())
+
+
+def _mean(plane: Array, shape: tuple[int, int]) -> Array:
+    import cv2
+
+    return np.asarray(cv2.resize(plane, shape[::-1], interpolation=cv2.INTER_AREA), np.float32)

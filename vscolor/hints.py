@@ -1,0 +1,145 @@
+"""Colours a user gives at points of a frame."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vscolor.color import srgb_to_lab
+from vscolor.errors import SettingError
+from vscolor.models.base import Array
+
+LARGEST_AB = 128.0
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A colour at a point of a frame; one of `rgb` and `ab` is given.
+
+    Attributes:
+        frame: Number of the frame.
+        x: Pixels of the film from its left edge.
+        y: Pixels from its top.
+        rgb: R'G'B' as three numbers 0..255, or `#rrggbb`.
+        ab: a* and b*, -128..127.
+        radius: Pixels around the point where the colour is certain; None for a hundredth of the
+            picture's short side.
+    """
+
+    frame: int
+    x: float
+    y: float
+    rgb: tuple[float, float, float] | str | None = None
+    ab: tuple[float, float] | None = None
+    radius: float | None = None
+
+    def colour(self) -> Array:
+        """The hint's a* and b* `[2]`.
+
+        Raises:
+            SettingError: The colour cannot be used.
+        """
+        if (self.rgb is None) == (self.ab is None):
+            raise SettingError(f"{self} has rgb {self.rgb} and ab {self.ab}, expected one of them")
+        if self.ab is not None:
+            values = _numbers(self.ab, 2, -LARGEST_AB, LARGEST_AB, self, "ab")
+            return np.array(values, np.float32)
+        rgb = _numbers(_from_hex(self.rgb), 3, 0, 255, self, "rgb")
+        return np.asarray(srgb_to_lab(np.array(rgb) / 255)[1:], np.float32)
+
+
+def _from_hex(rgb: Any) -> Any:
+    if isinstance(rgb, str) and re.fullmatch(r"#?[0-9a-fA-F]{6}", rgb):
+        digits = rgb.lstrip("#")
+        return [int(digits[i : i + 2], 16) for i in (0, 2, 4)]
+    return rgb
+
+
+def _numbers(given: Any, count: int, low: float, high: float, hint: Hint, name: str) -> list[float]:
+    right = (
+        isinstance(given, list | tuple)
+        and len(given) == count
+        and all(isinstance(v, int | float) and low <= v <= high for v in given)
+    )
+    if not right:
+        raise SettingError(
+            f"hint at frame {hint.frame} has {name} {given!r}, expected {count} numbers from "
+            f"{low:g} to {high:g}{' or #rrggbb' if name == 'rgb' else ''}"
+        )
+    return [float(v) for v in given]
+
+
+def listed(given: Hint | Iterable[Hint] | str | Path | None) -> list[Hint]:
+    """Read what a caller gave as `hints=`: hints, or the path of a `.json` or `.csv` file.
+
+    Raises:
+        SettingError: It is none of these.
+    """
+    if given is None:
+        return []
+    if isinstance(given, Hint):
+        return [given]
+    if isinstance(given, str | Path):
+        return read_hint_file(given)
+    hints = list(given)
+    for hint in hints:
+        if not isinstance(hint, Hint):
+            raise SettingError(f"hints= has {hint!r}, expected a Hint")
+    return hints
+
+
+def read_hint_file(path: str | Path) -> list[Hint]:
+    """Read hints from a file.
+
+    JSON holds a list of objects with the names of `Hint`'s fields; CSV has them as a head line,
+    with `rgb` as `#rrggbb` or the columns `a` and `b`.
+
+    Raises:
+        SettingError: The file cannot be read; the message names the entry.
+    """
+    path = Path(path).expanduser()
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        rows = json.loads(text) if path.suffix.lower() == ".json" else _csv_rows(text)
+    except (OSError, ValueError) as error:
+        raise SettingError(f"hint file {path} cannot be read: {error}") from None
+    if not isinstance(rows, list):
+        raise SettingError(f"hint file {path} holds a {type(rows).__name__}, expected a list")
+    return [_hint(row, f"hint file {path}, entry {number}") for number, row in enumerate(rows, 1)]
+
+
+def _csv_rows(text: str) -> list[dict[str, Any]]:
+    rows = []
+    for row in csv.DictReader(text.splitlines(), skipinitialspace=True):
+        given: dict[str, Any] = {k: v for k, v in row.items() if k and v not in (None, "")}
+        if "a" in given and "b" in given:
+            given["ab"] = [float(given.pop("a")), float(given.pop("b"))]
+        for name in ("x", "y", "radius"):
+            if name in given:
+                given[name] = float(given[name])
+        if "frame" in given:
+            given["frame"] = int(given["frame"])
+        rows.append(given)
+    return rows
+
+
+def _hint(row: Any, where: str) -> Hint:
+    fields = ("frame", "x", "y", "rgb", "ab", "radius")
+    if not isinstance(row, Mapping) or not {"frame", "x", "y"} <= set(row) <= set(fields):
+        raise SettingError(
+            f"{where} is {row!r}, expected frame, x, y, and rgb or ab, and radius if wanted"
+        )
+    values = dict(row)
+    for name in ("rgb", "ab"):
+        if isinstance(values.get(name), list):
+            values[name] = tuple(values[name])
+    hint = Hint(**values)
+    hint.colour()
+    return hint

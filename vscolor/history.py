@@ -1,0 +1,201 @@
+"""Frames through a video model: features, keys and correspondence, then the chain.
+
+What is no chain runs frame by frame and in any order: features in batches, and correspondence to
+the frame's exemplars, which are its scene's keys as the model colours them on its own, and the
+user's references and hints. `chain` does the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import vapoursynth as vs
+
+from vscolor import keys as plan
+from vscolor.blocks import FramePass, Work, run_frames, weave
+from vscolor.chain import START, colour_in_blocks
+from vscolor.errors import VscolorError
+from vscolor.gather import cuts_of, gathered_cuts
+from vscolor.models.base import Array
+from vscolor.models.video import VideoModel
+from vscolor.rows import Shape, as_planes, fill, row_of
+
+OWN_WEIGHT: Final = 0.02
+"""Of the scene's own keys beside a user's reference."""
+
+MOST_REFERENCES: Final = 4
+"""A frame takes from so many references at most, the nearest in time."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A reference of the user's, ready to be asked for.
+
+    Attributes:
+        row: A clip of one frame: the exemplar's row.
+        frame: The frame of the film it belongs to; None for any.
+        scene: The scene of that frame, where a list tells it.
+        span: Else a clip of one frame whose `CUTS` are those around `frame`.
+    """
+
+    row: vs.VideoNode
+    frame: int | None
+    scene: plan.Scene | None = None
+    span: vs.VideoNode | None = None
+
+    def may_serve(self, n: int) -> bool:
+        """Whether frame n may be of its scene, as far as numbers tell."""
+        if self.frame is None:
+            return True
+        return _within(n, self.scene) if self.scene else abs(self.frame - n) <= plan.REACH
+
+    def serves(self, n: int, span: vs.VideoFrame | None, length: int) -> bool:
+        """Whether frame n is of its scene, `span` being the frame of the clip of that name."""
+        if self.frame is None or span is None:
+            return self.may_serve(n)
+        reach = (self.frame - plan.REACH, self.frame + plan.REACH)
+        return _within(n, plan.scene_around(self.frame, cuts_of(span), *reach, length))
+
+
+def _within(n: int, scene: plan.Scene) -> bool:
+    return (scene.start is None or scene.start <= n) and (scene.end is None or n < scene.end)
+
+
+def colour_along(
+    frames: FramePass,
+    model: VideoModel[Any],
+    flags: vs.VideoNode,
+    references: Sequence[Given],
+    *,
+    batch: int,
+    lanes: int,
+    edge_aware: bool,
+) -> vs.VideoNode:
+    """Run a video model over a clip.
+
+    Args:
+        frames: The clip.
+        model: The model.
+        flags: A clip with `_SceneChangePrev`.
+        references: The user's.
+        batch: Frames per run of what is not a chain.
+        lanes: Runs at the same time.
+        edge_aware: Whether colour follows luma's edges.
+
+    Returns:
+        Lines as `blocks.predict_lines` returns them.
+    """
+    shape = Shape.of(model, frames.luma)
+    looks = run_frames(frames, _look(model, shape, frames.luma), batch, lanes)
+    own = run_frames(frames, _own_exemplar(model, shape, frames.luma), batch, lanes)
+    around = gathered_cuts(flags, plan.GROUPS_BEHIND, plan.GROUPS_AHEAD)
+    matcher = _Matcher(frames, model, shape, looks, own, tuple(references))
+    blank = shape.like(frames.luma, model.match_size(shape.height, shape.width))
+    told = weave([around] * plan.GROUP)[: frames.luma.num_frames]
+    matched = blank.std.FrameEval(matcher.node_for, prop_src=[told], clip_src=[blank])
+    matched.std.SetVideoCache(
+        mode=1, fixedsize=1, maxsize=2 * (model.blocks.length + model.blocks.warm_up)
+    )
+    return colour_in_blocks(frames, model, matched, lanes, edge_aware=edge_aware)
+
+
+def _look(model: VideoModel[Any], shape: Shape, luma: vs.VideoNode) -> Work:
+    """Features of each frame."""
+    like = shape.like(luma, shape.features)
+
+    def run(stack: Array, _notes: Sequence[vs.VideoFrame]) -> Array:
+        return as_planes(model.encode(stack), like)
+
+    return Work(run, like)
+
+
+def _own_exemplar(model: VideoModel[Any], shape: Shape, luma: vs.VideoNode) -> Work:
+    """Each frame as an exemplar, coloured as the model colours it on its own."""
+    like = shape.like(luma, shape.exemplar)
+    trust = np.ones(shape.colours, np.float32)
+
+    def run(stack: Array, _notes: Sequence[vs.VideoFrame]) -> Array:
+        rows = [
+            shape.pack_exemplar(row, one, model.still(row, shape.height, shape.width), trust)
+            for row, one in zip(model.encode(stack), stack, strict=True)
+        ]
+        return as_planes(np.stack(rows), like)
+
+    return Work(run, like)
+
+
+@dataclass(frozen=True)
+class _Matcher:
+    """Makes, for each frame, the node that finds where its colours could come from."""
+
+    frames: FramePass
+    model: VideoModel[Any]
+    shape: Shape
+    looks: vs.VideoNode
+    own: vs.VideoNode
+    references: tuple[Given, ...]
+
+    def node_for(self, n: int, f: vs.VideoFrame) -> vs.VideoNode:
+        """A clip whose frame n is what `match` says of frame n."""
+        length = self.frames.luma.num_frames
+        cuts = cuts_of(f)
+        scene = plan.scene_around(n, cuts, *plan.searched(n), length)
+        keys = plan.keys_of(n, scene)
+        given = self._near(n)
+        blank = self.shape.like(
+            self.frames.luma, self.model.match_size(self.shape.height, self.shape.width), 1
+        )
+        inputs = [
+            blank,
+            self.looks[n],
+            self.frames.luma[n],
+            self.frames.luma[max(n - 1, 0)],
+            *(self.own[key.frame] for key in keys),
+            *(reference.row for reference in given),
+            *(reference.span for reference in given if reference.span is not None),
+        ]
+
+        def match(_: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+            _, look, luma, before, *rest = f
+            rows, spans = rest[: len(keys) + len(given)], iter(rest[len(keys) + len(given) :])
+            told = [next(spans) if r.span is not None else None for r in given]
+            chosen = [
+                (self.shape.read_exemplar(row_of(row), *self._standing(n, r)))
+                for r, row, span in zip(given, rows[len(keys) :], told, strict=True)
+                if r.serves(n, span, length)
+            ][:MOST_REFERENCES]
+            beside = OWN_WEIGHT if chosen else 1.0
+            own = [
+                self.shape.read_exemplar(row_of(row), beside * key.weight, True)
+                for key, row in zip(keys, rows, strict=False)
+            ]
+            frame = f[0].copy()
+            features = row_of(look)[: self.shape.features]
+            try:
+                found = self.model.match(
+                    np.asarray(luma[0]), np.asarray(before[0]), features, [*chosen, *own]
+                )
+            except VscolorError as error:
+                raise vs.Error(f"{self.frames.caller}: frame {n}: {error}") from None
+            fill(frame, found)
+            frame.props[START] = int(n == 0 or n in cuts)
+            return frame
+
+        node = blank.std.ModifyFrame(inputs, match)
+        return node.std.Loop(times=length)
+
+    def _near(self, n: int) -> list[Given]:
+        """References that may serve frame n, the nearest first."""
+        ranked = sorted(
+            (r for r in self.references if r.may_serve(n)),
+            key=lambda r: -plan.nearness(n, r.frame),
+        )
+        return ranked[: 2 * MOST_REFERENCES]
+
+    @staticmethod
+    def _standing(n: int, reference: Given) -> tuple[float, bool]:
+        """A reference's weight, and whether it is of the frame's own shot."""
+        return plan.nearness(n, reference.frame), reference.frame is not None

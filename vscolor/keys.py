@@ -1,0 +1,99 @@
+"""Which frames a frame takes its colours from: pure integers, no clips.
+
+A scene's first key lies a few frames behind its cut, past the end of most fades and flashes.
+A long scene gets further keys at fixed multiples, so that a search has an end; between two keys a
+frame takes from both by distance, so a difference becomes a slow drift and never a step. Keys lie
+behind a frame, or a few frames ahead: nothing far ahead is ever asked for.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+SPACING: Final = 48
+"""Frames between the keys of a long scene."""
+
+DELAY: Final = 6
+"""Frames from a cut to the scene's first key."""
+
+GROUP: Final = 16
+"""Cuts are gathered by groups of frames."""
+
+GROUPS_BEHIND: Final = -(-(SPACING * 5 // 2 + DELAY) // GROUP)
+"""Groups behind a frame's own that are searched for its scene's start."""
+
+GROUPS_AHEAD: Final = 1
+NEARNESS: Final = 48
+"""Frames over which a reference's weight falls by half."""
+
+REACH: Final = 480
+"""Frames each way that a reference's scene is searched for its ends, where no list tells them."""
+
+ANYWHERE: Final = 0.25
+"""Weight of a reference that belongs to no frame."""
+
+
+class Key(NamedTuple):
+    """A frame to take colours from, and how much it counts, above 0 to 1."""
+
+    frame: int
+    weight: float
+
+
+class Scene(NamedTuple):
+    """A scene's first frame and the one behind its last; None where the search did not reach."""
+
+    start: int | None
+    end: int | None
+
+
+def scene_around(n: int, cuts: Sequence[int], first: int, last: int, length: int) -> Scene:
+    """Find a frame's scene in what is known of the cuts.
+
+    Args:
+        n: The frame.
+        cuts: All first frames of scenes from `first` to `last`, rising.
+        first: First frame that was searched.
+        last: Last frame that was searched.
+        length: Of the clip.
+    """
+    at = bisect_right(cuts, n)
+    start = cuts[at - 1] if at else (0 if first <= 0 else None)
+    end = cuts[at] if at < len(cuts) else (length if last >= length - 1 else None)
+    return Scene(start, end)
+
+
+def keys_of(n: int, scene: Scene) -> list[Key]:
+    """The keys of frame n, one or two, weights summing to 1.
+
+    `scene.start` may be unknown only where it is more than `GROUPS_BEHIND` groups back.
+    """
+    begin = _first_key(scene)
+    latest = n // SPACING * SPACING
+    if begin is not None and latest < begin + SPACING // 2:
+        return [Key(begin, 1.0)]
+    before = latest - SPACING
+    if begin is not None and before < begin + SPACING // 2:
+        before = begin
+    share = (n - latest) / SPACING
+    return [Key(before, 1.0 - share), *([Key(latest, share)] if share else [])]
+
+
+def _first_key(scene: Scene) -> int | None:
+    if scene.start is None:
+        return None
+    key = scene.start + DELAY
+    return key if scene.end is None else min(key, scene.end - 1)
+
+
+def searched(n: int) -> tuple[int, int]:
+    """The first and last frame whose cuts frame n's keys depend on (beyond the clip's ends too)."""
+    group = n // GROUP
+    return (group - GROUPS_BEHIND) * GROUP, (group + GROUPS_AHEAD + 1) * GROUP - 1
+
+
+def nearness(n: int, frame: int | None) -> float:
+    """Weight of a reference that belongs to a frame, or to none, for frame n."""
+    return ANYWHERE if frame is None else float(0.5 ** (abs(n - frame) / NEARNESS))

@@ -1,0 +1,206 @@
+"""`mini-video`'s networks on ONNX Runtime and on torch, and its loader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vscolor import device as devices
+from vscolor import weights as files
+from vscolor.device import Device
+from vscolor.errors import WeightsError
+from vscolor.models import running
+from vscolor.models.base import Array, Card
+from vscolor.models.mini import adapter as mini
+from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE
+from vscolor.models.video import Strengths
+
+from . import architecture as arch
+from .model import MiniVideo
+
+if TYPE_CHECKING:
+    import onnxruntime
+    from torch import Tensor
+
+    from vscolor.models.mini.network import Mini
+
+    from . import network
+
+HERE = Path(__file__).parent
+TORCH_FILE = HERE / "mini_video.safetensors"
+ONNX_FILES = {name: HERE / f"{name}.onnx" for name in arch.GRAPHS}
+STILL_TEMPERATURE = np.array(DEFAULT_TEMPERATURE, np.float32)
+
+CARD = Card(
+    name="mini-video",
+    kind="video",
+    summary="embedded; mini with history and references: colour that stays",
+    paper="Zhang et al. 2019 (exemplars, history); Kroeger et al. 2016 (motion)",
+    code_licence="MIT",
+    weights_licence="MIT; trained in part on research-only pictures, see the card",
+    score="see the card",
+    page="vscolor/models/mini_video/card.md",
+)
+
+
+def installed() -> bool:
+    """Whether the embedded weights are in place."""
+    return (
+        mini.installed() and TORCH_FILE.is_file() and all(f.is_file() for f in ONNX_FILES.values())
+    )
+
+
+def load(device: Device, weights: str | Path | None, strengths: Strengths) -> MiniVideo:
+    """Load `mini-video`, on `mini`'s embedded encoder.
+
+    Args:
+        device: Where to run it.
+        weights: A `.safetensors` file of its shape; None for the embedded one.
+        strengths: How much history, references and the still colours count.
+
+    Raises:
+        WeightsError: The file is missing, damaged, or of another model.
+    """
+    if device.runtime == "torch":
+        path = files.find(weights, TORCH_FILE)
+        video = files.load_once(path, ("mini-video", device), lambda: _open_network(path, device))
+        return MiniVideo(TorchNetworks(mini.open_network(device, None), video, device), strengths)
+    sessions = _sessions(device, weights)
+    return MiniVideo(OnnxNetworks(mini.open_session(device, None), sessions, device), strengths)
+
+
+def _sessions(
+    device: Device, weights: str | Path | None
+) -> dict[str, onnxruntime.InferenceSession]:
+    if weights is None:
+        paths = {name: files.find(None, path) for name, path in ONNX_FILES.items()}
+        return {
+            name: files.load_once(
+                path, ("mini-video", device), lambda p=path: devices.onnx_session(p, device)
+            )  # type: ignore[misc]
+            for name, path in paths.items()
+        }
+    path = files.find(weights, TORCH_FILE)
+    return files.load_once(path, ("mini-video", device), lambda: _build_sessions(path, device))
+
+
+def _build_sessions(path: Path, device: Device) -> dict[str, onnxruntime.InferenceSession]:
+    """Sessions from a weight file of the caller's."""
+    from . import graph
+
+    with mini.reading(path, "mini-video"):
+        graphs = graph.build(path)
+    return {
+        name: devices.onnx_session(model.SerializeToString(), device)
+        for name, model in graphs.items()
+    }
+
+
+def _open_network(path: Path, device: Device) -> network.MiniVideo:
+    from . import network
+
+    with mini.reading(path, "mini-video"):
+        video = network.load(path)
+    return video.to(devices.torch_device(device))
+
+
+class OnnxNetworks:
+    """On ONNX Runtime. Sessions may be run from several threads at once."""
+
+    def __init__(
+        self,
+        still: onnxruntime.InferenceSession,
+        sessions: Mapping[str, onnxruntime.InferenceSession],
+        device: Device,
+    ) -> None:
+        self._still, self._sessions, self._device = still, sessions, device
+        self._taps = [f"tap.{index}" for index in arch.TAPS]
+        missing = set(self._taps) - {output.name for output in still.get_outputs()}
+        if missing:
+            raise WeightsError(
+                f"mini's ONNX file lacks {sorted(missing)}, which mini-video takes; "
+                "reinstall vscolor"
+            )
+        self.temperature = _temperature_of(sessions["attend"])
+
+    def see(self, luma: Array) -> tuple[Array, Array, Array]:
+        """See `Networks`."""
+        feeds = {"luma": luma, "temperature": STILL_TEMPERATURE}
+        with running.naming_memory(self._device, len(luma), *luma.shape[2:]):
+            ab, *taps = self._still.run(["ab", *self._taps], feeds)
+            vectors, context = self._sessions["embed"].run(
+                ["vectors", "context"], dict(zip(self._taps, taps, strict=True))
+            )
+        return ab, vectors, context
+
+    def attend(self, query: Array, keys: Array, values: Array, bias: Array) -> tuple[Array, Array]:
+        """See `Networks`."""
+        feeds = {"query": query, "keys": keys, "values": values, "bias": bias}
+        found, cosine = self._sessions["attend"].run(["found", "cosine"], feeds)
+        return found, cosine
+
+    def fuse(self, feeds: dict[str, Array]) -> tuple[Array, Array]:
+        """See `Networks`."""
+        ab, memory = self._sessions["fuse"].run(["ab", "memory_out"], feeds)
+        return ab, memory
+
+
+def _temperature_of(attend: onnxruntime.InferenceSession) -> float:
+    """The graph carries it in its metadata."""
+    return float(attend.get_modelmeta().custom_metadata_map["temperature"])
+
+
+class TorchNetworks:
+    """On torch, in single precision: correspondence is sharp, and halves would blur it."""
+
+    def __init__(self, still: Mini, video: network.MiniVideo, device: Device) -> None:
+        self._still, self._video, self._device = still, video, device
+        self.temperature = float(video.temperature.clamp(*arch.TEMPERATURES))
+
+    def see(self, luma: Array) -> tuple[Array, Array, Array]:
+        """See `Networks`."""
+        return self._run(self._see, luma)  # type: ignore[return-value]
+
+    def _see(self, luma: Tensor) -> tuple[Tensor, ...]:
+        taps = self._still.taps(luma)
+        logits = self._still.head(self._still.decode(taps)).permute(0, 2, 3, 1)
+        ab = self._still.annealed_mean(logits, DEFAULT_TEMPERATURE).permute(0, 3, 1, 2)
+        return ab, *self._video.embedding(taps)
+
+    def attend(self, query: Array, keys: Array, values: Array, bias: Array) -> tuple[Array, Array]:
+        """See `Networks`."""
+        return self._run(self._attend, query, keys, values, bias)  # type: ignore[return-value]
+
+    def _attend(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        from .network import attend
+
+        return attend(*inputs, self.temperature)
+
+    def fuse(self, feeds: dict[str, Array]) -> tuple[Array, Array]:
+        """See `Networks`."""
+        order = ("luma", "context", "trust", "memory", "candidates", "available")
+        return self._run(self._fuse, *(feeds[name] for name in order))  # type: ignore[return-value]
+
+    def _fuse(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        from .network import Evidence
+
+        return tuple(self._video.fusion(Evidence(*inputs[:4]), *inputs[4:]))
+
+    def _run(
+        self, function: Callable[..., tuple[Tensor, ...]], *arrays: Array
+    ) -> tuple[Array, ...]:
+        """Call with arrays brought to the device, on a stream of the thread's own."""
+        import torch
+
+        size = arrays[0].shape[2:] if arrays[0].ndim == 4 else arrays[0].shape[1:]
+        with (
+            running.naming_memory(self._device, len(arrays[0]), *size),
+            torch.inference_mode(),
+            devices.on_stream(self._device),
+        ):
+            target = devices.torch_device(self._device)
+            tensors = [torch.from_numpy(np.ascontiguousarray(a)).to(target) for a in arrays]
+            return tuple(x.cpu().numpy() for x in function(*tensors))

@@ -1,0 +1,176 @@
+"""The embedded video model as ONNX, three graphs written from the published weights.
+
+`embed` turns `mini`'s taps into what is compared, `attend` brings the references' colours, `fuse`
+picks among the candidates. Each is run where `network.py` says.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from onnx import ModelProto, helper
+from safetensors.numpy import load_file
+
+from ..onnx_writer import Weights, Writer, save, value
+from . import architecture as arch
+
+NORM_EPSILON = 1e-12
+LEVEL_EPSILON = 1e-6
+
+
+def build(weights: str | Path) -> dict[str, ModelProto]:
+    """Write the graphs.
+
+    Args:
+        weights: The published safetensors file.
+
+    Returns:
+        By name: `embed` from `tap.2`, `tap.4`, `tap.10` to `vectors` and `context`; `attend` from
+        `query`, `keys`, `values` and `bias` to `found` and `cosine`; `fuse` from `luma`,
+        `context`, `trust`, `memory`, `candidates` and `available` to `ab` and `memory_out`.
+        Shapes are those of `network.py`, float32.
+    """
+    tensors = load_file(str(weights))
+    return {"embed": _embed(tensors), "attend": _attend(tensors), "fuse": _fuse(tensors)}
+
+
+def _embed(tensors: Weights) -> ModelProto:
+    writer = Writer(tensors)
+    fine, middle, coarse = (f"tap.{index}" for index in arch.TAPS)
+    small = writer.op("AveragePool", [fine], "fine.pooled", kernel_shape=[2, 2], strides=[2, 2])
+    levels = [_standing_out(writer, x) for x in (small, middle, writer.doubled(coarse, "coarse"))]
+    x = writer.op("Concat", levels, "levels", axis=1)
+    x = writer.conv(writer.clipped(writer.conv(x, "embedding.hidden")), "embedding.compare")
+    size = writer.op("ReduceL2", [x], "length", axes=[1], keepdims=1)
+    least = writer.constant("least", np.array(NORM_EPSILON))
+    writer.op("Div", [x, writer.op("Max", [size, least], "length.safe")], "vectors")
+    context = writer.clipped(writer.conv(fine, "embedding.context"))
+    writer.op("Identity", [context], "context")
+    taps = [value(f"tap.{i}", "batch", c, f"h_{i}", f"w_{i}") for i, c in arch.TAPS.items()]
+    outputs = [
+        value("vectors", "batch", arch.EMBED, "h8", "w8"),
+        value("context", "batch", arch.CONTEXT, "h4", "w4"),
+    ]
+    return writer.model("embed", taps, outputs)
+
+
+def _standing_out(writer: Writer, x: str) -> str:
+    """What sets a place apart from the rest of its frame, scaled to a mean square of 1."""
+    mean = writer.op("GlobalAveragePool", [x], f"{x}.mean")
+    centred = writer.op("Sub", [x, mean], f"{x}.centred")
+    square = writer.op("Mul", [centred, centred], f"{x}.square")
+    size = writer.op("ReduceMean", [square], f"{x}.size", axes=[1], keepdims=1)
+    safe = writer.add(size, writer.constant("level.epsilon", np.array(LEVEL_EPSILON)))
+    root = writer.op("Sqrt", [safe], f"{x}.root")
+    return writer.op("Div", [centred, root], f"{x}.standing")
+
+
+def _attend(tensors: Weights) -> ModelProto:
+    writer = Writer(tensors)
+    temperature = np.clip(np.float32(tensors["temperature"]), *arch.TEMPERATURES)
+    turned = writer.op("Transpose", ["keys"], "keys.turned", perm=[0, 2, 1])
+    cosine = writer.add(writer.op("MatMul", ["query", turned], "product"), "bias")
+    writer.op("ReduceMax", [cosine], "cosine", axes=[2], keepdims=1)
+    sharp = writer.op("Mul", [cosine, writer.constant("sharpness", 1 / temperature)], "sharp")
+    shares = writer.op("Softmax", [sharp], "shares", axis=-1)
+    writer.op("MatMul", [shares, "values"], "found")
+    inputs = [
+        value("query", 1, "n", arch.EMBED),
+        value("keys", 1, "m", arch.EMBED),
+        value("values", 1, "m", arch.VALUES),
+        value("bias", 1, 1, "m"),
+    ]
+    outputs = [value("found", 1, "n", arch.VALUES), value("cosine", 1, "n", 1)]
+    model = writer.model("attend", inputs, outputs)
+    helper.set_model_props(model, {"temperature": str(float(temperature))})
+    return model
+
+
+def _fuse(tensors: Weights) -> ModelProto:
+    writer = Writer(tensors)
+    x = _fuse_inputs(writer)
+    out = _judge(writer, x)
+    count = len(arch.CANDIDATES)
+    names = ["scores.learned", "correction", "memory.raw"]
+    writer.split(out, [count, 2, arch.HIDDEN], names)
+    writer.op("Tanh", ["memory.raw"], "memory_out")
+    scores = writer.add(writer.add("scores.learned", writer.conv(x, "fusion.prior")), "available")
+    shares = writer.op("Softmax", [scores], "shares", axis=1)
+    scaled = writer.op(
+        "Mul", ["correction", writer.constant("ab.scale", np.array(arch.AB_SCALE))], "correction.ab"
+    )
+    _mix(writer, writer.op("Concat", [shares, scaled], "weights", axis=1))
+    half = ("h2", "w2")
+    fine = ("h4", "w4")
+    inputs = [
+        value("luma", "batch", 1, *fine),
+        value("context", "batch", arch.CONTEXT, *fine),
+        value("trust", "batch", len(arch.EVIDENCE_SCALES), *fine),
+        value("memory", "batch", arch.HIDDEN, *fine),
+        value("candidates", "batch", 2 * count, *half),
+        value("available", "batch", count, 1, 1),
+    ]
+    outputs = [value("ab", "batch", 2, *half), value("memory_out", "batch", arch.HIDDEN, *fine)]
+    return writer.model("fuse", inputs, outputs)
+
+
+def _fuse_inputs(writer: Writer) -> str:
+    scales = np.array(arch.EVIDENCE_SCALES).reshape(1, -1, 1, 1)
+    pooled = writer.op(
+        "AveragePool", ["candidates"], "candidates.pooled", kernel_shape=[2, 2], strides=[2, 2]
+    )
+    parts = [
+        writer.op("Mul", [x, writer.constant(f"{x}.scale", np.asarray(scale))], f"{x}.scaled")
+        for x, scale in (
+            ("luma", 1 / arch.LUMA_SCALE),
+            (pooled, 1 / arch.AB_SCALE),
+            ("trust", scales),
+        )
+    ]
+    ordered = [parts[0], "context", parts[1], parts[2], "memory"]
+    return writer.op("Concat", ordered, "inputs", axis=1)
+
+
+def _judge(writer: Writer, x: str) -> str:
+    y = writer.conv(x, "fusion.enter")
+    for index in range(arch.BLOCKS_IN):
+        y = writer.residual(y, f"fusion.first.{index}")
+    z = writer.op("AveragePool", [y], "judged.pooled", kernel_shape=[2, 2], strides=[2, 2])
+    z = writer.conv(z, "fusion.down")
+    for index in range(arch.BLOCKS_COARSE):
+        z = writer.residual(z, f"fusion.coarse.{index}")
+    y = writer.add(writer.doubled(writer.conv(z, "fusion.up"), "judged.doubled"), y)
+    for index in range(arch.BLOCKS_OUT):
+        y = writer.residual(y, f"fusion.last.{index}")
+    return writer.conv(y, "fusion.leave")
+
+
+def _mix(writer: Writer, weights: str) -> None:
+    """The candidates' weighted mean and its correction, at the half size."""
+    count = len(arch.CANDIDATES)
+    scale = float(arch.FUSE_STRIDE // arch.AB_STRIDE)
+    up = writer.op(
+        "Resize",
+        [weights, "", writer.constant("weights.scale", np.array([1.0, 1.0, scale, scale]))],
+        "weights.half",
+        mode="linear",
+        coordinate_transformation_mode="half_pixel",
+    )
+    names = [f"share.{i}" for i in range(count)]
+    writer.split(up, [*[1] * count, 2], [*names, "correction.half"])
+    pairs = [f"candidate.{i}" for i in range(count)]
+    writer.split("candidates", [2] * count, pairs)
+    total = "correction.half"
+    for share, pair in zip(names, pairs, strict=True):
+        total = writer.add(writer.op("Mul", [pair, share], f"{pair}.weighted"), total)
+    writer.op("Identity", [total], "ab")
+
+
+def write_embedded() -> list[Path]:
+    """Write the ONNX files beside the weights."""
+    here = Path(__file__).parent
+    graphs = build(here / "mini_video.safetensors")
+    for name in arch.GRAPHS:
+        save(graphs[name], here / f"{name}.onnx")
+    return [here / f"{name}.onnx" for name in arch.GRAPHS]

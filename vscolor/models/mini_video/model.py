@@ -1,0 +1,301 @@
+"""`mini-video` with the manners of a `VideoModel`, whatever runs its networks.
+
+What travels between `encode`, `match` and `step` is a row of floats, cut by the tables of `Parts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log, prod
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from vscolor.models.base import Array, Grid
+from vscolor.models.mini.architecture import MULTIPLE
+from vscolor.models.video import BlockPlan, Dab, Exemplar, Strengths
+
+from . import architecture as arch
+from .motion import LARGEST_RESIDUAL, Motion, coarser, find_motion, follow
+from .spreading import spread
+
+BLOCKS = BlockPlan(length=16, warm_up=8)
+LEAST_SHARE = 1e-6
+RESIDUAL_HALVING = 2.0
+"""L* units of unexplained luma that halve a reference's say against another's."""
+
+
+class Networks(Protocol):
+    """The networks, on some runtime. Arrays are float32 NumPy, shapes as in `network.py`."""
+
+    temperature: float
+
+    def see(self, luma: Array) -> tuple[Array, Array, Array]:
+        """L* `[B,1,h,w]` to `mini`'s ab `[B,2,h/4,w/4]`, unit vectors and context."""
+        ...
+
+    def attend(self, query: Array, keys: Array, values: Array, bias: Array) -> tuple[Array, Array]:
+        """See `network.attend`."""
+        ...
+
+    def fuse(self, feeds: dict[str, Array]) -> tuple[Array, Array]:
+        """See `network.Fusion`; feeds are named as in `graph.build`."""
+        ...
+
+
+class State(NamedTuple):
+    """What a step leaves for the next: ab `[h/2,w/2,2]` and the fusion's memory `[h/4,w/4,4]`."""
+
+    ab: Array
+    memory: Array
+
+
+class Parts:
+    """A row of floats cut into named arrays."""
+
+    def __init__(self, **shapes: tuple[int, ...]) -> None:
+        self.shapes = shapes
+        self.size = sum(prod(shape) for shape in shapes.values())
+
+    def pack(self, **arrays: Array) -> Array:
+        """One row of all the arrays."""
+        return np.concatenate([np.ravel(arrays[name]) for name in self.shapes]).astype(np.float32)
+
+    def unpack(self, row: Array) -> dict[str, Array]:
+        """Views of the row's parts."""
+        found, start = {}, 0
+        for name, shape in self.shapes.items():
+            found[name] = row[start : start + prod(shape)].reshape(shape)
+            start += prod(shape)
+        return found
+
+
+def feature_parts(height: int, width: int) -> Parts:
+    """What `encode` says of a frame: `mini`'s colours, unit vectors, context."""
+    fine, eighth = (height // 4, width // 4), (height // 8, width // 8)
+    return Parts(still=(2, *fine), vectors=(arch.EMBED, *eighth), context=(arch.CONTEXT, *fine))
+
+
+def match_parts(height: int, width: int) -> Parts:
+    """What `match` says of a frame: all that `step` takes but the state."""
+    half, fine = (height // 2, width // 2), (height // 4, width // 4)
+    return Parts(
+        luma=(1, *fine),
+        context=(arch.CONTEXT, *fine),
+        trust=(len(arch.EVIDENCE_SCALES), *fine),
+        flow=(*half, 2),
+        candidates=(2 * len(arch.CANDIDATES), *half),
+        available=(len(arch.CANDIDATES),),
+    )
+
+
+class MiniVideo:
+    """The embedded video model."""
+
+    grid = Grid(multiple=MULTIPLE, ab_stride=arch.AB_STRIDE, size=256)
+    blocks = BLOCKS
+
+    def __init__(self, networks: Networks, strengths: Strengths) -> None:
+        self._networks = networks
+        self._strengths = strengths
+
+    def feature_size(self, height: int, width: int) -> int:
+        """See `VideoModel`."""
+        return feature_parts(height, width).size
+
+    def match_size(self, height: int, width: int) -> int:
+        """See `VideoModel`."""
+        return match_parts(height, width).size
+
+    def encode(self, luma: Array) -> Array:
+        """See `VideoModel`."""
+        ab, vectors, context = self._networks.see(luma)
+        rows = [x.reshape(len(luma), -1) for x in (ab, vectors, context)]
+        return np.concatenate(rows, axis=1)
+
+    def still(self, features: Array, height: int, width: int) -> Array:
+        """See `VideoModel`."""
+        return _resized(feature_parts(height, width).unpack(features)["still"], 2)
+
+    def spread(self, luma: Array, features: Array, dabs: list[Dab]) -> tuple[Array, Array]:
+        """See `VideoModel`."""
+        return spread(luma, feature_parts(*luma.shape).unpack(features)["vectors"], dabs)
+
+    def match(
+        self, luma: Array, before: Array, features: Array, exemplars: Sequence[Exemplar]
+    ) -> Array:
+        """See `VideoModel`."""
+        height, width = luma.shape
+        seen = feature_parts(height, width).unpack(features)
+        back = find_motion(luma, before)
+        direct = _followed(luma, [e for e in exemplars if e.same_shot])
+        matched = self._matched(luma, seen["vectors"], exemplars)
+        nothing = np.zeros((2, height // 2, width // 2), np.float32)
+        candidates = [nothing, direct.ab, matched.ab, _resized(seen["still"], 2)]
+        trust = [back.residual[None], direct.residual[None], matched.trust]
+        return match_parts(height, width).pack(
+            luma=_shrunk(luma, arch.FUSE_STRIDE),
+            context=seen["context"],
+            trust=np.concatenate(trust),
+            flow=back.flow,
+            candidates=np.concatenate(candidates),
+            available=self._scores(direct.exists, bool(exemplars)),
+        )
+
+    def step(
+        self, matched: Array, state: State | None, height: int, width: int
+    ) -> tuple[Array, State]:
+        """See `VideoModel`."""
+        parts = match_parts(height, width).unpack(matched)
+        candidates, trust = parts["candidates"], parts["trust"]
+        available = parts["available"]
+        if state is None:
+            memory = np.zeros((arch.HIDDEN, height // 4, width // 4), np.float32)
+            trust, available = trust.copy(), available.copy()
+            trust[0], available[0] = LARGEST_RESIDUAL, arch.ABSENT
+        else:
+            candidates = candidates.copy()
+            candidates[:2] = _channels_first(follow(state.ab, parts["flow"]))
+            memory = _channels_first(follow(state.memory, coarser(parts["flow"], 2)))
+        ab, memory = self._networks.fuse(
+            {
+                "luma": parts["luma"][None],
+                "context": parts["context"][None],
+                "trust": trust[None],
+                "memory": memory[None],
+                "candidates": candidates[None],
+                "available": available.reshape(1, -1, 1, 1),
+            }
+        )
+        return ab[0], State(_channels_last(ab[0]), _channels_last(memory[0]))
+
+    def _scores(self, follows: bool, matches: bool) -> Array:
+        """What is added to the candidates' scores: their strength, or that they do not exist."""
+        s = self._strengths
+        present = (s.history, s.reference * follows, s.reference * matches, s.still)
+        return np.array([log(x) if x > 0 else arch.ABSENT for x in present], np.float32)
+
+    def _matched(self, luma: Array, vectors: Array, exemplars: Sequence[Exemplar]) -> Matched:
+        height, width = luma.shape
+        if not exemplars:
+            return _unmatched(height, width)
+        keys = [feature_parts(height, width).unpack(e.features)["vectors"] for e in exemplars]
+        total = sum(e.weight for e in exemplars)
+        biases = [self._bias(e, e.weight / total) for e in exemplars]
+        found, cosine = self._networks.attend(
+            _places(vectors)[None],
+            np.concatenate([_places(k) for k in keys])[None],
+            np.concatenate([_values(e) for e in exemplars])[None],
+            np.concatenate(biases)[None, None],
+        )
+        shape = (height // arch.MATCH_STRIDE, width // arch.MATCH_STRIDE)
+        planes = np.ascontiguousarray(found[0].T).reshape(arch.VALUES, *shape)
+        top = cosine[0, :, 0].reshape(1, *shape)
+        return _read(planes, top, _shrunk(luma, arch.MATCH_STRIDE))
+
+    def _bias(self, exemplar: Exemplar, share: float) -> Array:
+        """What makes the softmax count each place times its share and trust."""
+        trust = _area(exemplar.trust, arch.MATCH_STRIDE // arch.AB_STRIDE)
+        log_share = np.log(np.maximum(trust * share, LEAST_SHARE)).ravel()
+        return np.asarray(log_share * self._networks.temperature, np.float32)
+
+
+class Matched(NamedTuple):
+    """What correspondence says: ab `[2,h/2,w/2]` and its trust planes `[4,h/4,w/4]`."""
+
+    ab: Array
+    trust: Array
+
+
+class Followed(NamedTuple):
+    """What flow from the exemplars says: ab `[2,h/2,w/2]`, luma left `[h/4,w/4]`."""
+
+    ab: Array
+    residual: Array
+    exists: bool
+
+
+def _unmatched(height: int, width: int) -> Matched:
+    trust = np.zeros((4, height // 4, width // 4), np.float32)
+    trust[0], trust[1] = -1, LARGEST_RESIDUAL
+    return Matched(np.zeros((2, height // 2, width // 2), np.float32), trust)
+
+
+def _read(planes: Array, cosine: Array, luma: Array) -> Matched:
+    """From matched values at stride 8 to what the fusion takes; as in training."""
+    ab, there, square, vouched = planes[:2], planes[2:3], planes[3:4], planes[4:5]
+    spread = np.sqrt(np.maximum(square - (ab * ab).sum(axis=0, keepdims=True), 1e-4))
+    trust = np.concatenate([cosine, np.abs(luma - there), spread, vouched])
+    ratio = arch.MATCH_STRIDE // arch.AB_STRIDE
+    return Matched(_resized(ab, ratio), _resized(trust, arch.MATCH_STRIDE // arch.FUSE_STRIDE))
+
+
+def _followed(luma: Array, exemplars: Sequence[Exemplar]) -> Followed:
+    """The exemplars' colours along flow; where several explain the luma, the better counts more."""
+    height, width = luma.shape
+    if not exemplars:
+        ab = np.zeros((2, height // 2, width // 2), np.float32)
+        residual = np.full((height // 4, width // 4), LARGEST_RESIDUAL, np.float32)
+        return Followed(ab, residual, False)
+    motions = [find_motion(luma, e.luma) for e in exemplars]
+    moved = [_carried(e, m) for e, m in zip(exemplars, motions, strict=True)]
+    left = np.stack(
+        [
+            m.residual + LARGEST_RESIDUAL * (1 - trust)
+            for m, (_, trust) in zip(motions, moved, strict=True)
+        ]
+    )
+    share = np.stack([np.full(left.shape[1:], e.weight) for e in exemplars])
+    share *= 0.5 ** (left / RESIDUAL_HALVING) + LEAST_SHARE
+    share = np.asarray(share / share.sum(axis=0), np.float32)
+    fine = np.stack([_resized(s[None], 2)[0] for s in share])
+    ab = sum(s * a for s, (a, _) in zip(fine, moved, strict=True))
+    return Followed(np.asarray(ab), np.minimum((share * left).sum(axis=0), LARGEST_RESIDUAL), True)
+
+
+def _carried(exemplar: Exemplar, motion: Motion) -> tuple[Array, Array]:
+    """An exemplar's ab `[2,h/2,w/2]` and trust `[h/4,w/4]`, brought along."""
+    planes = np.concatenate([exemplar.ab, exemplar.trust[None]])
+    moved = _channels_first(follow(_channels_last(planes), motion.flow))
+    return moved[:2], _area(moved[2], 2)
+
+
+def _values(exemplar: Exemplar) -> Array:
+    """What an exemplar's places carry `[M,5]`; as in training."""
+    ab = np.stack([_area(plane, arch.MATCH_STRIDE // arch.AB_STRIDE) for plane in exemplar.ab])
+    luma = _shrunk(exemplar.luma, arch.MATCH_STRIDE)
+    trust = _area(exemplar.trust, arch.MATCH_STRIDE // arch.AB_STRIDE)[None]
+    square = (ab * ab).sum(axis=0, keepdims=True)
+    return _places(np.concatenate([ab, luma, square, trust]))
+
+
+def _places(planes: Array) -> Array:
+    """`[C,h,w]` as one row a place, `[h*w,C]`."""
+    return np.ascontiguousarray(planes.reshape(len(planes), -1).T)
+
+
+def _shrunk(luma: Array, stride: int) -> Array:
+    return _area(luma, stride)[None]
+
+
+def _area(plane: Array, factor: int) -> Array:
+    """Means of squares, `[h,w]` to `[h/factor,w/factor]`."""
+    height, width = plane.shape
+    cells = plane.reshape(height // factor, factor, width // factor, factor)
+    return np.asarray(cells.mean(axis=(1, 3)), np.float32)
+
+
+def _resized(planes: Array, factor: int) -> Array:
+    """`[C,h,w]` larger by a factor, bilinear."""
+    import cv2
+
+    size = (planes.shape[2] * factor, planes.shape[1] * factor)
+    return np.stack([cv2.resize(p, size, interpolation=cv2.INTER_LINEAR) for p in planes])
+
+
+def _channels_first(planes: Array) -> Array:
+    return np.ascontiguousarray(planes.transpose(2, 0, 1))
+
+
+def _channels_last(planes: Array) -> Array:
+    return np.ascontiguousarray(planes.transpose(1, 2, 0))

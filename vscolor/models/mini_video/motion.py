@@ -1,0 +1,101 @@
+"""Motion between two frames at the model's size: optical flow, and how far to trust it.
+
+DIS (Kroeger et al. 2016, arXiv:1603.03590) in OpenCV, whose result does not depend on the number
+of threads. Arrays are channels last here, as OpenCV wants them.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vscolor.models.base import Array
+
+from . import architecture as arch
+
+LARGEST_RESIDUAL = 30.0
+"""L* units; what cannot be explained at all counts as this."""
+
+LEAST_SPREAD = 1.0
+_own = threading.local()
+
+
+class Motion(NamedTuple):
+    """Where a frame's places were in another frame.
+
+    Attributes:
+        flow: Displacement in pixels of the half-size grid `[h/2,w/2,2]`, x then y.
+        residual: Mean luma difference left, L* units, `[h/4,w/4]`.
+    """
+
+    flow: Array
+    residual: Array
+
+
+def find_motion(now: Array, then: Array) -> Motion:
+    """Flow from each place of `now` to its place in `then`.
+
+    Args:
+        now: L* `[h,w]`, 0..100.
+        then: Likewise; its brightness and contrast are brought to `now`'s first, so that the
+            flicker of old film is not taken for motion.
+    """
+    import cv2
+
+    then = _levelled(then, now)
+    flow = _estimator().calc(_bytes(now), _bytes(then), None)
+    height, width = now.shape
+    back = cv2.remap(then, *_places(flow), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    residual = np.minimum(np.abs(now - back), LARGEST_RESIDUAL)
+    fuse = (width // arch.FUSE_STRIDE, height // arch.FUSE_STRIDE)
+    half = (width // arch.AB_STRIDE, height // arch.AB_STRIDE)
+    return Motion(
+        cv2.resize(flow, half, interpolation=cv2.INTER_AREA) / arch.AB_STRIDE,
+        cv2.resize(residual, fuse, interpolation=cv2.INTER_AREA),
+    )
+
+
+def follow(planes: Array, flow: Array) -> Array:
+    """Bring `[h,w,c]` (any c up to 4) from the other frame along a flow of its own size."""
+    import cv2
+
+    moved = cv2.remap(planes, *_places(flow), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.float32)
+
+
+def coarser(flow: Array, factor: int) -> Array:
+    """A flow on a grid `factor` times coarser, in that grid's pixels."""
+    import cv2
+
+    size = (flow.shape[1] // factor, flow.shape[0] // factor)
+    return np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_AREA) / factor, np.float32)
+
+
+def _estimator() -> Any:
+    """DIS keeps buffers of its own, so each thread has one."""
+    if not hasattr(_own, "dis"):
+        import cv2
+
+        _own.dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return _own.dis
+
+
+def _places(flow: Array) -> tuple[Array, Array]:
+    height, width = flow.shape[:2]
+    x = flow[..., 0] + np.arange(width, dtype=np.float32)
+    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    return x, y
+
+
+def _bytes(luma: Array) -> np.ndarray:
+    return np.asarray(np.clip(luma * 2.55, 0, 255) + 0.5, np.uint8)
+
+
+def _levelled(then: Array, now: Array) -> Array:
+    """`then` with the mean and spread of `now`."""
+    gain = max(float(now.std()), LEAST_SPREAD) / max(float(then.std()), LEAST_SPREAD)
+    # Two different pictures are not to be made alike.
+    gain = min(1.5, max(1 / 1.5, gain))
+    return np.asarray((then - then.mean()) * gain + now.mean(), np.float32)

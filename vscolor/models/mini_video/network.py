@@ -1,0 +1,180 @@
+"""The embedded video model in torch, for CUDA and for training.
+
+Its convolutions are `mini`'s own building blocks. Three parts, each run where it belongs:
+`Embedding` once a frame, `attend` once a frame over all references, `Fusion` once a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vscolor.models.mini.network import Conv, DecoderBlock, clipped
+
+from . import architecture as arch
+
+
+class Embedding(nn.Module):
+    """From the encoder's taps to what is compared and what the fusion sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = Conv(sum(arch.TAPS.values()), arch.EMBED_HIDDEN)
+        self.compare = Conv(arch.EMBED_HIDDEN, arch.EMBED)
+        self.context = Conv(arch.TAPS[arch.CONTEXT_TAP], arch.CONTEXT)
+
+    def forward(self, taps: Mapping[int, Tensor]) -> tuple[Tensor, Tensor]:
+        """Embed a batch.
+
+        Args:
+            taps: The encoder's features by block index.
+
+        Returns:
+            Unit vectors `[B,64,h/8,w/8]` and context `[B,16,h/4,w/4]`.
+        """
+        fine, middle, coarse = (taps[index] for index in arch.TAPS)
+        levels = [
+            functional.avg_pool2d(fine, 2),
+            middle,
+            functional.interpolate(coarse, scale_factor=2.0, mode="nearest"),
+        ]
+        x = torch.cat([_standing_out(level) for level in levels], dim=1)
+        x = self.compare(clipped(self.hidden(x)))
+        return functional.normalize(x, dim=1), clipped(self.context(fine))
+
+
+def _standing_out(x: Tensor) -> Tensor:
+    """What sets a place apart from the rest of its frame, scaled to a mean square of 1."""
+    centred = x - x.mean(dim=(2, 3), keepdim=True)
+    size = centred.pow(2).mean(dim=1, keepdim=True)
+    return centred * torch.rsqrt(size + 1e-6)
+
+
+def attend(
+    query: Tensor, keys: Tensor, values: Tensor, bias: Tensor, temperature: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    """Bring the references' values to the frame by correspondence (Zhang 2019, equations 1-3).
+
+    Args:
+        query: The frame's unit vectors `[B,N,64]`.
+        keys: The references' `[B,M,64]`.
+        values: What they carry `[B,M,V]`.
+        bias: Added to the cosines of each reference's place `[B,1,M]`: its weight.
+        temperature: Of the softmax.
+
+    Returns:
+        The values `[B,N,V]` and the largest biased cosine `[B,N,1]`.
+    """
+    cosine = query @ keys.transpose(1, 2) + bias
+    warped = torch.softmax(cosine / temperature, dim=-1) @ values
+    return warped, cosine.amax(dim=-1, keepdim=True)
+
+
+class Evidence(NamedTuple):
+    """What the fusion judges the candidates by, at stride 4.
+
+    Attributes:
+        luma: L* `[B,1,h/4,w/4]`.
+        context: The frame's features `[B,16,h/4,w/4]`.
+        trust: The planes of `arch.EVIDENCE_SCALES` `[B,6,h/4,w/4]`, in their own units.
+        memory: Of the frame before, brought along the motion `[B,4,h/4,w/4]`.
+    """
+
+    luma: Tensor
+    context: Tensor
+    trust: Tensor
+    memory: Tensor
+
+
+class Fusion(nn.Module):
+    """Weighs the candidates and corrects their mean (the paper's C)."""
+
+    scale: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter = Conv(arch.FUSE_INPUTS, arch.FINE)
+        self.first = nn.ModuleList(DecoderBlock(arch.FINE, False) for _ in range(arch.BLOCKS_IN))
+        self.down = Conv(arch.FINE, arch.COARSE)
+        self.coarse = nn.ModuleList(
+            DecoderBlock(arch.COARSE, False) for _ in range(arch.BLOCKS_COARSE)
+        )
+        self.up = Conv(arch.COARSE, arch.FINE)
+        self.last = nn.ModuleList(DecoderBlock(arch.FINE, False) for _ in range(arch.BLOCKS_OUT))
+        self.leave = Conv(arch.FINE, arch.FUSE_OUTPUTS)
+        self.prior = Conv(arch.FUSE_INPUTS, len(arch.CANDIDATES))
+        scale = torch.tensor(arch.EVIDENCE_SCALES).view(1, -1, 1, 1)
+        self.register_buffer("scale", scale, persistent=False)
+
+    def forward(
+        self, seen: Evidence, candidates: Tensor, available: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Colour a frame.
+
+        Args:
+            seen: What there is to judge by.
+            candidates: ab of the four candidates in the order of `arch.CANDIDATES`,
+                `[B,8,h/2,w/2]`; zero where there is none.
+            available: Added to the candidates' scores `[B,4,1,1]`: 0, or `arch.ABSENT` for one
+                that does not exist, or the logarithm of its strength.
+
+        Returns:
+            ab `[B,2,h/2,w/2]` and the memory `[B,4,h/4,w/4]`.
+        """
+        x = torch.cat(
+            [
+                seen.luma / arch.LUMA_SCALE,
+                seen.context,
+                functional.avg_pool2d(candidates, 2) / arch.AB_SCALE,
+                seen.trust * self.scale,
+                seen.memory,
+            ],
+            dim=1,
+        )
+        out = self._judge(x)
+        count = len(arch.CANDIDATES)
+        scores = out[:, :count] + self.prior(x) + available
+        correction = out[:, count : count + 2] * arch.AB_SCALE
+        shares = torch.cat([torch.softmax(scores, dim=1), correction], dim=1)
+        shares = functional.interpolate(
+            shares, scale_factor=float(arch.FUSE_STRIDE // arch.AB_STRIDE), mode="bilinear"
+        )
+        pairs = candidates.unflatten(1, (count, 2))
+        ab = (pairs * shares[:, :count, None]).sum(dim=1) + shares[:, count:]
+        return ab, torch.tanh(out[:, count + 2 :])
+
+    def _judge(self, x: Tensor) -> Tensor:
+        y: Tensor = self.enter(x)
+        for block in self.first:
+            y = block(y)
+        z: Tensor = self.down(functional.avg_pool2d(y, 2))
+        for block in self.coarse:
+            z = block(z)
+        y = y + functional.interpolate(self.up(z), scale_factor=2.0, mode="nearest")
+        for block in self.last:
+            y = block(y)
+        out: Tensor = self.leave(y)
+        return out
+
+
+class MiniVideo(nn.Module):
+    """What `mini-video` adds to `mini`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = Embedding()
+        self.fusion = Fusion()
+        self.temperature = nn.Parameter(torch.tensor(arch.TEMPERATURE))
+
+
+def load(path: str | Path) -> MiniVideo:
+    """Load published weights, any float type, as float32 on the CPU, set to evaluate."""
+    model = MiniVideo()
+    model.load_state_dict({k: v.float() for k, v in load_file(str(path)).items()})
+    return model.eval()

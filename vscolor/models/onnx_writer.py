@@ -1,0 +1,126 @@
+"""ONNX graphs written by hand from weight files, so that no build needs torch.
+
+Convolutions, clips and sums are what ONNX Runtime fuses on a CPU. Weights stay half precision in
+the file behind a Cast, which the runtime folds when it loads them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper
+
+from .mini import architecture as arch
+
+type Weights = dict[str, NDArray[np.floating]]
+
+OPSET = 17
+IR_VERSION = 8
+"""Of ONNX 1.12: the oldest that carries the opset, so that older runtimes read the file."""
+
+
+class Writer:
+    """Collects nodes and initialisers; each method adds a step and returns its output's name.
+
+    Args:
+        weights: Tensors by name, as the safetensors file has them.
+    """
+
+    def __init__(self, weights: Weights) -> None:
+        self.weights = weights
+        self.nodes: list[NodeProto] = []
+        self.initialisers: list[TensorProto] = []
+        self._known: set[str] = set()
+
+    def op(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """Any operator with one output."""
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
+        return output
+
+    def split(self, x: str, sizes: list[int], names: list[str]) -> None:
+        """Cut channels into parts of these sizes and names."""
+        lengths = numpy_helper.from_array(np.array(sizes, np.int64), f"{x}.sizes")
+        self.initialisers.append(lengths)
+        self.nodes.append(helper.make_node("Split", [x, f"{x}.sizes"], names, axis=1))
+
+    def constant(self, name: str, value: NDArray[np.floating]) -> str:
+        """A float32 constant that is written as it is."""
+        if name not in self._known:
+            self._known.add(name)
+            self.initialisers.append(numpy_helper.from_array(value.astype(np.float32), name))
+        return name
+
+    def weight(self, name: str, value: NDArray[np.floating]) -> str:
+        """A weight, half precision in the file, float32 to the graph."""
+        half = numpy_helper.from_array(np.ascontiguousarray(value, np.float16), f"{name}.half")
+        self.initialisers.append(half)
+        return self.op("Cast", [f"{name}.half"], name, to=TensorProto.FLOAT)
+
+    def conv(self, x: str, name: str, kernel: int = 1, stride: int = 1) -> str:
+        """Convolution `name`, depthwise when its weight is one channel deep."""
+        weight, bias = (self.weights[f"{name}.conv.{part}"] for part in ("weight", "bias"))
+        before, after = arch.padding(kernel, stride)
+        inputs = [x, self.weight(f"{name}.weight", weight), self.weight(f"{name}.bias", bias)]
+        return self.op(
+            "Conv",
+            inputs,
+            name,
+            kernel_shape=[kernel, kernel],
+            strides=[stride, stride],
+            pads=[before, before, after, after],
+            group=weight.shape[0] if kernel > 1 and weight.shape[1] == 1 and name != "stem" else 1,
+        )
+
+    def clipped(self, x: str) -> str:
+        """ReLU6."""
+        low = self.constant("zero", np.array(0.0))
+        high = self.constant("limit", np.array(arch.RELU_LIMIT))
+        return self.op("Clip", [x, low, high], f"{x}.clipped")
+
+    def add(self, x: str, y: str) -> str:
+        """Sum of two planes, or of a plane and one value per channel."""
+        return self.op("Add", [x, y], f"{x}.sum")
+
+    def doubled(self, x: str, name: str) -> str:
+        """Twice the height and width, by repetition."""
+        scales = self.constant("double", np.array([1.0, 1.0, 2.0, 2.0]))
+        return self.op(
+            "Resize",
+            [x, "", scales],
+            name,
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
+
+    def residual(self, x: str, name: str) -> str:
+        """A decoder's residual block: filter per channel, then a two-layer mix of the channels."""
+        y = self.conv(x, f"{name}.depthwise", arch.BLOCK_KERNEL)
+        y = self.clipped(self.conv(y, f"{name}.expand"))
+        return self.add(self.conv(y, f"{name}.project"), x)
+
+    def model(
+        self, name: str, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]
+    ) -> ModelProto:
+        """What was written, checked."""
+        graph = helper.make_graph(self.nodes, name, inputs, outputs, initializer=self.initialisers)
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+        )
+        checker.check_model(model)
+        return model
+
+
+def value(name: str, *shape: int | str) -> ValueInfoProto:
+    """Declare an input or output, float32; names stand for sizes that vary."""
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def save(model: ModelProto, target: Path) -> None:
+    """Write a model to a file, whole or not at all."""
+    part = target.with_suffix(".part")
+    part.write_bytes(model.SerializeToString(deterministic=True))
+    part.replace(target)

@@ -1,0 +1,158 @@
+"""Coloured pictures a user gives, to take colours from.
+
+A reference may be of the film's own frame, of another frame or shot, or of another film. It is
+shown to the model at the film's shape; one of another shape is cropped about its middle.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import vapoursynth as vs
+
+from vscolor import clip as core
+from vscolor.color import srgb_to_lab
+from vscolor.errors import SettingError
+from vscolor.models.base import Array
+from vscolor.source import STILL_SUFFIXES, open_source
+
+NUMBERED: Final = re.compile(r".*?(\d+)", re.DOTALL)
+NEARLY: Final = 0.03
+"""A shape that differs by less is stretched, not cropped."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A coloured picture to take colours from.
+
+    Attributes:
+        picture: The path of a picture, or a YUV or RGB clip whose first frame counts.
+        frame: The frame of the film it belongs to: its colours are taken throughout that frame's
+            scene, the nearer in time the more.
+        scene: The scene it belongs to, counted from 0, instead; goes with `scenes=`.
+            With neither, it serves the whole film, by likeness alone.
+    """
+
+    picture: str | Path | vs.VideoNode
+    frame: int | None = None
+    scene: int | None = None
+
+
+type Given = Reference | str | Path | vs.VideoNode
+
+
+def listed(given: Given | Iterable[Given] | None) -> list[Reference]:
+    """Read what a caller gave as `references=`.
+
+    Args:
+        given: A reference, a picture's path, a clip; several of them; or the path of a folder of
+            pictures whose names hold the frame's number (`ref_000123.png`).
+
+    Raises:
+        SettingError: It is none of these, or the folder holds no such picture.
+    """
+    if given is None:
+        return []
+    if isinstance(given, Reference | str | Path | vs.VideoNode):
+        given = [given]
+    return [reference for one in given for reference in _read(one)]
+
+
+def _read(given: Given) -> Iterator[Reference]:
+    if isinstance(given, Reference):
+        yield given
+    elif isinstance(given, vs.VideoNode):
+        yield Reference(given)
+    elif isinstance(given, str | Path):
+        path = Path(given).expanduser()
+        yield from _folder(path) if path.is_dir() else [Reference(path)]
+    else:
+        raise SettingError(
+            f"references= has {given!r}, expected a Reference, a picture, a clip or a folder"
+        )
+
+
+def _folder(folder: Path) -> list[Reference]:
+    """Pictures whose names end in a frame's number."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in STILL_SUFFIXES:
+            number = re.search(r"(\d+)$", path.stem)
+            if number is None:
+                raise SettingError(
+                    f"reference {path} has no frame number in its name, expected one at the end, "
+                    "as in ref_000123.png"
+                )
+            found.append(Reference(path, frame=int(number[1])))
+    if not found:
+        raise SettingError(
+            f"references= is {folder}, which holds no picture such as ref_000123.png"
+        )
+    return found
+
+
+def shown(reference: Reference, width: int, height: int) -> vs.VideoNode:
+    """The reference's picture at the model's size.
+
+    Returns:
+        One frame of YUV444PS whose planes are L*, a* and b* (not nominal YUV).
+
+    Raises:
+        SettingError: It cannot be read, or has no colour.
+    """
+    film = core.inspect(_opened(reference.picture)[0], "reference")
+    if film.clip.format.color_family == vs.GRAY:
+        raise SettingError("reference is GRAY, expected a coloured picture")
+    left, top, wide, tall = _window(film, Fraction(width, height))
+    matrix = (
+        {} if film.clip.format.color_family == vs.RGB else {"matrix_in": film.colorimetry.matrix}
+    )
+    rgb = film.clip.resize.Bicubic(
+        width,
+        height,
+        vs.RGBS,
+        src_left=left,
+        src_top=top,
+        src_width=wide,
+        src_height=tall,
+        **matrix,
+        **core.MITCHELL,
+    )
+    blank = vs.core.std.BlankClip(rgb, format=vs.YUV444PS, keep=True)
+    return blank.std.ModifyFrame([blank, rgb], _write_lab)
+
+
+def _write_lab(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
+    frame = f[0].copy()
+    rgb = np.stack([np.asarray(f[1][plane]) for plane in range(3)], axis=-1)
+    lab: Array = np.asarray(srgb_to_lab(np.clip(rgb, 0, 1)), np.float32)
+    for plane in range(3):
+        np.copyto(np.asarray(frame[plane]), lab[..., plane])
+    return frame
+
+
+def _opened(picture: str | Path | vs.VideoNode) -> vs.VideoNode:
+    if isinstance(picture, vs.VideoNode):
+        return picture
+    path = Path(picture).expanduser()
+    if not path.is_file():
+        raise SettingError(f"reference {path} does not exist, expected a picture")
+    return open_source(path).clip
+
+
+def _window(film: core.Film, shape: Fraction) -> tuple[float, float, float, float]:
+    """Left, top, width and height of the part that is shown."""
+    width, height = film.clip.width, film.clip.height
+    own = width * film.pixel_aspect / height
+    ratio = float(shape / own)
+    if abs(ratio - 1) <= NEARLY:
+        return 0, 0, width, height
+    if ratio < 1:
+        return (1 - ratio) * width / 2, 0, ratio * width, height
+    return 0, (1 - 1 / ratio) * height / 2, width, height / ratio

@@ -1,0 +1,90 @@
+"""Rows of floats that travel through the core as frames: features, exemplars, matches.
+
+Only models can read what they say of a frame; here it is packed, unpacked and given a shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import vapoursynth as vs
+
+from vscolor.models.base import Array
+from vscolor.models.video import Exemplar, VideoModel
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The model's picture and the rows of floats that travel as frames of its width.
+
+    Attributes:
+        height: Of the model's luma.
+        width: Likewise.
+        features: Floats the model says of a frame.
+        colours: Size of ab, `(h/s, w/s)`.
+    """
+
+    height: int
+    width: int
+    features: int
+    colours: tuple[int, int]
+
+    @staticmethod
+    def of(model: VideoModel[Any], luma: vs.VideoNode) -> Shape:
+        """For a model that looks at a clip."""
+        stride = model.grid.ab_stride
+        features = model.feature_size(luma.height, luma.width)
+        return Shape(
+            luma.height, luma.width, features, (luma.height // stride, luma.width // stride)
+        )
+
+    @property
+    def exemplar(self) -> int:
+        """Floats of an exemplar: features, luma, ab, trust."""
+        pixels, samples = self.height * self.width, self.colours[0] * self.colours[1]
+        return self.features + pixels + 3 * samples
+
+    def like(self, clip: vs.VideoNode, floats: int, length: int | None = None) -> vs.VideoNode:
+        """A blank clip whose frames hold so many floats."""
+        rows = -(-floats // self.width)
+        return vs.core.std.BlankClip(
+            clip, self.width, rows, vs.GRAYS, length=length or clip.num_frames, keep=True
+        )
+
+    def pack_exemplar(self, features: Array, luma: Array, ab: Array, trust: Array) -> Array:
+        """A row of floats that `read_exemplar` reads."""
+        return np.concatenate([np.ravel(x) for x in (features, luma, ab, trust)])
+
+    def read_exemplar(self, row: Array, weight: float, same_shot: bool) -> Exemplar:
+        """An exemplar from its row."""
+        pixels, samples = self.height * self.width, self.colours[0] * self.colours[1]
+        sizes = np.cumsum([self.features, pixels, 2 * samples, samples])
+        features, luma, ab, trust = np.split(row[: sizes[-1]], sizes[:-1])
+        return Exemplar(
+            luma=luma.reshape(self.height, self.width),
+            ab=ab.reshape(2, *self.colours),
+            trust=trust.reshape(self.colours),
+            features=features,
+            weight=weight,
+            same_shot=same_shot,
+        )
+
+
+def row_of(frame: vs.VideoFrame) -> Array:
+    """The floats of a frame."""
+    return np.asarray(frame[0]).reshape(-1)
+
+
+def fill(frame: vs.VideoFrame, floats: Array) -> None:
+    """Write floats into a frame that holds at least as many."""
+    target = np.asarray(frame[0]).reshape(-1, copy=False)
+    target[: len(floats)] = floats
+
+
+def as_planes(rows: Array, like: vs.VideoNode) -> Array:
+    """Rows `[B,F]` as planes of a blank clip's size `[B,1,h,w]`."""
+    planes = np.zeros((len(rows), 1, like.height * like.width), np.float32)
+    planes[:, 0, : rows.shape[1]] = rows
+    return planes.reshape(len(rows), 1, like.height, like.width)

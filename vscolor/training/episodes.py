@@ -1,0 +1,145 @@
+"""Batches for the video model: scenes with the motion that the filter would find in them.
+
+Batch number n is a pure function of (photographs, settings, n), as for the still model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from vscolor.device import Device, onnx_session
+from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE as TEMPERATURE
+from vscolor.models.mini.graph import build
+from vscolor.models.mini_video.architecture import AB_STRIDE, TAPS
+from vscolor.models.mini_video.motion import Motion, find_motion
+from vscolor.training.photographs import Photographs
+from vscolor.training.scenery import SHAPES, Scene, make_scene
+
+
+class Episodes(NamedTuple):
+    """What one step trains on: B scenes of F frames (the reference, the one before, the rest).
+
+    Attributes:
+        luma: L* `[B,F,1,h,w]`.
+        ab: True colours `[B,F,2,h/2,w/2]`.
+        places: Where each place is in the reference, pixels of the half-size grid,
+            `[B,F,2,h/2,w/2]`, x then y.
+        visible: Part of it that could be seen there `[B,F,1,h/2,w/2]`.
+        back: Flow of frames 2.. to the frame before `[B,F-2,2,h/2,w/2]`.
+        back_residual: What it leaves `[B,F-2,1,h/4,w/4]`, L* units.
+        direct: Flow of frames 2.. to the reference.
+        direct_residual: What it leaves.
+        still: `mini`'s colours of every frame `[B,F,2,h/2,w/2]`.
+        taps: Its encoder's features of every frame, `[B,F,C,h/s,w/s]` for each of
+            `architecture.TAPS`.
+    """
+
+    luma: Tensor
+    ab: Tensor
+    places: Tensor
+    visible: Tensor
+    back: Tensor
+    back_residual: Tensor
+    direct: Tensor
+    direct_residual: Tensor
+    still: Tensor
+    taps: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class EpisodeSettings:
+    """How batches are drawn: scenes in a batch, frames to colour in each, and the seed."""
+
+    size: int = 6
+    frames: int = 3
+    seed: int = 0
+
+
+class EpisodeBatches(Dataset[Episodes]):
+    """Batches by number."""
+
+    def __init__(
+        self,
+        photographs: Photographs,
+        chances: NDArray[np.float64],
+        settings: EpisodeSettings,
+        mini: Path,
+    ) -> None:
+        self.photographs, self.chances, self.settings = photographs, chances, settings
+        self.mini = mini
+
+    def __getitem__(self, step: int) -> Episodes:
+        """Batch number `step`."""
+        cv2.setNumThreads(1)
+        s = self.settings
+        rng = np.random.default_rng((s.seed, step))
+        shape = SHAPES[rng.integers(len(SHAPES))]
+        scenes = (
+            make_scene(self.photographs, self.chances, shape, s.frames, rng) for _ in range(s.size)
+        )
+        rows = [_observe(scene) for scene in scenes]
+        fields = [torch.from_numpy(np.stack(field)) for field in zip(*rows, strict=True)]
+        still, *taps = self._ask_mini(fields[0])
+        return Episodes(*fields, still, tuple(taps))
+
+    def _ask_mini(self, luma: Tensor) -> list[Tensor]:
+        """`mini`'s colours at the half size, and its taps, of `[B,F,1,h,w]`."""
+        feeds = {
+            "luma": luma.flatten(0, 1).numpy(),
+            "temperature": np.array(TEMPERATURE, np.float32),
+        }
+        ab, *taps = (torch.from_numpy(x) for x in _session(self.mini).run(None, feeds))
+        still = functional.interpolate(ab, scale_factor=2.0, mode="bilinear")
+        return [x.unflatten(0, luma.shape[:2]) for x in (still, *taps)]
+
+
+@cache
+def _session(mini: Path) -> onnxruntime.InferenceSession:
+    """ONNX Runtime on one thread, in the process that makes batches: a third of torch's time."""
+    return onnx_session(build(mini, taps=tuple(TAPS)).SerializeToString(), Device("onnx", "cpu"))
+
+
+def _observe(scene: Scene) -> list[NDArray[np.float32]]:
+    """One scene's fields of `Episodes`, channels first."""
+    luma = scene.luma
+    pairs = range(2, len(luma))
+    back = [find_motion(luma[n], luma[n - 1]) for n in pairs]
+    direct = [find_motion(luma[n], luma[0]) for n in pairs]
+    # Pixel centres: place p of the full grid is (p - 0.5) / 2 of the half one.
+    places = (_halved(scene.places) - 0.5 * (AB_STRIDE - 1)) / AB_STRIDE
+    return [
+        luma[:, None],
+        _channels_first(_halved(scene.ab)),
+        _channels_first(places),
+        _halved(scene.visible[..., None])[:, None],
+        *_planes(back),
+        *_planes(direct),
+    ]
+
+
+def _halved(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`[F,h,w,c]` at half the size; a last axis of 1 goes."""
+    size = (frames.shape[2] // AB_STRIDE, frames.shape[1] // AB_STRIDE)
+    small = [cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames]
+    return np.stack(small).astype(np.float32)
+
+
+def _channels_first(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(frames.transpose(0, 3, 1, 2))
+
+
+def _planes(motions: list[Motion]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    flow = np.stack([m.flow.transpose(2, 0, 1) for m in motions]).astype(np.float32)
+    return flow, np.stack([m.residual[None] for m in motions]).astype(np.float32)

@@ -1,0 +1,230 @@
+"""Short film scenes made from photographs: a camera, an object before it, light, film.
+
+Each scene has a reference frame and a few frames that follow each other some time later. Both
+layers, the photograph behind and a cut-out of another one before it, live in the reference frame's
+coordinates, so where each place of a frame was in the reference, and whether it could be seen
+there, is known exactly. A scene is a pure function of (photographs, settings, number).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from vscolor.training.degrade import film_weights
+from vscolor.training.lab import ab_of, lightness, linear_of
+from vscolor.training.photographs import Photographs
+
+type Float = NDArray[np.float32]
+
+SHAPES = ((128, 160), (128, 192), (160, 192), (160, 160))
+BORDER = cv2.BORDER_REFLECT_101
+
+
+class Scene(NamedTuple):
+    """What a camera saw; frame 0 is the reference, 1 comes before the first that is coloured.
+
+    Attributes:
+        luma: L* `[F,h,w]`, with the film's harm.
+        ab: True colours `[F,h,w,2]`.
+        places: Where each place is in the reference `[F,h,w,2]`, pixels, x then y.
+        visible: Whether it could be seen there `[F,h,w]`, 0 or 1.
+    """
+
+    luma: Float
+    ab: Float
+    places: Float
+    visible: Float
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a layer moves against the reference frame, as a function of time in frames."""
+
+    shift: Float
+    zoom: float
+    turn: float
+    mirror: bool
+    bend: Float
+    wobble: Float
+    pace: float
+
+    @staticmethod
+    def draw(
+        rng: Generator, shape: tuple[int, int], far: int, liveliness: float, mirror: bool
+    ) -> Course:
+        """A motion that stays within about a third of the frame for `far` frames."""
+        reach = 0.35 * np.array([shape[1], shape[0]]) / max(far, 1)
+        speed = np.minimum(rng.exponential(1.2 * liveliness, 2), np.minimum(reach, 8.0))
+        grids = rng.normal(0.0, 1.0, (2, 4, 5, 2)).astype(np.float32)
+        return Course(
+            shift=(speed * rng.choice([-1, 1], 2)).astype(np.float32),
+            zoom=float(rng.normal(0.0, 0.3 / max(far, 20)) * liveliness),
+            turn=float(rng.normal(0.0, 0.2 / max(far, 20)) * liveliness),
+            mirror=mirror,
+            bend=grids[0] * np.float32(rng.uniform(0.0, 4.0) * liveliness),
+            wobble=grids[1] * np.float32(rng.uniform(0.0, 1.5) * liveliness),
+            pace=float(rng.uniform(0.2, 0.9)),
+        )
+
+    def places(self, time: float, shape: tuple[int, int]) -> Float:
+        """Where each place of the frame at `time` is in the reference `[h,w,2]`."""
+        height, width = shape
+        centre = np.array([width, height], np.float32) / 2
+        grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1) - centre
+        zoom, turn = np.exp(self.zoom * time), self.turn * time
+        matrix = zoom * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        if self.mirror and time > 0:
+            matrix = matrix @ np.diag([-1.0, 1.0])
+        amount = time / (time + 8.0)
+        bent = self.bend * amount + self.wobble * np.sin(self.pace * time)
+        smooth = cv2.resize(bent, (width, height), interpolation=cv2.INTER_CUBIC)
+        return np.asarray(grid @ matrix.T + centre + self.shift * time + smooth, np.float32)
+
+
+def cut_out(rng: Generator, shape: tuple[int, int]) -> Float:
+    """The outline of an object: one smooth blob, 0 to 1, `[h,w]`, a fifth of the frame or so."""
+    height, width = shape
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    centre = rng.uniform(0.25, 0.75, 2) * (height, width)
+    size = rng.uniform(0.12, 0.32, 2) * (height, width)
+    noise = cv2.resize(rng.normal(0, 0.35, (6, 6)).astype(np.float32), (width, height))
+    distance = ((y - centre[0]) / size[0]) ** 2 + ((x - centre[1]) / size[1]) ** 2
+    return np.clip((1.0 - distance + noise) * 12.0, 0.0, 1.0).astype(np.float32)
+
+
+class Layer(NamedTuple):
+    """A photograph around the reference frame.
+
+    Attributes:
+        picture: Linear light `[H,W,3]`.
+        top: Rows above the frame.
+        left: Columns left of it.
+    """
+
+    picture: Float
+    top: int
+    left: int
+
+    @staticmethod
+    def draw(pictures: Photographs, index: int, shape: tuple[int, int], rng: Generator) -> Layer:
+        """A photograph somewhat larger than the frame, which lies somewhere in it."""
+        picture = pictures.picture(index)
+        if rng.random() < 0.5:
+            picture = picture[:, ::-1]
+        fit = max(side / own for side, own in zip(shape, picture.shape[:2], strict=True))
+        scale = fit * rng.uniform(1.0, 1.7)
+        height, width = (
+            max(side, round(own * scale))
+            for side, own in zip(shape, picture.shape[:2], strict=True)
+        )
+        big = cv2.resize(np.ascontiguousarray(picture), (width, height))
+        top, left = rng.integers(0, height - shape[0] + 1), rng.integers(0, width - shape[1] + 1)
+        return Layer(linear_of(np.asarray(big, np.uint8)), int(top), int(left))
+
+    def sample(self, places: Float) -> Float:
+        """Its pixels at places of the reference frame."""
+        x, y = places[..., 0] + self.left, places[..., 1] + self.top
+        return np.asarray(cv2.remap(self.picture, x, y, cv2.INTER_LINEAR, borderMode=BORDER))
+
+
+class View(NamedTuple):
+    """One frame: linear light `[h,w,3]`, places in the reference and visibility there."""
+
+    linear: Float
+    places: Float
+    visible: Float
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Two layers, how they move, and the outline of the nearer one.
+
+    Attributes:
+        layers: The farther and the nearer one.
+        courses: Theirs.
+        outline: Of the nearer one in the reference frame, `[h,w]`, 0 to 1.
+    """
+
+    layers: tuple[Layer, Layer]
+    courses: tuple[Course, Course]
+    outline: Float
+
+    def view(self, time: float) -> View:
+        """The frame at `time`, the reference being at 0."""
+        height, width = self.outline.shape
+        far, near = (path.places(time, (height, width)) for path in self.courses)
+        mask = _outline_at(self.outline, near)
+        behind, before = (
+            layer.sample(at) for layer, at in zip(self.layers, (far, near), strict=True)
+        )
+        linear = behind + (before - behind) * mask[..., None]
+        is_near = mask > 0.5
+        places = np.where(is_near[..., None], near, far)
+        inside = ((places >= 0) & (places <= (width - 1, height - 1))).all(axis=-1)
+        uncovered = _outline_at(self.outline, far) < 0.2
+        decided = (mask < 0.05) | (mask > 0.95)
+        visible = inside & decided & (is_near | uncovered)
+        return View(linear, places.astype(np.float32), visible.astype(np.float32))
+
+
+def _outline_at(outline: Float, places: Float) -> Float:
+    return np.asarray(cv2.remap(outline, places[..., 0], places[..., 1], cv2.INTER_LINEAR))
+
+
+def make_scene(
+    pictures: Photographs,
+    chances: NDArray[np.float64],
+    shape: tuple[int, int],
+    frames: int,
+    rng: Generator,
+) -> Scene:
+    """Draw a scene: the reference, the frame before the first, and `frames` frames.
+
+    One in five begins at its reference, as a film that is coloured from its first frame.
+    """
+    gap = int(rng.choice([0, 1, 3, 10, 25, 60], p=[0.2, 0.2, 0.2, 0.2, 0.12, 0.08]))
+    chosen = rng.choice(len(pictures), 2, p=chances)
+    far, near = (Layer.draw(pictures, int(i), shape, rng) for i in chosen)
+    mirror = gap >= 10 and rng.random() < 0.25
+    at_rest = rng.random() < 0.1
+    stage = Stage(
+        layers=(far, near),
+        courses=(
+            Course.draw(rng, shape, gap + frames, 0.0 if at_rest else 1.0, mirror),
+            Course.draw(rng, shape, gap + frames, 1.6, mirror),
+        ),
+        outline=cut_out(rng, shape) * np.float32(rng.random() < 0.75),
+    )
+    views = [stage.view(0.0), *(stage.view(float(gap + i)) for i in range(frames + 1))]
+    linear = np.stack([v.linear for v in views])
+    return Scene(
+        _filmed(linear, rng),
+        ab_of(linear),
+        np.stack([v.places for v in views]),
+        np.stack([v.visible for v in views]),
+    )
+
+
+def _filmed(linear: Float, rng: Generator) -> Float:
+    """L* of linear RGB `[F,h,w,3]` as film shows it: one stock, one print, flicker and grain."""
+    weights = film_weights(1, rng, 0.2)[0]
+    luma = lightness(linear @ weights) / 100
+    luma = np.clip(luma, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.15)))
+    low, high = (rng.uniform(0, 0.2), rng.uniform(0.8, 1.0)) if rng.random() < 0.25 else (0, 1)
+    luma = low + (high - low) * luma
+    if rng.random() < 0.35:
+        flicker = rng.normal(0, rng.uniform(0.01, 0.08), (len(luma), 1, 1))
+        luma = luma * (1 + flicker)
+    if rng.random() < 0.2:
+        sigma = float(rng.uniform(0.5, 1.2))
+        luma = np.stack([cv2.GaussianBlur(f.astype(np.float32), (0, 0), sigma) for f in luma])
+    if rng.random() < 0.5:
+        level = rng.exponential(0.015)
+        luma = luma + rng.normal(0, min(level, 0.06), luma.shape)
+    return np.asarray(np.clip(luma * 100, 0, 100), np.float32)

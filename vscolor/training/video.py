@@ -1,0 +1,505 @@
+"""Train the video model `mini-video` from a folder of photographs, on scenes made from them.
+
+`mini` stays as it is; what is trained is the embedding that finds like places and the fusion that
+picks among the candidates, over a few recurrent steps at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import AdamW
+from torch.utils.data import DataLoader
+
+from vscolor.models.mini_video import architecture as arch
+from vscolor.models.mini_video.motion import LARGEST_RESIDUAL
+from vscolor.models.mini_video.network import Evidence, MiniVideo, attend
+from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings
+from vscolor.training.photographs import open_folder, shares
+from vscolor.training.still import Places, Progress
+from vscolor.training.video_objective import (
+    ColourEncoder,
+    Losses,
+    colour_error,
+    contextual,
+    place_error,
+    smoothness,
+)
+
+WEIGHTS = {
+    "colour": 1.0,
+    "match": 0.3,
+    "places": 0.3,
+    "temporal": 0.3,
+    "smooth": 0.05,
+    "perceptual": 0.1,
+    "contextual": 0.02,
+}
+
+
+@dataclass(frozen=True)
+class VideoRecipe:
+    """Everything that decides the outcome, apart from the pictures.
+
+    Attributes:
+        samples: Scenes to see in all.
+        hours: Wall-clock limit; None trains until `samples`.
+        rate: Peak learning rate.
+        warm_up: Part of the schedule in which the rate rises.
+        final_rate: Rate at the end, relative to the peak.
+        decay: AdamW's weight decay.
+        averaging: Decay of the average of the weights, per step.
+        still_share: Part of the scenes whose reference is `mini`'s own colouring.
+        odd_share: Part of the scenes with true colours whose hue is turned.
+        stranger_share: Part of the scenes whose reference is of another scene.
+        no_flow_share: Part of the scenes whose reference is matched alone, not followed.
+        weights: Of the losses.
+        batches: How scenes become batches.
+    """
+
+    samples: int = 60_000
+    hours: float | None = None
+    rate: float = 2e-3
+    warm_up: float = 0.02
+    final_rate: float = 0.02
+    decay: float = 1e-3
+    averaging: float = 0.998
+    still_share: float = 0.35
+    odd_share: float = 0.3
+    stranger_share: float = 0.07
+    no_flow_share: float = 0.2
+    weights: dict[str, float] = field(default_factory=lambda: dict(WEIGHTS))
+    batches: EpisodeSettings = field(default_factory=EpisodeSettings)
+
+
+class Lesson(NamedTuple):
+    """An `Episodes` with what the frozen networks say of it and what is asked.
+
+    Attributes:
+        vectors: The embedding of every frame `[B,F,64,h/8,w/8]`.
+        context: `[B,F,16,h/4,w/4]`.
+        still: `mini`'s colours of every frame `[B,F,2,h/2,w/2]`.
+        reference: The reference's colours `[B,2,h/2,w/2]`.
+        wanted: The answer for every frame `[B,F,2,h/2,w/2]`.
+        weight: How much each place of it counts `[B,F,1,h/2,w/2]`.
+        seen: Part of a place that the reference shows `[B,F,1,h/2,w/2]`.
+        direct: 0 or `arch.ABSENT` `[B]`: whether the reference may be followed by flow.
+        history: Colours of frame 1 to start from `[B,2,h/2,w/2]`.
+        has_history: 0 or `arch.ABSENT` `[B]`.
+    """
+
+    vectors: Tensor
+    context: Tensor
+    still: Tensor
+    reference: Tensor
+    wanted: Tensor
+    weight: Tensor
+    seen: Tensor
+    direct: Tensor
+    history: Tensor
+    has_history: Tensor
+
+
+def follow(planes: Tensor, flow: Tensor) -> Tensor:
+    """Bring `[B,C,h,w]` along a flow `[B,2,h,w]` in pixels; as `motion.follow`, with gradients."""
+    height, width = planes.shape[2:]
+    x = flow[:, 0] + torch.arange(width, dtype=flow.dtype)
+    y = flow[:, 1] + torch.arange(height, dtype=flow.dtype)[:, None]
+    return look_up(planes, torch.stack([x, y], dim=1))
+
+
+def look_up(planes: Tensor, places: Tensor) -> Tensor:
+    """Values of `[B,C,h,w]` at places `[B,2,h',w']` in pixels, x then y."""
+    size = torch.tensor([planes.shape[3], planes.shape[2]], dtype=places.dtype).view(1, 2, 1, 1)
+    grid = ((places + 0.5) / size * 2 - 1).permute(0, 2, 3, 1)
+    return functional.grid_sample(planes, grid, padding_mode="border", align_corners=False)
+
+
+def turned(ab: Tensor, angle: Tensor, gain: Tensor) -> Tensor:
+    """Ab `[B,...,2,h,w]` with hue turned by an angle `[B]` and chroma times a gain `[B]`."""
+    shape = (-1,) + (1,) * (ab.ndim - 2)
+    cos, sin = (gain * angle.cos()).view(shape), (gain * angle.sin()).view(shape)
+    a, b = ab.unbind(dim=-3)
+    cos, sin = cos.expand_as(a), sin.expand_as(a)
+    return torch.stack([cos * a - sin * b, sin * a + cos * b], dim=-3)
+
+
+class VideoTrainer:
+    """One training run: model, average, optimizer and progress, saved and restored as one."""
+
+    def __init__(self, recipe: VideoRecipe, initial: Path | None = None) -> None:
+        torch.manual_seed(recipe.batches.seed)
+        self.recipe = recipe
+        self.model = MiniVideo()
+        if initial is None:
+            _start_sensibly(self.model)
+        else:
+            self.model.load_state_dict({k: v.float() for k, v in load_file(initial).items()})
+        self.model.to(memory_format=torch.channels_last)
+        self.colours = ColourEncoder().to(memory_format=torch.channels_last)
+        self.optimizer = AdamW(self.model.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+        self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
+        self.progress = Progress(0, time.time())
+
+    def prepare(self, batch: Episodes) -> Lesson:
+        """Choose what the reference is and what the answer should be."""
+        b, frames = batch.luma.shape[:2]
+        chance = torch.Generator().manual_seed(self.progress.step)
+        draw = torch.rand((6, b), generator=chance)
+        still = batch.still
+        taps = {index: tap.flatten(0, 1) for index, tap in zip(arch.TAPS, batch.taps, strict=True)}
+        vectors, context = self.model.embedding(taps)
+        vectors, context = (x.unflatten(0, (b, frames)) for x in (vectors, context))
+
+        odd = (draw[0] < self.recipe.odd_share).float()
+        true = turned(batch.ab, odd * (draw[1] * 2 - 1) * math.pi, 1 - odd * 0.5 * (1 - draw[2]))
+        by_still = draw[3] < self.recipe.still_share
+        stranger = (draw[4] < self.recipe.stranger_share) & ~by_still
+        reference = torch.where(by_still[:, None, None, None], still[:, 0], true[:, 0])
+        flat = batch.places.flatten(0, 1)
+        moved = look_up(reference.repeat_interleave(frames, 0), flat).unflatten(0, (b, frames))
+        seen = (batch.visible > 0.9).float()
+        five = (b, 1, 1, 1, 1)
+        wanted = torch.where(by_still.view(five), moved * seen + still * (1 - seen), true)
+        weight = torch.where(by_still.view(five), 0.3 + 0.7 * seen, torch.ones_like(seen))
+        vectors, reference, wanted, seen, weight = _estranged(
+            stranger, vectors, reference, wanted, batch.ab, seen, weight
+        )
+        no_flow = (draw[5] < self.recipe.no_flow_share) | stranger
+        started = torch.rand((3, b), generator=chance)
+        history = wanted[:, 1] + _blotches(wanted[:, 1], chance) * started[1].view(b, 1, 1, 1)
+        history = torch.where((started[2] < 0.15).view(b, 1, 1, 1), still[:, 1], history)
+        return Lesson(
+            vectors,
+            context,
+            still,
+            reference,
+            wanted,
+            weight,
+            seen,
+            no_flow.float() * arch.ABSENT,
+            history,
+            (started[0] < 0.5).float() * arch.ABSENT,
+        )
+
+    def unroll(self, batch: Episodes, lesson: Lesson) -> Losses:
+        """Colour the frames one after the other and score the result."""
+        fine = functional.avg_pool2d(batch.luma.flatten(0, 1), 4).unflatten(0, batch.luma.shape[:2])
+        half = functional.avg_pool2d(batch.luma.flatten(0, 1), 2).unflatten(0, batch.luma.shape[:2])
+        ab, memory = lesson.history, torch.zeros_like(fine[:, 1]).repeat(1, arch.HIDDEN, 1, 1)
+        has_history = lesson.has_history
+        terms: list[dict[str, Tensor]] = []
+        for n in range(2, batch.luma.shape[1]):
+            matched, match_terms = self._match(batch, lesson, n)
+            back, direct = batch.back[:, n - 2], batch.direct[:, n - 2]
+            before = follow(ab, back)
+            memory = follow(memory, _quartered(back))
+            candidates = torch.cat(
+                [
+                    before * (has_history == 0).view(-1, 1, 1, 1),
+                    follow(lesson.reference, direct) * (lesson.direct == 0).view(-1, 1, 1, 1),
+                    matched.ab,
+                    lesson.still[:, n],
+                ],
+                dim=1,
+            )
+            trust = torch.cat(
+                [
+                    _or_worst(batch.back_residual[:, n - 2], has_history),
+                    _or_worst(batch.direct_residual[:, n - 2], lesson.direct),
+                    matched.trust,
+                ],
+                dim=1,
+            )
+            nothing = torch.zeros_like(has_history)
+            available = torch.stack([has_history, lesson.direct, nothing, nothing], dim=1)
+            seen = Evidence(fine[:, n], lesson.context[:, n], trust, memory)
+            ab, memory = self.model.fusion(seen, candidates, available[..., None, None])
+            steady = before if terms else ab
+            still_there = (batch.back_residual[:, n - 2] < 3.0).float()
+            terms.append(match_terms | self._score(batch, lesson, n, ab, steady, still_there, half))
+            has_history = nothing
+        return Losses(*(_mean_of(name, terms) for name in Losses._fields))
+
+    def _match(self, batch: Episodes, lesson: Lesson, n: int) -> tuple[Matched, dict[str, Tensor]]:
+        """The reference's colours by correspondence, and how far to trust them."""
+        query, keys = (lesson.vectors[:, i].flatten(2).transpose(1, 2) for i in (n, 0))
+        shape = lesson.vectors.shape[-2:]
+        values = reference_values(
+            functional.avg_pool2d(batch.luma[:, 0], arch.MATCH_STRIDE),
+            functional.avg_pool2d(lesson.reference, arch.MATCH_STRIDE // arch.AB_STRIDE),
+        )
+        bias = torch.zeros(len(keys), 1, keys.shape[1])
+        temperature = self.model.temperature.clamp(*arch.TEMPERATURES)
+        found, cosine = attend(query, keys, values, bias, temperature)
+        planes = found.transpose(1, 2).unflatten(2, shape)
+        now = functional.avg_pool2d(batch.luma[:, n], arch.MATCH_STRIDE)
+        top = cosine.transpose(1, 2).unflatten(2, shape)
+        matched = read_match(planes, top, now)
+        eighth = arch.MATCH_STRIDE // arch.AB_STRIDE
+        seen = (functional.avg_pool2d(lesson.seen[:, n], eighth) > 0.8).float()
+        goal = functional.avg_pool2d(lesson.wanted[:, n], eighth)
+        places = functional.avg_pool2d(batch.places[:, n], eighth)
+        index = _nearest(places / eighth, shape)
+        return matched, {
+            "match": colour_error(planes[:, :2], goal, seen),
+            "places": place_error(
+                query @ keys.transpose(1, 2), index, seen.flatten(1), temperature
+            ),
+        }
+
+    def _score(
+        self,
+        batch: Episodes,
+        lesson: Lesson,
+        n: int,
+        ab: Tensor,
+        steady: Tensor,
+        still_there: Tensor,
+        half: Tensor,
+    ) -> dict[str, Tensor]:
+        luma = half[:, n]
+        twice = functional.interpolate(still_there, scale_factor=2.0, mode="nearest")
+        scores = {
+            "colour": colour_error(ab, lesson.wanted[:, n], lesson.weight[:, n]),
+            "temporal": colour_error(ab, steady, twice),
+            "smooth": smoothness(ab, luma),
+        }
+        if n < batch.luma.shape[1] - 1:
+            return scores
+        # The encoder that sees colour costs more than all the rest: it looks at the last frame.
+        given, true = self.colours(luma, ab), self.colours(luma, lesson.wanted[:, n])
+        model = self.colours(half[:, 0], lesson.reference)
+        return scores | {
+            "perceptual": functional.mse_loss(given, true),
+            "contextual": contextual(given, model),
+        }
+
+    def step(self, batch: Episodes, share: float) -> dict[str, float]:
+        """One step at `share` of the schedule; returns what the log keeps."""
+        rate = self.recipe.rate * _rate_at(share, self.recipe)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        losses = self.unroll(batch, self.prepare(batch))
+        loss = losses.weighted(self.recipe.weights)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        self.optimizer.step()
+        self.progress.step += 1
+        decay = min(self.recipe.averaging, (1 + self.progress.step) / (10 + self.progress.step))
+        for name, value in self.model.state_dict().items():
+            self.average[name].lerp_(value, 1.0 - decay)
+        scores = {k: v.item() for k, v in losses._asdict().items()}
+        return {"loss": loss.item(), "rate": rate, **scores}
+
+    def save(self, path: Path) -> None:
+        """Write the whole run, whole or not at all."""
+        part = path.with_suffix(".part")
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "progress": asdict(self.progress),
+        }
+        torch.save(state, part)
+        part.replace(path)
+
+    def restore(self, path: Path) -> None:
+        """Continue a run that `save` wrote; the recipe must be the same."""
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average = state["average"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.progress = Progress(**state["progress"])
+
+
+class Matched(NamedTuple):
+    """What correspondence says: ab `[B,2,h/2,w/2]` and its trust planes `[B,4,h/4,w/4]`."""
+
+    ab: Tensor
+    trust: Tensor
+
+
+def reference_values(luma: Tensor, ab: Tensor) -> Tensor:
+    """What a reference's places carry `[B,M,5]`: ab, L*, |ab| squared, and 1 for being vouched for.
+
+    Args:
+        luma: `[B,1,h/8,w/8]`.
+        ab: `[B,2,h/8,w/8]`.
+    """
+    planes = torch.cat([ab, luma, ab.pow(2).sum(1, True), torch.ones_like(luma)], dim=1)
+    return planes.flatten(2).transpose(1, 2)
+
+
+def read_match(planes: Tensor, cosine: Tensor, luma: Tensor) -> Matched:
+    """From matched values at stride 8 to what the fusion takes.
+
+    Args:
+        planes: The values brought to the frame `[B,5,h/8,w/8]`.
+        cosine: The best `[B,1,h/8,w/8]`.
+        luma: The frame's L* `[B,1,h/8,w/8]`.
+    """
+    ab, there, square, vouched = planes.split([2, 1, 1, 1], dim=1)
+    spread = (square - ab.pow(2).sum(1, True)).clamp(min=1e-4).sqrt()
+    trust = torch.cat([cosine, (luma - there).abs(), spread, vouched], dim=1)
+    fine = arch.MATCH_STRIDE // arch.FUSE_STRIDE
+    return Matched(
+        functional.interpolate(
+            ab, scale_factor=float(arch.MATCH_STRIDE // arch.AB_STRIDE), mode="bilinear"
+        ),
+        functional.interpolate(trust, scale_factor=float(fine), mode="bilinear"),
+    )
+
+
+def _mean_of(name: str, terms: list[dict[str, Tensor]]) -> Tensor:
+    return torch.stack([scores[name] for scores in terms if name in scores]).mean()
+
+
+def _start_sensibly(model: MiniVideo) -> None:
+    """Begin from a rule of thumb: trust what explains the luma, do not correct."""
+    fusion = model.fusion
+    nn.init.zeros_(fusion.leave.conv.weight)
+    assert fusion.leave.conv.bias is not None
+    nn.init.zeros_(fusion.leave.conv.bias)
+    weight, bias = fusion.prior.conv.weight.data, fusion.prior.conv.bias
+    assert bias is not None
+    weight.zero_()
+    first = arch.FUSE_INPUTS - arch.HIDDEN - len(arch.EVIDENCE_SCALES)
+    weight[0, first] = weight[1, first + 1] = -4.0
+    weight[2, first + 2 : first + 5, 0, 0] = torch.tensor([6.0, -1.0, -2.0])
+    bias.data.copy_(torch.tensor([2.0, 2.5, -3.6, -1.5]))
+    for blocks in (fusion.first, fusion.coarse, fusion.last):
+        for block in blocks:
+            nn.init.zeros_(block.project.conv.weight)  # type: ignore[union-attr, arg-type]
+
+
+def _estranged(
+    stranger: Tensor,
+    vectors: Tensor,
+    reference: Tensor,
+    wanted: Tensor,
+    true: Tensor,
+    seen: Tensor,
+    weight: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Give some scenes the reference of the next one; the answer there is the truth."""
+    five = stranger.view(-1, 1, 1, 1, 1)
+    others = torch.cat([vectors[:, :1].roll(1, 0), vectors[:, 1:]], dim=1)
+    return (
+        torch.where(five, others, vectors),
+        torch.where(five[:, 0], reference.roll(1, 0), reference),
+        torch.where(five, true, wanted),
+        torch.where(five, torch.zeros_like(seen), seen),
+        torch.where(five, 0.5 * torch.ones_like(weight), weight),
+    )
+
+
+def _blotches(like: Tensor, chance: torch.Generator) -> Tensor:
+    """Smooth errors of colour, a few units strong, as a long history gathers them."""
+    coarse = torch.randn((len(like), 2, 4, 5), generator=chance) * 8.0
+    return functional.interpolate(coarse, size=like.shape[-2:], mode="bilinear")
+
+
+def _quartered(flow: Tensor) -> Tensor:
+    return functional.avg_pool2d(flow, 2) / 2
+
+
+def _or_worst(residual: Tensor, absent: Tensor) -> Tensor:
+    return torch.where((absent < 0).view(-1, 1, 1, 1), LARGEST_RESIDUAL, residual)
+
+
+def _nearest(places: Tensor, shape: torch.Size) -> Tensor:
+    """Index among the places of a grid, for positions `[B,2,h,w]` in pixel centres of it."""
+    x = (places[:, 0] - 0.375).round().clamp(0, shape[1] - 1)
+    y = (places[:, 1] - 0.375).round().clamp(0, shape[0] - 1)
+    return (y * shape[1] + x).long().flatten(1)
+
+
+def _rate_at(share: float, recipe: VideoRecipe) -> float:
+    if share < recipe.warm_up:
+        return max(share / recipe.warm_up, 1e-2)
+    fallen = (share - recipe.warm_up) / (1.0 - recipe.warm_up)
+    return recipe.final_rate + (1.0 - recipe.final_rate) * 0.5 * (1.0 + math.cos(math.pi * fallen))
+
+
+def publish(trainer: VideoTrainer, path: Path) -> None:
+    """Write the averaged weights as they ship: half precision, safetensors."""
+    state = {k: v.half().contiguous() for k, v in trainer.average.items()}
+    part = path.with_suffix(".part")
+    save_file(state, str(part), metadata={"format": "pt", "architecture": str(arch.VERSION)})
+    part.chmod(0o644)  # safetensors writes it for the owner alone
+    part.replace(path)
+
+
+def train(
+    recipe: VideoRecipe,
+    places: Places,
+    mini: Path,
+    *,
+    resume: bool = False,
+    initial: Path | None = None,
+    every: float = 200.0,
+    workers: int = 1,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Train, writing checkpoint, log and `mini_video.safetensors` into the run's folder.
+
+    Args:
+        recipe: What to do.
+        places: Where.
+        mini: Weights of the still model, which stays as it is.
+        resume: Go on from the run's checkpoint.
+        initial: Weights to start from.
+        every: Seconds between checkpoints.
+        workers: Processes that make scenes; 0 makes them in this one.
+        say: Gets a line now and then.
+
+    Returns:
+        The weight file.
+    """
+    places.run.mkdir(parents=True, exist_ok=True)
+    pictures = open_folder(places.photographs, places.cache)
+    trainer = VideoTrainer(recipe, initial)
+    checkpoint, weights = places.run / "checkpoint.pt", places.run / "mini_video.safetensors"
+    if resume:
+        trainer.restore(checkpoint)
+    last = math.ceil(recipe.samples / recipe.batches.size)
+    batches = DataLoader(
+        EpisodeBatches(pictures, shares(pictures, {}), recipe.batches, mini),
+        batch_size=None,
+        sampler=range(trainer.progress.step, last),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+    )
+    saved = time.time()
+    with (places.run / "log.jsonl").open("a") as log:
+        for batch in batches:
+            now = time.time()
+            done = trainer.progress.step * recipe.batches.size / recipe.samples
+            if recipe.hours is not None:
+                done = max(done, (now - trainer.progress.started) / (3600.0 * recipe.hours))
+            if done >= 1.0:
+                break
+            scores = trainer.step(Episodes(*batch), done)
+            note = {"step": trainer.progress.step, "time": now, "share": done, **scores}
+            log.write(json.dumps({k: round(v, 6) for k, v in note.items()}) + "\n")
+            if now - saved > every:
+                log.flush()
+                trainer.save(checkpoint)
+                publish(trainer, weights)
+                say(f"step {trainer.progress.step}, {done:.0%}, loss {scores['loss']:.3f}")
+                saved = now
+    trainer.save(checkpoint)
+    publish(trainer, weights)
+    return weights

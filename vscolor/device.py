@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 from vscolor.errors import (
     DeviceError,
-    DeviceMemoryError,
     MissingExtraError,
     SettingError,
     WeightsError,

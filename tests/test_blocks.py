@@ -38,7 +38,7 @@ class Recorder(TinyModel):
         return super().predict(luma)
 
 
-def lines_of(luma, batch, lanes, model=None, check=lambda props: None, edge_aware=True):
+def lines_of(luma, batch, lanes, model=None, *, check=lambda props: None, edge_aware=True):
     frames = FramePass("colorize", luma, luma, check)
     return predict_lines(frames, model or TinyModel(), batch, lanes, edge_aware=edge_aware)
 

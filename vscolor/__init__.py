@@ -2,7 +2,9 @@
 
 from vscolor.errors import VscolorError
 from vscolor.filters import colorize, stabilize
+from vscolor.hints import Hint
+from vscolor.references import Reference
 
-__all__ = ["VscolorError", "__version__", "colorize", "stabilize"]
+__all__ = ["Hint", "Reference", "VscolorError", "__version__", "colorize", "stabilize"]
 
 __version__ = "0.1.0"

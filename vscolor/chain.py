@@ -62,7 +62,8 @@ class _Block:
 
     def _run(self, first: int, matched: Sequence[vs.VideoFrame]) -> list[Array]:
         """The chain from a frame on, from nothing; beyond the clip its neighbour is repeated."""
-        state, found = None, []
+        state: Any = None
+        found: list[Array] = []
         size = self.model.match_size(self.shape.height, self.shape.width)
         for n, frame in enumerate(matched, first):
             if n < 0 or n >= self.length:

@@ -203,7 +203,7 @@ def cuda_stream(device: Device) -> torch.cuda.Stream:
 
     name = f"stream_{device.index}"
     if not hasattr(_streams, name):
-        setattr(_streams, name, torch.cuda.Stream(torch_device(device)))  # type: ignore[no-untyped-call]
+        setattr(_streams, name, torch.cuda.Stream(torch_device(device)))
     stream: torch.cuda.Stream = getattr(_streams, name)
     return stream
 

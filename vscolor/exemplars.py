@@ -90,8 +90,9 @@ class Studio:
             raise SettingError(
                 f"reference belongs to scene {reference.scene}, expected 0 to {len(starts) - 1}"
             )
-        ends = (*starts[1:], self.frames.luma.num_frames)
-        return min(starts[reference.scene] + plan.DELAY, ends[reference.scene] - 1)
+        ends: tuple[int, ...] = (*starts[1:], self.frames.luma.num_frames)
+        start, end = starts[reference.scene], ends[reference.scene]
+        return min(start + plan.DELAY, end - 1)
 
     def _check_frame(self, frame: int, what: str) -> None:
         last = self.frames.luma.num_frames - 1
@@ -117,9 +118,10 @@ class Studio:
 
     def _features(self, luma: Array) -> Array:
         try:
-            return self.model.encode(luma[None, None])[0]
+            features: Array = self.model.encode(luma[None, None])[0]
         except VscolorError as error:
             raise vs.Error(f"{self.frames.caller}: reference: {error}") from None
+        return features
 
     def _painted(self, frame: int, hints: Sequence[Hint]) -> vs.VideoNode:
         """The row of a frame that hints colour in part, a clip of one frame."""

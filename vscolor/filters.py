@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,24 @@ import vapoursynth as vs
 from vscolor import clip as core
 from vscolor import device as devices
 from vscolor import motion, windows
-from vscolor.blocks import StillPass, predict_lines
+from vscolor.blocks import FramePass, predict_lines
 from vscolor.errors import SettingError, VscolorError
-from vscolor.models.registry import registry
-from vscolor.scenes import read_scene_file
+from vscolor.guidance import Guidance, guided_lines, read_cuts
+from vscolor.hints import Hint
+from vscolor.hints import listed as read_hints
+from vscolor.models.base import Grid
+from vscolor.models.video import Strengths
+from vscolor.references import Given
+from vscolor.references import listed as read_references
 
 MIN_SIZE, MAX_SIZE = 64, 2048
 MAX_SATURATION = 4.0
+MAX_STRENGTH = 10.0
 
 
 def colorize(
     clip: vs.VideoNode,
-    model: str = "mini",
+    model: str | None = None,
     *,
     size: int | None = None,
     batch: int | None = None,
@@ -37,6 +44,13 @@ def colorize(
     guide: vs.VideoNode | None = None,
     weights: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
+    history: bool | None = None,
+    references: Given | Iterable[Given] | None = None,
+    hints: Hint | Iterable[Hint] | str | Path | None = None,
+    scenes: Iterable[int] | str | Path | None = None,
+    history_strength: float = 1.0,
+    reference_strength: float = 1.0,
+    still_strength: float = 1.0,
 ) -> vs.VideoNode:
     """Colour a black-and-white clip.
 
@@ -51,7 +65,7 @@ def colorize(
     Args:
         clip: Progressive YUV, GRAY or RGB of constant format, 8 to 16 bits integer, half or single
             float, 16x16 to 8192x8192.
-        model: A name `vscolor models` lists.
+        model: A name `vscolor models` lists. Default: `mini`, with history `mini-video`.
         size: Short side of the picture the model sees, in pixels, 64 to 2048, rounded to the
             model's multiple; it is shown at the display aspect. Default: the model's own, 192 for
             `mini`, 256 for most.
@@ -70,6 +84,18 @@ def colorize(
             a denoised or descratched version, so that `clip` keeps its grain.
         weights: A weight file to use in place of the model's own, or a folder of them.
         options: More settings of the model, by name; `vscolor models show NAME` lists them.
+        history: Whether each frame follows the one before and its scene's key frames. Default:
+            where references or hints are given, or the model has no other way.
+        references: Coloured pictures to take colours from: `Reference`s, paths, clips, or a
+            folder of pictures named after frames (`ref_000123.png`); see `vscolor.references`.
+        hints: Colours at points: `Hint`s, or the path of a JSON or CSV file; see `vscolor.hints`.
+        scenes: First frames of scenes, or the path of a list (see
+            `vscolor.scenes.read_scene_file`). Default: `_SceneChangePrev` where frame 0 has it,
+            else cuts are found.
+        history_strength: How much the frame before counts, 0 not at all, 1 the model's own
+            judgement, up to 10.
+        reference_strength: How much references, hints and the scene's keys count, likewise.
+        still_strength: How much the model's idea of the frame on its own counts, likewise.
 
     Returns:
         The coloured clip, in the input's format (GRAY: see `format`), with its properties.
@@ -87,26 +113,54 @@ def colorize(
             "saturation", saturation, 0, MAX_SATURATION
         )
         short_side = None if size is None else _whole_in_range("size", size, MIN_SIZE, MAX_SIZE)
-        entry = registry.get(model)
+        guidance = Guidance(
+            history,
+            tuple(read_references(references)),
+            tuple(read_hints(hints)),
+            read_cuts(scenes, clip.num_frames),
+            Strengths(
+                _in_range("history_strength", history_strength, 0, MAX_STRENGTH),
+                _in_range("reference_strength", reference_strength, 0, MAX_STRENGTH),
+                _in_range("still_strength", still_strength, 0, MAX_STRENGTH),
+            ),
+        )
+        entry = guidance.entry(model)
         where = entry.place(device, runtime)
         group = where.default_batch if batch is None else batch
         group = _whole_in_range("batch", group, 1, devices.MAX_BATCH)
-        network = entry.open(where, weights, _with_temperature(options, temperature))
+        lanes = where.lanes(vs.core.num_threads)
+        settings = _with_temperature(options, temperature)
+        picture = core.luma_of(seen)
+        if entry.card.kind == "video":
+            video = entry.open_video(where, weights, settings, guidance.carried)
+            frames = _frames_of(film, seen, short_side, video.grid)
+            lines = guided_lines(
+                frames,
+                video,
+                picture,
+                guidance,
+                film=(clip.width, clip.height),
+                batch=group,
+                lanes=lanes,
+                edge_aware=edge_aware,
+            )
+        else:
+            still = entry.open(where, weights, settings)
+            frames = _frames_of(film, seen, short_side, still.grid)
+            notes = windows.notes_of(still, frames.luma, picture, "colorize")
+            lines = predict_lines(
+                replace(frames, notes=notes), still, group, lanes, edge_aware=edge_aware
+            )
     except VscolorError as error:
         raise vs.Error(f"colorize: {error}") from error
-    short_side = network.grid.size if short_side is None else short_side
-    luma = core.model_luma(seen, *core.model_size(seen, short_side, network.grid.multiple))
-    work = StillPass(
-        caller="colorize",
-        luma=luma,
-        witness=clip,
-        model=network,
-        edge_aware=edge_aware,
-        check=partial(core.check_frame, film),
-        notes=windows.notes_of(network, luma, core.luma_of(seen), "colorize"),
-    )
-    lines = predict_lines(work, group, where.lanes(vs.core.num_threads))
     return core.from_yuv(core.merge(canvas, seen, lines, gain, fmt), film)
+
+
+def _frames_of(film: core.Film, seen: core.Film, size: int | None, grid: Grid) -> FramePass:
+    """The film as a model with such a grid sees it."""
+    height, width = core.model_size(seen, size or grid.size, grid.multiple)
+    luma = core.model_luma(seen, height, width)
+    return FramePass("colorize", luma, film.clip, partial(core.check_frame, film))
 
 
 def stabilize(
@@ -160,7 +214,7 @@ def stabilize(
             slow=bool(slow),
         )
         gain = _in_range("strength", strength, 0, 1)
-        cuts = read_scene_file(scenes) if isinstance(scenes, str | Path) else scenes
+        cuts = read_cuts(scenes, clip.num_frames)
         change = motion.correction(canvas.clip, core.luma_of(seen), window, cuts)
     except VscolorError as error:
         raise vs.Error(f"stabilize: {error}") from error

@@ -49,9 +49,9 @@ class Hint:
         if (self.rgb is None) == (self.ab is None):
             raise SettingError(f"{self} has rgb {self.rgb} and ab {self.ab}, expected one of them")
         if self.ab is not None:
-            values = _numbers(self.ab, 2, -LARGEST_AB, LARGEST_AB, self, "ab")
+            values = _numbers(self.ab, "ab", (-LARGEST_AB, LARGEST_AB), 2, self.frame)
             return np.array(values, np.float32)
-        rgb = _numbers(_from_hex(self.rgb), 3, 0, 255, self, "rgb")
+        rgb = _numbers(_from_hex(self.rgb), "rgb", (0, 255), 3, self.frame)
         return np.asarray(srgb_to_lab(np.array(rgb) / 255)[1:], np.float32)
 
 
@@ -62,7 +62,10 @@ def _from_hex(rgb: Any) -> Any:
     return rgb
 
 
-def _numbers(given: Any, count: int, low: float, high: float, hint: Hint, name: str) -> list[float]:
+def _numbers(
+    given: Any, name: str, bounds: tuple[float, float], count: int, frame: int
+) -> list[float]:
+    low, high = bounds
     right = (
         isinstance(given, list | tuple)
         and len(given) == count
@@ -70,7 +73,7 @@ def _numbers(given: Any, count: int, low: float, high: float, hint: Hint, name: 
     )
     if not right:
         raise SettingError(
-            f"hint at frame {hint.frame} has {name} {given!r}, expected {count} numbers from "
+            f"hint at frame {frame} has {name} {given!r}, expected {count} numbers from "
             f"{low:g} to {high:g}{' or #rrggbb' if name == 'rgb' else ''}"
         )
     return [float(v) for v in given]

@@ -140,7 +140,7 @@ class _Matcher:
 
     def node_for(self, n: int, f: vs.VideoFrame) -> vs.VideoNode:
         """A clip whose frame n is what `match` says of frame n."""
-        length = self.frames.luma.num_frames
+        number, length = n, self.frames.luma.num_frames
         cuts = cuts_of(f)
         scene = plan.scene_around(n, cuts, *plan.searched(n), length)
         keys = plan.keys_of(n, scene)
@@ -158,14 +158,14 @@ class _Matcher:
             *(reference.span for reference in given if reference.span is not None),
         ]
 
-        def match(_: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        def match(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
             _, look, luma, before, *rest = f
             rows, spans = rest[: len(keys) + len(given)], iter(rest[len(keys) + len(given) :])
             told = [next(spans) if r.span is not None else None for r in given]
             chosen = [
-                (self.shape.read_exemplar(row_of(row), *self._standing(n, r)))
+                (self.shape.read_exemplar(row_of(row), *self._standing(number, r)))
                 for r, row, span in zip(given, rows[len(keys) :], told, strict=True)
-                if r.serves(n, span, length)
+                if r.serves(number, span, length)
             ][:MOST_REFERENCES]
             beside = OWN_WEIGHT if chosen else 1.0
             own = [
@@ -179,9 +179,9 @@ class _Matcher:
                     np.asarray(luma[0]), np.asarray(before[0]), features, [*chosen, *own]
                 )
             except VscolorError as error:
-                raise vs.Error(f"{self.frames.caller}: frame {n}: {error}") from None
+                raise vs.Error(f"{self.frames.caller}: frame {number}: {error}") from None
             fill(frame, found)
-            frame.props[START] = int(n == 0 or n in cuts)
+            frame.props[START] = int(number == 0 or number in cuts)
             return frame
 
         node = blank.std.ModifyFrame(inputs, match)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import vapoursynth as vs
 from vscolor.device import Device
 from vscolor.models.base import Array, Card, Grid
 from vscolor.models.registry import Entry
+from vscolor.models.video import BlockPlan, Dab, Exemplar, Strengths
 
 TINY_CARD = Card(
     name="tiny",
@@ -96,3 +98,81 @@ def planes_of(clip: vs.VideoNode, n: int) -> list[np.ndarray]:
     """Copies of frame n's planes."""
     with clip.get_frame(n) as frame:
         return [np.array(frame[p]) for p in range(frame.format.num_planes)]
+
+
+TINY_VIDEO_CARD = replace(
+    TINY_CARD,
+    name="tiny-video",
+    kind="video",
+    supports=frozenset({"history", "hints", "references"}),
+)
+
+
+class TinyVideoModel:
+    """A video model without weights, whose colour tells where it came from.
+
+    The still colour is `TinyModel`'s. A frame's colour is a third each of the frame before's, the
+    exemplars' weighted mean, and its own still colour; without a frame before, of the other two.
+    """
+
+    grid = Grid(multiple=8, ab_stride=4)
+    blocks = BlockPlan(length=6, warm_up=3)
+
+    def __init__(self, strengths: Strengths | None = None) -> None:
+        self._strengths = strengths or Strengths()
+
+    def feature_size(self, height: int, width: int) -> int:
+        """See `VideoModel`."""
+        return 2 * (height // 4) * (width // 4)
+
+    match_size = feature_size
+
+    def encode(self, luma: Array) -> Array:
+        """See `VideoModel`."""
+        return TinyModel().predict(luma).reshape(len(luma), -1)
+
+    def still(self, features: Array, height: int, width: int) -> Array:
+        """See `VideoModel`."""
+        return features.reshape(2, height // 4, width // 4)
+
+    def spread(self, luma: Array, features: Array, dabs: list[Dab]) -> tuple[Array, Array]:  # noqa: ARG002
+        """See `VideoModel`: the first point's colour everywhere."""
+        shape = (luma.shape[0] // 4, luma.shape[1] // 4)
+        ab = np.broadcast_to(dabs[0].ab[:, None, None], (2, *shape)).astype(np.float32)
+        return ab, np.ones(shape, np.float32)
+
+    def match(
+        self,
+        luma: Array,
+        before: Array,  # noqa: ARG002
+        features: Array,
+        exemplars: Sequence[Exemplar],
+    ) -> Array:
+        """See `VideoModel`."""
+        own = self.still(features, *luma.shape)
+        total = sum(e.weight for e in exemplars)
+        mean = sum((e.ab * np.float32(e.weight / total) for e in exemplars), np.zeros_like(own))
+        return np.ravel((mean + own) / 2).astype(np.float32)
+
+    def step(
+        self, matched: Array, state: Array | None, height: int, width: int
+    ) -> tuple[Array, Array]:
+        """See `VideoModel`."""
+        ab = matched.reshape(2, height // 4, width // 4)
+        if state is not None and self._strengths.history:
+            ab = (state + 2 * ab) / np.float32(3)
+        return ab, ab
+
+
+def _load_tiny_video(
+    device: Device,  # noqa: ARG001
+    weights: str | Path | None,  # noqa: ARG001
+    options: Mapping[str, Any],  # noqa: ARG001
+    strengths: Strengths,
+) -> TinyVideoModel:
+    return TinyVideoModel(strengths)
+
+
+def tiny_video_entry() -> Entry:
+    """`TinyVideoModel` for `registry.add`."""
+    return Entry(TINY_VIDEO_CARD, _load_tiny_video, installed=lambda: True)

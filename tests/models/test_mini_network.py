@@ -140,22 +140,35 @@ def test_folding_the_norms_keeps_the_answer():
 
 
 def test_the_build_writes_the_same_file_without_vscolor(tmp_path):
-    models = tmp_path / "vscolor" / "models"
-    models.mkdir(parents=True)
-    (models / "mini").symlink_to(MINI)
+    package = tmp_path / "vscolor"
+    package.mkdir()
+    (package / "models").symlink_to(MINI.parent)
     target = tmp_path / "mini.onnx"
     code = (
         "import sys; sys.modules['vscolor'] = None; sys.modules['torch'] = None; "
-        f"sys.path.insert(0, {str(models)!r}); from mini import graph; "
-        f"graph.write({str(WEIGHTS)!r}, {str(target)!r})"
+        f"sys.path.insert(0, {str(package)!r}); from models.mini import graph; "
+        "from models.onnx_writer import save; from pathlib import Path; "
+        f"save(graph.build({str(WEIGHTS)!r}, taps=(2, 4, 10)), Path({str(target)!r}))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert onnx.load(target) == graph.build(WEIGHTS)
+    assert onnx.load(target) == graph.build(WEIGHTS, taps=arch.TAPS)
     assert [p.name for p in tmp_path.iterdir() if p.suffix == ".part"] == []
+
+
+def test_the_taps_are_the_encoders(mini):
+    luma = luma_of((1, 1, 64, 96))
+    built = graph.build(WEIGHTS, taps=arch.TAPS).SerializeToString()
+    feeds = {"luma": luma, "temperature": np.array(0.38, np.float32)}
+    _, *found = onnxruntime.InferenceSession(built).run(None, feeds)
+    with torch.inference_mode():
+        expected = mini.taps(torch.from_numpy(luma))
+    for index, tap in zip(arch.TAPS, found, strict=True):
+        assert np.abs(tap - expected[index].numpy()).max() < 1e-3
 
 
 def test_the_installed_graph_is_of_these_weights():
     built = MINI / "mini.onnx"
     if not built.exists():
         pytest.skip("mini.onnx is not built here: python scripts/build_onnx.py")
-    assert onnx.load(built) == graph.build(WEIGHTS), "run python scripts/build_onnx.py"
+    expected = graph.build(WEIGHTS, taps=arch.TAPS)
+    assert onnx.load(built) == expected, "run python scripts/build_onnx.py"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from vscolor import device as devices
 from vscolor.device import Device
@@ -22,7 +22,9 @@ from vscolor.models.base import Card, Option, StillLoader, StillModel
 from vscolor.models.eccv16 import adapter as eccv16
 from vscolor.models.instcolor import adapter as instcolor
 from vscolor.models.mini import adapter as mini
+from vscolor.models.mini_video import adapter as mini_video
 from vscolor.models.siggraph17 import adapter as siggraph17
+from vscolor.models.video import Strengths, VideoLoader, VideoModel
 from vscolor.weights.catalog import Need, WeightSet, are_installed
 
 GROUP: Final = "vscolor.models"
@@ -34,7 +36,7 @@ class Entry:
 
     Attributes:
         card: What a person should know.
-        load: Makes it ready on a device.
+        load: Makes it ready on a device; a `VideoLoader` where the card says it is of that kind.
         installed: Whether its weights are in place; None where `needs` says it.
         files: Weight files inside its package, for their size.
         options: What a user may set.
@@ -43,7 +45,7 @@ class Entry:
     """
 
     card: Card
-    load: StillLoader
+    load: StillLoader | VideoLoader
     installed: Callable[[], bool]
     files: tuple[Path, ...] = ()
     options: tuple[Option, ...] = ()
@@ -78,7 +80,22 @@ class Entry:
         Raises:
             SettingError: An option is unknown to the model or out of range.
         """
-        return self.load(device, weights, choices.settle(self.card.name, self.options, given))
+        load = cast(StillLoader, self.load)
+        return load(device, weights, self._settled(given))
+
+    def open_video(
+        self,
+        device: Device,
+        weights: str | Path | None,
+        given: Mapping[str, Any] | None,
+        strengths: Strengths,
+    ) -> VideoModel[Any]:
+        """Likewise for a model that has history; see `VideoLoader`."""
+        load = cast(VideoLoader, self.load)
+        return load(device, weights, self._settled(given), strengths)
+
+    def _settled(self, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        return choices.settle(self.card.name, self.options, given)
 
     @property
     def sets(self) -> list[WeightSet]:
@@ -198,6 +215,14 @@ registry.add(
         mini.installed,
         (mini.ONNX_FILE, mini.TORCH_FILE),
         options=mini.OPTIONS,
+    )
+)
+registry.add(
+    Entry(
+        mini_video.CARD,
+        mini_video.load,
+        mini_video.installed,
+        (*mini_video.ONNX_FILES.values(), mini_video.TORCH_FILE),
     )
 )
 for _adapter in (eccv16, siggraph17, instcolor):

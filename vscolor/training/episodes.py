@@ -90,9 +90,12 @@ class EpisodeBatches(Dataset[Episodes]):
             make_scene(self.photographs, self.chances, shape, s.frames, rng) for _ in range(s.size)
         )
         rows = [_observe(scene) for scene in scenes]
-        fields = [torch.from_numpy(np.stack(field)) for field in zip(*rows, strict=True)]
-        still, *taps = self._ask_mini(fields[0])
-        return Episodes(*fields, still, tuple(taps))
+        seen = {
+            name: torch.from_numpy(np.stack(field))
+            for name, field in zip(Episodes._fields, zip(*rows, strict=True), strict=False)
+        }
+        still, *taps = self._ask_mini(seen["luma"])
+        return Episodes(**seen, still=still, taps=tuple(taps))
 
     def _ask_mini(self, luma: Tensor) -> list[Tensor]:
         """`mini`'s colours at the half size, and its taps, of `[B,F,1,h,w]`."""
@@ -118,7 +121,7 @@ def _observe(scene: Scene) -> list[NDArray[np.float32]]:
     back = [find_motion(luma[n], luma[n - 1]) for n in pairs]
     direct = [find_motion(luma[n], luma[0]) for n in pairs]
     # Pixel centres: place p of the full grid is (p - 0.5) / 2 of the half one.
-    places = (_halved(scene.places) - 0.5 * (AB_STRIDE - 1)) / AB_STRIDE
+    places = np.asarray((_halved(scene.places) - 0.5 * (AB_STRIDE - 1)) / AB_STRIDE, np.float32)
     return [
         luma[:, None],
         _channels_first(_halved(scene.ab)),
@@ -133,7 +136,7 @@ def _halved(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     """`[F,h,w,c]` at half the size; a last axis of 1 goes."""
     size = (frames.shape[2] // AB_STRIDE, frames.shape[1] // AB_STRIDE)
     small = [cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames]
-    return np.stack(small).astype(np.float32)
+    return np.asarray(np.stack(small), np.float32)
 
 
 def _channels_first(frames: NDArray[np.float32]) -> NDArray[np.float32]:

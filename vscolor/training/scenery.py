@@ -95,7 +95,7 @@ def cut_out(rng: Generator, shape: tuple[int, int]) -> Float:
     size = rng.uniform(0.12, 0.32, 2) * (height, width)
     noise = cv2.resize(rng.normal(0, 0.35, (6, 6)).astype(np.float32), (width, height))
     distance = ((y - centre[0]) / size[0]) ** 2 + ((x - centre[1]) / size[1]) ** 2
-    return np.clip((1.0 - distance + noise) * 12.0, 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip((1.0 - distance + noise) * 12.0, 0.0, 1.0), np.float32)
 
 
 class Layer(NamedTuple):

@@ -192,7 +192,7 @@ class Trainer:
         self.model.train()
         loss, parts = self.loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
         self.progress.step += 1

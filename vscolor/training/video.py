@@ -47,6 +47,10 @@ WEIGHTS = {
 }
 
 
+STILL_THERE = 3.0
+"""L* units of unexplained luma up to which the frame before's colour must stay."""
+
+
 @dataclass(frozen=True)
 class VideoRecipe:
     """Everything that decides the outcome, apart from the pictures.
@@ -172,14 +176,11 @@ class VideoTrainer:
         five = (b, 1, 1, 1, 1)
         wanted = torch.where(by_still.view(five), moved * seen + still * (1 - seen), true)
         weight = torch.where(by_still.view(five), 0.3 + 0.7 * seen, torch.ones_like(seen))
-        vectors, reference, wanted, seen, weight = _estranged(
-            stranger, vectors, reference, wanted, batch.ab, seen, weight
-        )
         no_flow = (draw[5] < self.recipe.no_flow_share) | stranger
         started = torch.rand((3, b), generator=chance)
         history = wanted[:, 1] + _blotches(wanted[:, 1], chance) * started[1].view(b, 1, 1, 1)
         history = torch.where((started[2] < 0.15).view(b, 1, 1, 1), still[:, 1], history)
-        return Lesson(
+        lesson = Lesson(
             vectors,
             context,
             still,
@@ -191,6 +192,7 @@ class VideoTrainer:
             history,
             (started[0] < 0.5).float() * arch.ABSENT,
         )
+        return _estranged(lesson, stranger, batch.ab)
 
     def unroll(self, batch: Episodes, lesson: Lesson) -> Losses:
         """Colour the frames one after the other and score the result."""
@@ -200,7 +202,7 @@ class VideoTrainer:
         has_history = lesson.has_history
         terms: list[dict[str, Tensor]] = []
         for n in range(2, batch.luma.shape[1]):
-            matched, match_terms = self._match(batch, lesson, n)
+            matched, found = self._match(batch, lesson, n)
             back, direct = batch.back[:, n - 2], batch.direct[:, n - 2]
             before = follow(ab, back)
             memory = follow(memory, _quartered(back))
@@ -225,9 +227,9 @@ class VideoTrainer:
             available = torch.stack([has_history, lesson.direct, nothing, nothing], dim=1)
             seen = Evidence(fine[:, n], lesson.context[:, n], trust, memory)
             ab, memory = self.model.fusion(seen, candidates, available[..., None, None])
-            steady = before if terms else ab
-            still_there = (batch.back_residual[:, n - 2] < 3.0).float()
-            terms.append(match_terms | self._score(batch, lesson, n, ab, steady, still_there, half))
+            known = (batch.back_residual[:, n - 2] < STILL_THERE).float()
+            steady = Steadied(before if terms else ab, known)
+            terms.append(found | self._score(half, lesson, n, ab, steady))
             has_history = nothing
         return Losses(*(_mean_of(name, terms) for name in Losses._fields))
 
@@ -259,27 +261,20 @@ class VideoTrainer:
         }
 
     def _score(
-        self,
-        batch: Episodes,
-        lesson: Lesson,
-        n: int,
-        ab: Tensor,
-        steady: Tensor,
-        still_there: Tensor,
-        half: Tensor,
+        self, luma: Tensor, lesson: Lesson, n: int, ab: Tensor, steady: Steadied
     ) -> dict[str, Tensor]:
-        luma = half[:, n]
-        twice = functional.interpolate(still_there, scale_factor=2.0, mode="nearest")
+        """The losses on frame n, `luma` being all frames' at the half size `[B,F,1,h/2,w/2]`."""
+        twice = functional.interpolate(steady.known, scale_factor=2.0, mode="nearest")
         scores = {
             "colour": colour_error(ab, lesson.wanted[:, n], lesson.weight[:, n]),
-            "temporal": colour_error(ab, steady, twice),
-            "smooth": smoothness(ab, luma),
+            "temporal": colour_error(ab, steady.ab, twice),
+            "smooth": smoothness(ab, luma[:, n]),
         }
-        if n < batch.luma.shape[1] - 1:
+        if n < luma.shape[1] - 1:
             return scores
         # The encoder that sees colour costs more than all the rest: it looks at the last frame.
-        given, true = self.colours(luma, ab), self.colours(luma, lesson.wanted[:, n])
-        model = self.colours(half[:, 0], lesson.reference)
+        given, true = self.colours(luma[:, n], ab), self.colours(luma[:, n], lesson.wanted[:, n])
+        model = self.colours(luma[:, 0], lesson.reference)
         return scores | {
             "perceptual": functional.mse_loss(given, true),
             "contextual": contextual(given, model),
@@ -293,7 +288,7 @@ class VideoTrainer:
         losses = self.unroll(batch, self.prepare(batch))
         loss = losses.weighted(self.recipe.weights)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
         self.progress.step += 1
@@ -322,6 +317,13 @@ class VideoTrainer:
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.progress = Progress(**state["progress"])
+
+
+class Steadied(NamedTuple):
+    """The frame before's colours brought along `[B,2,h/2,w/2]`, and where that holds, 0 or 1."""
+
+    ab: Tensor
+    known: Tensor
 
 
 class Matched(NamedTuple):
@@ -384,24 +386,18 @@ def _start_sensibly(model: MiniVideo) -> None:
             nn.init.zeros_(block.project.conv.weight)  # type: ignore[union-attr, arg-type]
 
 
-def _estranged(
-    stranger: Tensor,
-    vectors: Tensor,
-    reference: Tensor,
-    wanted: Tensor,
-    true: Tensor,
-    seen: Tensor,
-    weight: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _estranged(lesson: Lesson, stranger: Tensor, true: Tensor) -> Lesson:
     """Give some scenes the reference of the next one; the answer there is the truth."""
     five = stranger.view(-1, 1, 1, 1, 1)
+    vectors = lesson.vectors
     others = torch.cat([vectors[:, :1].roll(1, 0), vectors[:, 1:]], dim=1)
-    return (
-        torch.where(five, others, vectors),
-        torch.where(five[:, 0], reference.roll(1, 0), reference),
-        torch.where(five, true, wanted),
-        torch.where(five, torch.zeros_like(seen), seen),
-        torch.where(five, 0.5 * torch.ones_like(weight), weight),
+    reference = lesson.reference
+    return lesson._replace(
+        vectors=torch.where(five, others, vectors),
+        reference=torch.where(five[:, 0], reference.roll(1, 0), reference),
+        wanted=torch.where(five, true, lesson.wanted),
+        seen=torch.where(five, torch.zeros_like(lesson.seen), lesson.seen),
+        weight=torch.where(five, 0.5 * torch.ones_like(lesson.weight), lesson.weight),
     )
 
 

@@ -149,12 +149,12 @@ class Mini(nn.Module):
         self.register_buffer("centres", torch.zeros(bins.COUNT, 2))
 
     def taps(self, luma: Tensor) -> dict[int, Tensor]:
-        """The encoder's features where the decoder joins, by block index.
+        """The encoder's features that the decoder and other models take, by block index.
 
         Args:
             luma: L* `[B,1,h,w]`, 0..100, h and w multiples of 32.
         """
-        wanted = {level.tap for level in arch.LEVELS}
+        wanted = {*arch.TAPS, *(level.tap for level in arch.LEVELS)}
         x = clipped(self.stem(luma * arch.LUMA_SCALE + arch.LUMA_SHIFT))
         taps = {}
         for index, block in enumerate(self.encoder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,6 +43,7 @@ CARD = Card(
     weights_licence="MIT; trained in part on research-only pictures, see the card",
     score="see the card",
     page="vscolor/models/mini_video/card.md",
+    supports=frozenset({"history", "hints", "references", "onnx"}),
 )
 
 
@@ -53,12 +54,18 @@ def installed() -> bool:
     )
 
 
-def load(device: Device, weights: str | Path | None, strengths: Strengths) -> MiniVideo:
+def load(
+    device: Device,
+    weights: str | Path | None,
+    options: Mapping[str, Any],  # noqa: ARG001
+    strengths: Strengths,
+) -> MiniVideo:
     """Load `mini-video`, on `mini`'s embedded encoder.
 
     Args:
         device: Where to run it.
         weights: A `.safetensors` file of its shape; None for the embedded one.
+        options: None.
         strengths: How much history, references and the still colours count.
 
     Raises:
@@ -76,15 +83,13 @@ def _sessions(
     device: Device, weights: str | Path | None
 ) -> dict[str, onnxruntime.InferenceSession]:
     if weights is None:
-        paths = {name: files.find(None, path) for name, path in ONNX_FILES.items()}
-        return {
-            name: files.load_once(
-                path, ("mini-video", device), lambda p=path: devices.onnx_session(p, device)
-            )  # type: ignore[misc]
-            for name, path in paths.items()
-        }
+        return {name: _session(files.find(None, path), device) for name, path in ONNX_FILES.items()}
     path = files.find(weights, TORCH_FILE)
     return files.load_once(path, ("mini-video", device), lambda: _build_sessions(path, device))
+
+
+def _session(path: Path, device: Device) -> onnxruntime.InferenceSession:
+    return files.load_once(path, ("mini-video", device), lambda: devices.onnx_session(path, device))
 
 
 def _build_sessions(path: Path, device: Device) -> dict[str, onnxruntime.InferenceSession]:
@@ -158,7 +163,7 @@ class TorchNetworks:
 
     def __init__(self, still: Mini, video: network.MiniVideo, device: Device) -> None:
         self._still, self._video, self._device = still, video, device
-        self.temperature = float(video.temperature.clamp(*arch.TEMPERATURES))
+        self.temperature = float(video.temperature.detach().clamp(*arch.TEMPERATURES))
 
     def see(self, luma: Array) -> tuple[Array, Array, Array]:
         """See `Networks`."""
@@ -177,7 +182,8 @@ class TorchNetworks:
     def _attend(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         from .network import attend
 
-        return attend(*inputs, self.temperature)
+        query, keys, values, bias = inputs
+        return attend(query, keys, values, bias, self.temperature)
 
     def fuse(self, feeds: dict[str, Array]) -> tuple[Array, Array]:
         """See `Networks`."""

@@ -72,7 +72,9 @@ def _attend(tensors: Weights) -> ModelProto:
     turned = writer.op("Transpose", ["keys"], "keys.turned", perm=[0, 2, 1])
     cosine = writer.add(writer.op("MatMul", ["query", turned], "product"), "bias")
     writer.op("ReduceMax", [cosine], "cosine", axes=[2], keepdims=1)
-    sharp = writer.op("Mul", [cosine, writer.constant("sharpness", 1 / temperature)], "sharp")
+    sharp = writer.op(
+        "Mul", [cosine, writer.constant("sharpness", np.asarray(1 / temperature))], "sharp"
+    )
     shares = writer.op("Softmax", [sharp], "shares", axis=-1)
     writer.op("MatMul", [shares, "values"], "found")
     inputs = [

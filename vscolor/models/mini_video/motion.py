@@ -52,8 +52,10 @@ def find_motion(now: Array, then: Array) -> Motion:
     fuse = (width // arch.FUSE_STRIDE, height // arch.FUSE_STRIDE)
     half = (width // arch.AB_STRIDE, height // arch.AB_STRIDE)
     return Motion(
-        cv2.resize(flow, half, interpolation=cv2.INTER_AREA) / arch.AB_STRIDE,
-        cv2.resize(residual, fuse, interpolation=cv2.INTER_AREA),
+        np.asarray(
+            cv2.resize(flow / arch.AB_STRIDE, half, interpolation=cv2.INTER_AREA), np.float32
+        ),
+        np.asarray(cv2.resize(residual, fuse, interpolation=cv2.INTER_AREA), np.float32),
     )
 
 
@@ -86,7 +88,7 @@ def _places(flow: Array) -> tuple[Array, Array]:
     height, width = flow.shape[:2]
     x = flow[..., 0] + np.arange(width, dtype=np.float32)
     y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    return x, y
+    return np.asarray(x, np.float32), np.asarray(y, np.float32)
 
 
 def _bytes(luma: Array) -> np.ndarray:

@@ -1,0 +1,214 @@
+"""The embedded video model: ONNX against torch, training's arithmetic against the filter's."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from vscolor.device import Device
+from vscolor.models.mini.adapter import TORCH_FILE as MINI
+from vscolor.models.mini_video import adapter, graph, model, motion, network
+from vscolor.models.mini_video import architecture as arch
+from vscolor.models.video import Dab, Exemplar, Strengths
+from vscolor.training import video as training
+
+WEIGHTS = adapter.TORCH_FILE
+SHAPE = (64, 96)
+
+
+def picture(seed, shape=SHAPE):
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(10, 90, (shape[0] // 8, shape[1] // 8)).astype(np.float32)
+    return np.kron(coarse, np.ones((8, 8), np.float32)) + rng.normal(0, 1, shape).astype(np.float32)
+
+
+def colours(seed, shape=SHAPE):
+    rng = np.random.default_rng(seed)
+    coarse = rng.uniform(-60, 60, (2, shape[0] // 8, shape[1] // 8)).astype(np.float32)
+    return coarse.repeat(4, axis=1).repeat(4, axis=2)
+
+
+@pytest.fixture(scope="module")
+def video():
+    return adapter.load(Device("onnx", "cpu"), None, {}, Strengths())
+
+
+def exemplar_of(video, luma, ab, *, weight=1.0, same_shot=True, trust=None):
+    features = video.encode(luma[None, None])[0]
+    trust = np.ones(ab.shape[1:], np.float32) if trust is None else trust
+    return Exemplar(luma, ab, trust, features, weight, same_shot)
+
+
+def test_onnx_and_torch_agree():
+    onnx_model = adapter.load(Device("onnx", "cpu"), None, {}, Strengths())
+    torch_model = adapter.load(Device("torch", "cpu"), None, {}, Strengths())
+    now, before, ab = picture(0), picture(1), colours(2)
+    results = []
+    for one in (onnx_model, torch_model):
+        given = exemplar_of(one, before, ab)
+        features = one.encode(now[None, None])[0]
+        state = None
+        for _ in range(3):
+            found = one.match(now, before, features, [given])
+            result, state = one.step(found, state, *SHAPE)
+        results.append(result)
+    assert np.abs(results[0] - results[1]).max() < 0.5
+
+
+def test_the_installed_graphs_are_of_these_weights():
+    for name, expected in graph.build(WEIGHTS).items():
+        built = onnx.load(adapter.ONNX_FILES[name])
+        assert built == expected, "run python scripts/build_onnx.py"
+
+
+def test_the_graphs_need_no_vscolor_to_be_built(tmp_path):
+    import subprocess
+    import sys
+
+    package = tmp_path / "vscolor"
+    package.mkdir()
+    (package / "models").symlink_to(Path(adapter.__file__).parents[1])
+    code = (
+        "import sys; sys.modules['vscolor'] = None; sys.modules['torch'] = None; "
+        f"sys.path.insert(0, {str(package)!r}); from models.mini_video import graph; "
+        f"print(sorted(graph.build({str(WEIGHTS)!r})))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "['attend', 'embed', 'fuse']"
+
+
+def test_weights_stay_within_their_limit():
+    files = [MINI, WEIGHTS]
+    assert sum(f.stat().st_size for f in files) < 20_000_000
+
+
+def test_training_matches_as_the_filter_does(video):
+    """One exemplar through both: the same candidates and the same trust."""
+    now, then, ab = picture(3), picture(4), colours(5)
+    given = exemplar_of(video, then, ab)
+    seen = model.feature_parts(*SHAPE).unpack(video.encode(now[None, None])[0])
+    ours = video._matched(now, seen["vectors"], [given])
+    keys = model.feature_parts(*SHAPE).unpack(given.features)["vectors"]
+    as_rows = lambda v: torch.from_numpy(v.copy()).flatten(1).T[None]  # noqa: E731
+    pool = torch.nn.functional.avg_pool2d
+    luma = torch.from_numpy(then)[None, None]
+    values = training.reference_values(pool(luma, 8), pool(torch.from_numpy(ab)[None], 4))
+    found, cosine = network.attend(
+        as_rows(seen["vectors"]),
+        as_rows(keys),
+        values,
+        torch.zeros(1, 1, values.shape[1]),
+        video._networks.temperature,
+    )
+    grid = (SHAPE[0] // 8, SHAPE[1] // 8)
+    theirs = training.read_match(
+        found.transpose(1, 2).unflatten(2, grid),
+        cosine.transpose(1, 2).unflatten(2, grid),
+        pool(torch.from_numpy(now)[None, None], 8),
+    )
+    assert np.abs(ours.ab - theirs.ab[0].numpy()).max() < 0.05
+    assert np.abs(ours.trust - theirs.trust[0].numpy()).max() < 0.05
+
+
+def test_motion_is_found_and_followed():
+    wide = picture(6, (64, 112))
+    wide = torch.nn.functional.avg_pool2d(torch.from_numpy(wide)[None, None], 5, 1, 2)[0, 0].numpy()
+    then, now = wide[:, 8:104].copy(), wide[:, 4:100].copy()
+    found = motion.find_motion(now, then)
+    middle = found.flow[8:-8, 8:-8]
+    assert np.median(middle[..., 0]) == pytest.approx(-2, abs=0.3), (
+        "4 pixels are 2 of the half grid"
+    )
+    assert abs(np.median(middle[..., 1])) < 0.3
+    assert np.median(found.residual) < 1.5
+    plane = np.dstack([np.arange(48, dtype=np.float32)[None].repeat(32, 0)] * 2)
+    flow = np.zeros((32, 48, 2), np.float32)
+    flow[..., 0] = 3
+    assert np.array_equal(motion.follow(plane, flow)[:, :40], plane[:, 3:43])
+
+
+def test_flicker_of_brightness_is_no_motion():
+    then = picture(7)
+    now = then * 0.85 + 6
+    found = motion.find_motion(now, then)
+    assert np.median(found.residual) < 0.5
+    assert np.abs(found.flow).mean() < 0.1
+
+
+def test_a_reference_of_the_very_frame_keeps_its_colours(video):
+    now, ab = picture(8), colours(9)
+    given = exemplar_of(video, now, ab)
+    features = video.encode(now[None, None])[0]
+    result, _ = video.step(video.match(now, picture(1), features, [given]), None, *SHAPE)
+    assert np.abs(result - ab).mean() < 0.1 * np.abs(ab).mean()
+
+
+def test_without_exemplars_the_still_colour_stands(video):
+    now = picture(10)
+    features = video.encode(now[None, None])[0]
+    result, _ = video.step(video.match(now, now, features, []), None, *SHAPE)
+    assert np.abs(result - video.still(features, *SHAPE)).mean() < 6
+
+
+@pytest.mark.parametrize(
+    ("strengths", "source"),
+    [
+        (Strengths(1, 0, 0), "history"),
+        (Strengths(0, 0, 1), "still"),
+        (Strengths(0, 1, 0), "reference"),
+    ],
+)
+def test_strengths_leave_sources_out(strengths, source):
+    video = adapter.load(Device("onnx", "cpu"), None, {}, strengths)
+    now, ab = picture(11), np.full((2, 32, 48), 40, np.float32)
+    given = exemplar_of(video, now, ab)
+    features = video.encode(now[None, None])[0]
+    history = np.full((32, 48, 2), -40, np.float32)
+    state = model.State(history, np.zeros((16, 24, arch.HIDDEN), np.float32))
+    result, _ = video.step(video.match(now, now, features, [given]), state, *SHAPE)
+    expected = {
+        "history": history.transpose(2, 0, 1),
+        "still": video.still(features, *SHAPE),
+        "reference": ab,
+    }[source]
+    assert np.abs(result - expected).mean() < 8
+
+
+def test_a_dab_spreads_over_what_it_lies_on(video):
+    luma = np.full(SHAPE, 30, np.float32)
+    luma[16:48, 16:48] = 70
+    features = video.encode(luma[None, None])[0]
+    ab, trust = video.spread(luma, features, [Dab(32, 32, 2, np.array([50, -20], np.float32))])
+    assert np.allclose(ab[:, 16, 16], [50, -20], atol=1e-3)
+    assert trust[16, 16] == 1
+    assert trust[12:20, 12:20].mean() > 0.5
+    assert trust[:, 30:].mean() < 0.05
+
+
+def test_a_step_writes_to_neither_state_nor_match(video):
+    now = picture(12)
+    found = video.match(now, now, video.encode(now[None, None])[0], [])
+    kept = found.copy()
+    _, state = video.step(found, None, *SHAPE)
+    ab = state.ab.copy()
+    video.step(found, state, *SHAPE)
+    assert np.array_equal(found, kept)
+    assert np.array_equal(state.ab, ab)
+
+
+def test_weights_of_another_model_are_named():
+    from vscolor.errors import WeightsError
+
+    with pytest.raises(WeightsError, match="does not hold mini-video's weights"):
+        adapter.load(Device("onnx", "cpu"), MINI, {}, Strengths())
+    with pytest.raises(WeightsError, match="does not hold mini-video's weights"):
+        adapter.load(Device("torch", "cpu"), MINI, {}, Strengths())
+
+
+def test_sessions_are_shared():
+    onnxruntime.set_default_logger_severity(3)
+    one, two = (adapter.load(Device("onnx", "cpu"), None, {}, Strengths()) for _ in range(2))
+    assert one._networks._sessions["fuse"] is two._networks._sessions["fuse"]

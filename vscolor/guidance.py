@@ -1,0 +1,128 @@
+"""What colours a frame beyond its own luma: history, references, hints and where scenes begin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import vapoursynth as vs
+
+from vscolor.blocks import FramePass
+from vscolor.errors import SettingError
+from vscolor.exemplars import Studio
+from vscolor.hints import Hint
+from vscolor.history import colour_along
+from vscolor.models.registry import Entry, registry
+from vscolor.models.video import Strengths, VideoModel
+from vscolor.references import Reference
+from vscolor.scenes import flags, read_scene_file
+
+STILL_MODEL: Final = "mini"
+VIDEO_MODEL: Final = "mini-video"
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What the caller asked for.
+
+    Attributes:
+        history: Whether frames follow each other; None where it follows from the rest.
+        references: Coloured pictures.
+        hints: Coloured points.
+        cuts: First frames of scenes; None to find them.
+        strengths: How much each source of colour counts.
+    """
+
+    history: bool | None = None
+    references: tuple[Reference, ...] = ()
+    hints: tuple[Hint, ...] = ()
+    cuts: tuple[int, ...] | None = None
+    strengths: Strengths = field(default_factory=Strengths)
+
+    def entry(self, model: str | None) -> Entry:
+        """The model that does it.
+
+        Args:
+            model: The caller's; None for the embedded one that fits.
+
+        Raises:
+            SettingError: There is no such model, or it cannot do what was asked.
+        """
+        wanted = bool(self.history or self.references or self.hints)
+        if model is None:
+            model = VIDEO_MODEL if wanted else STILL_MODEL
+        entry = registry.get(model)
+        for name, given in (
+            ("history", self.history),
+            ("references", self.references),
+            ("hints", self.hints),
+        ):
+            if given and name not in entry.card.supports:
+                able = [e.card.name for e in registry if name in e.card.supports]
+                raise SettingError(
+                    f"model {model} takes no {name}, expected one that does: {', '.join(able)}"
+                )
+        return entry
+
+    @property
+    def carried(self) -> Strengths:
+        """The strengths, with history at 0 where the caller turned it off."""
+        if self.history is False:
+            return Strengths(0.0, self.strengths.reference, self.strengths.still)
+        return self.strengths
+
+
+def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[int, ...] | None:
+    """Read what a caller gave as `scenes=`: frame numbers or the path of a list; None for none.
+
+    Raises:
+        SettingError: The list cannot be read, or a number is no frame of a clip of this length.
+    """
+    if scenes is None:
+        return None
+    if isinstance(scenes, str | Path):
+        return read_scene_file(scenes)
+    cuts = sorted(set(scenes))
+    for n in cuts:
+        if not (isinstance(n, int) and 0 <= n < length):
+            raise SettingError(f"scenes= has frame {n}, expected 0 to {length - 1}")
+    return tuple(n for n in cuts if n)
+
+
+def guided_lines(
+    frames: FramePass,
+    model: VideoModel[object],
+    picture: vs.VideoNode,
+    guidance: Guidance,
+    *,
+    film: tuple[int, int],
+    batch: int,
+    lanes: int,
+    edge_aware: bool,
+) -> vs.VideoNode:
+    """Colour a clip by a model that has history.
+
+    Args:
+        frames: The clip.
+        model: The model.
+        picture: The same frames, YUV or GRAY, to find cuts in.
+        guidance: What the caller asked for.
+        film: Width and height of the film, in whose pixels hints are given.
+        batch: Frames per run of the model.
+        lanes: Runs at the same time.
+        edge_aware: Whether colour follows luma's edges.
+
+    Returns:
+        Lines as `blocks.predict_lines` returns them.
+
+    Raises:
+        SettingError: A reference, a hint or a cut cannot be used.
+    """
+    marked = flags(picture, guidance.cuts)
+    studio = Studio(frames, model, marked, guidance.cuts, film[0], film[1])
+    given = studio.given(guidance.references, guidance.hints)
+    return colour_along(
+        frames, model, marked, given, batch=batch, lanes=lanes, edge_aware=edge_aware
+    )

@@ -71,5 +71,5 @@ class TensorFlowAdam(Adam):
 def learn(optimizer: Adam, loss: Tensor) -> None:
     """One step down."""
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     optimizer.step()

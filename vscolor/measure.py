@@ -25,8 +25,8 @@ ALONE: Final = ("colourfulness", "cdc", "warp")
 PAIRED: Final = ("psnr", "ssim", *ALONE, "pulsing")
 
 
-def ignore(_done: int) -> None:
-    """Nobody waits."""
+def ignore(_what: object) -> None:
+    """Nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ def measure(
     source: vs.VideoNode | None = None,
     first: int = 0,
     advance: Callable[[int], object] = ignore,
+    watch: Callable[[Sequence[Moment]], object] = ignore,
 ) -> list[Measurement]:
     """Measure several results side by side; motion and cuts are found once.
 
@@ -106,6 +107,7 @@ def measure(
             result.
         first: Number of the clips' first frame in the film, in which cuts are counted.
         advance: Called with the number of frames done.
+        watch: Called with each frame's moments, one a result.
 
     Raises:
         MeasureError: The clips do not fit together, or cannot be measured.
@@ -137,6 +139,7 @@ def measure(
     for n, row in enumerate(steps):
         for judge, moment in zip(judges, row, strict=True):
             judge.add(moment)
+        watch(row)
         advance(n + 1)
     return [judge.finish() for judge in judges]
 
@@ -228,4 +231,7 @@ def run(
 
 def settings_of(wanted: Wanted) -> dict[str, Any]:
     """What was asked for, for a file; paths as text."""
-    return {k: str(v) if isinstance(v, Path) else v for k, v in vars(wanted).items()}
+    told = {k: str(v) if isinstance(v, Path) else v for k, v in vars(wanted).items()}
+    if wanted.lpips is None:
+        del told["lpips_net"]
+    return told

@@ -1,4 +1,4 @@
-"""Commands that judge: metrics, timeline."""
+"""Commands that judge: metrics, timeline, compare."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import typer
 
 from vscolor import measure, timeline
 from vscolor.cli.options import End, Overwrite, Quiet, Source, Start, option
+from vscolor.compare import command as compare
+from vscolor.compare.evidence import Choice
+from vscolor.errors import SettingError
 from vscolor.measure import Wanted
 from vscolor.tabulate import Output, Per
 
 WHAT: Final = "What"
 WHERE: Final = "Where to"
+MOST_SECONDS, MOST_STILLS = 30, 24
 
 Metrics = Annotated[
     str,
@@ -98,3 +102,77 @@ def timeline_command(
     timeline.run(
         source, target, start=start, end=end, scenes=scenes, overwrite=overwrite, quiet=quiet
     )
+
+
+def compare_command(
+    source: Source,
+    results: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME=RESULT]...",
+            help="A film, or a model to run and perhaps a method of stabilize: ours=mini+motion. "
+            "Default: mini and mini+motion.",
+        ),
+    ] = None,
+    *,
+    out: Annotated[Path, option("The page to write.", WHERE, "--out", "-o")] = Path("report.html"),
+    truth: Annotated[
+        Path | None, option("A film of the true colours; default: IN's own, if it has any.", WHAT)
+    ] = None,
+    ignore_colour: Annotated[
+        bool,
+        option("IN's own colour is not the truth (a tinted print).", WHAT, "--ignore-colour"),
+    ] = False,
+    metrics: Metrics = "",
+    size: JudgedSize = None,
+    far: Far = False,
+    scenes: Cuts = None,
+    lpips: LpipsFile = None,
+    lpips_net: LpipsNet = "alex",
+    raft: RaftFile = None,
+    frames: Annotated[
+        str, option("Stills: how many (5), or their numbers: 12,40,99.", WHERE)
+    ] = "5",
+    film_seconds: Annotated[
+        float, option("Length of the short films; 4. 0 for none.", WHERE)
+    ] = 4.0,
+    film_start: Annotated[
+        int | None,
+        option("First frame of the films; default: where colour is least steady.", WHERE),
+    ] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare results of IN on one page that needs no network: slider, films, plots, figures."""
+    wanted = Wanted(
+        names_of(metrics), size, far, scenes, lpips=lpips, lpips_net=lpips_net, raft=raft
+    )
+    compare.run(
+        source,
+        results or [],
+        out,
+        truth=truth,
+        ignore_colour=ignore_colour,
+        wanted=wanted,
+        choice=choice_of(frames, film_seconds, film_start),
+        overwrite=overwrite,
+        quiet=quiet,
+    )
+
+
+def choice_of(frames: str, seconds: float, start: int | None) -> Choice:
+    """Read `--frames` and what goes with it.
+
+    Raises:
+        SettingError: It is neither a number nor a list of them, or something is out of range.
+    """
+    parts = [part.strip() for part in frames.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise SettingError(f"--frames is {frames!r}, expected a number, or numbers as 12,40,99")
+    if not 0 <= seconds <= MOST_SECONDS:
+        raise SettingError(f"--film-seconds is {seconds:g}, expected 0 to {MOST_SECONDS}")
+    if "," in frames:
+        return Choice(frames=tuple(map(int, parts)), seconds=seconds, start=start)
+    if not 1 <= int(parts[0]) <= MOST_STILLS:
+        raise SettingError(f"--frames is {frames}, expected 1 to {MOST_STILLS} frames")
+    return Choice(int(parts[0]), seconds=seconds, start=start)

@@ -1,0 +1,1 @@
+"""One page on which several results of one film are compared: the command `compare`."""

@@ -1,0 +1,93 @@
+"""From a command line's words to the page."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import vapoursynth as vs
+
+from vscolor import console, convert, process
+from vscolor.compare import contestants, evidence, page
+from vscolor.compare.contestants import TRUE, Contestant
+from vscolor.compare.evidence import Choice
+from vscolor.errors import SettingError
+from vscolor.files import refuse_existing, replacing
+from vscolor.measure import ALONE, PAIRED, Wanted, settings_of
+from vscolor.metrics import clips
+
+
+def run(
+    path: Path,
+    words: Sequence[str],
+    target: Path,
+    *,
+    truth: Path | None,
+    ignore_colour: bool,
+    wanted: Wanted,
+    choice: Choice,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Compare results of a film and write the page.
+
+    Args:
+        path: The film; where it is in colour, that is the truth, unless told otherwise.
+        words: The results, see `contestants.gather`.
+        target: An HTML file; it appears when it is whole.
+        truth: A film of the true colours.
+        ignore_colour: Whether the film's own colour is no truth, as of a tinted print.
+        wanted: What to measure.
+        choice: What to show.
+        overwrite: Whether an existing page may be replaced.
+        quiet: Whether to say nothing but errors.
+
+    Raises:
+        VscolorError: Input, output or settings are at fault.
+        vapoursynth.Error: A frame cannot be made.
+    """
+    if target.suffix.lower() not in {".html", ".htm"}:
+        raise SettingError(f"{target} is no page, expected a name that ends in .html")
+    refuse_existing(target, overwrite)
+    process.settle()
+    source = convert.opened(path, None, quiet).clip
+    clips.check_pair(source, None, clips.Need.of([]))
+    results = contestants.gather(words, source, quiet)
+    true = _truth(path, source, truth, ignore_colour, quiet)
+    measured = replace(wanted, metrics=metrics_of(wanted, results, true))
+    with console.frames_bar("comparing", source.num_frames, quiet) as advance:
+        shown = evidence.collect(source, results, true, measured, choice, advance=advance)
+    about = page.About(path.name, source, settings_of(measured))
+    with replacing(target) as part:
+        part.write_text(page.render(shown, about), encoding="utf-8")
+    if not quiet:
+        size = target.stat().st_size / 1e6
+        console.note(f"{target}: {', '.join(shown.views)}, {size:.1f} MB")
+
+
+def _truth(
+    path: Path, source: vs.VideoNode, given: Path | None, ignore_colour: bool, quiet: bool
+) -> Contestant | None:
+    """The true colours: those given, or the source's own where it has any."""
+    if given is not None:
+        clip = convert.opened(given, None, quiet).clip
+        clips.check_pair(clip, source, clips.Need.of([]))
+        return Contestant(TRUE, clip, str(given))
+    if ignore_colour or not contestants.has_colour(source):
+        return None
+    return Contestant(TRUE, source, f"{path}, its own colour")
+
+
+def metrics_of(
+    wanted: Wanted, results: Sequence[Contestant], true: Contestant | None
+) -> tuple[str, ...]:
+    """What the page wants measured: what was asked for, and what its plots are made of."""
+    usual = [*(PAIRED if true else ALONE)]
+    if true and importlib.util.find_spec("skimage"):
+        usual.append("ciede2000")
+    if true and wanted.size is None and all(clips.same_luma(r.clip, true.clip) for r in results):
+        usual.append("luma")
+    drawn = ["chroma", "warp", *(["pulsing"] if true else [])]
+    return tuple(dict.fromkeys([*(wanted.metrics or usual), *drawn]))

@@ -1,0 +1,106 @@
+"""What is compared: films that are there already, and what models make of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import vapoursynth as vs
+
+from vscolor import convert
+from vscolor.errors import SettingError
+from vscolor.filters import colorize, stabilize
+from vscolor.metrics import clips
+from vscolor.models.registry import registry
+
+GREY, TRUE = "grey", "true"
+DEFAULT: Final = ("mini", "mini+motion")
+STEADY: Final = "+"
+SAMPLES: Final = 8
+COLOURED: Final = 2.0
+"""Mean distance from grey, in ab, up to which a source counts as black and white: what compression
+and a slight tint of the scan leave."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A result.
+
+    Attributes:
+        name: As the page calls it.
+        clip: The picture, as long and as large as the source.
+        origin: Where it comes from, in words.
+    """
+
+    name: str
+    clip: vs.VideoNode
+    origin: str
+
+
+def gather(words: Sequence[str], source: vs.VideoNode, quiet: bool) -> list[Contestant]:
+    """Open or make the results that a command line names.
+
+    Args:
+        words: `NAME=RESULT` or `RESULT` each, a result being a file, a model's name, or a model and
+            a method of `stabilize` as `mini+motion`. None for `DEFAULT`.
+        source: The film, whose luma models colour.
+        quiet: Whether to hide progress.
+
+    Raises:
+        SettingError: A result is neither, or two have one name.
+        MeasureError: A file does not fit the source.
+    """
+    found = [_one(word, source, quiet) for word in words or DEFAULT]
+    names = [GREY, TRUE, *(c.name for c in found)]
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice is not None:
+        raise SettingError(f"two results are called {twice!r}, expected a name of its own for each")
+    for contestant in found:
+        clips.check_pair(contestant.clip, source, clips.Need.of([]))
+    return found
+
+
+def _one(word: str, source: vs.VideoNode, quiet: bool) -> Contestant:
+    name, equals, value = word.partition("=")
+    if not equals or (Path(word).is_file() and not name):
+        name, value = "", word
+    path = Path(value)
+    if path.is_file() or "%" in value:
+        return Contestant(name or path.stem, convert.opened(path, None, quiet).clip, str(path))
+    model, _, method = value.partition(STEADY)
+    if model not in registry.names():
+        raise SettingError(
+            f"{word!r} names no file and no model, expected NAME=FILE, or a model "
+            f"({', '.join(registry.names())}) and perhaps a method: mini+motion"
+        )
+    coloured = colorize(source, model)
+    steps = f"colorize, {model}"
+    if method:
+        coloured = stabilize(coloured, method)
+        steps += f"; stabilize, {method}"
+    return Contestant(name or value, coloured, steps)
+
+
+def grey_of(source: vs.VideoNode) -> vs.VideoNode:
+    """The source without colour, as 8-bit RGB."""
+    return clips.to_luma(source).resize.Bicubic(
+        format=vs.RGB24, range_in=vs.RANGE_LIMITED, range=vs.RANGE_FULL
+    )
+
+
+def has_colour(clip: vs.VideoNode) -> bool:
+    """Whether a film is in colour, by a few of its frames."""
+    if clip.format.color_family == vs.GRAY:
+        return False
+    need = clips.Need(lab=True, motion=False, plane=False)
+    count = min(SAMPLES, clip.num_frames)
+    chosen = [(2 * i + 1) * clip.num_frames // (2 * count) for i in range(count)]
+    some = clips.scaled(clip, clips.LEAST_SIDE * 8)
+    parts = [some[n] for n in chosen]
+    spread = [
+        np.hypot(v.ab[..., 0], v.ab[..., 1]).mean() for p in parts for v in clips.views(p, need)
+    ]
+    return float(np.mean(spread)) > COLOURED

@@ -1,0 +1,237 @@
+"""What the page shows: figures, pictures of chosen frames, short films, histograms of colour."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vscolor import encode, plan, report, timing
+from vscolor.color import lab_to_srgb
+from vscolor.compare.contestants import GREY, TRUE, Contestant, grey_of
+from vscolor.errors import MeasureError, SettingError
+from vscolor.measure import Wanted, measure
+from vscolor.metrics import clips
+from vscolor.metrics.table import Measurement
+from vscolor.metrics.views import Moment
+from vscolor.plan import Copy, Settings, Span
+from vscolor.source import Source
+
+CELLS: Final = 64
+REACH: Final = 80.0
+"""Histograms hold ab from -80 to 80, in cells of 2.5; what is beyond counts at the edge."""
+HISTOGRAM_LIGHTNESS: Final = 65.0
+STILL_WIDTH: Final = 960
+FILM_WIDTH: Final = 480
+QUALITY: Final = 88
+
+type Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What of the film is shown.
+
+    Attributes:
+        count: Frames shown as stills, spread evenly, where none are named.
+        frames: Those frames by number; empty for `count` of them.
+        seconds: Length of the short films; 0 for none.
+        start: First frame of the short films; None for where colour is least steady.
+    """
+
+    count: int = 5
+    frames: tuple[int, ...] = ()
+    seconds: float = 4.0
+    start: int | None = None
+
+    def numbers(self, length: int) -> list[int]:
+        """The stills' frames.
+
+        Raises:
+            SettingError: One is not a frame of the film.
+        """
+        wrong = next((n for n in self.frames if not 0 <= n < length), None)
+        if wrong is not None:
+            raise SettingError(f"--frames has {wrong}, expected 0 to {length - 1}")
+        return sorted(set(self.frames)) or report.spread(length, self.count)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the page shows.
+
+    Attributes:
+        views: Names of what can be looked at, in order: grey, the results, true.
+        origins: Where each comes from, in words.
+        found: Measurements of the results, by name.
+        frames: Numbers of the stills.
+        stills: JPEGs of each view, one a frame.
+        films: MP4 of each view; empty for none.
+        film: Frames of the films.
+        histograms: PNG of each coloured view's ab.
+    """
+
+    views: list[str]
+    origins: dict[str, str]
+    found: dict[str, Measurement]
+    frames: list[int]
+    stills: dict[str, list[bytes]]
+    films: dict[str, bytes]
+    film: range
+    histograms: dict[str, bytes]
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether the true colours are known."""
+        return TRUE in self.views
+
+
+class _Census:
+    """Counts ab of the results and the truth as they are measured."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.counts = {name: np.zeros((CELLS, CELLS), np.float64) for name in names}
+
+    def add(self, row: Sequence[Moment]) -> None:
+        """Count a frame of each result; the truth's after them."""
+        views = [moment.result for moment in row]
+        if row[0].truth is not None:
+            views.append(row[0].truth)
+        for counts, view in zip(self.counts.values(), views, strict=True):
+            inside = np.clip(view.ab[::2, ::2], -REACH, REACH - 1e-3)
+            a, b = (np.ascontiguousarray(inside[..., c]) for c in (0, 1))
+            ranges = [-REACH, REACH, -REACH, REACH]
+            found = cv2.calcHist([a, b], [0, 1], None, [CELLS, CELLS], ranges)
+            np.add(counts, found, out=counts)
+
+
+def collect(
+    source: vs.VideoNode,
+    results: Sequence[Contestant],
+    truth: Contestant | None,
+    wanted: Wanted,
+    choice: Choice,
+    *,
+    advance: Callable[[int], object],
+) -> Evidence:
+    """Measure and show.
+
+    Args:
+        source: The film.
+        results: At least one.
+        truth: The true colours, where they are known.
+        wanted: What to measure.
+        choice: What to show.
+        advance: Called with the number of frames measured.
+
+    Raises:
+        VscolorError: A setting is wrong, or the clips cannot be measured.
+        vapoursynth.Error: A frame cannot be made.
+    """
+    numbers = choice.numbers(source.num_frames)
+    known = [*results, *([truth] if truth else [])]
+    census = _Census([c.name for c in known])
+    found = measure(
+        [c.clip for c in results],
+        truth.clip if truth else None,
+        wanted,
+        source=source,
+        advance=advance,
+        watch=census.add,
+    )
+    measured = {c.name: one for c, one in zip(results, found, strict=True)}
+    shown = [Contestant(GREY, grey_of(source), "the source's luma"), *known]
+    film = _film_span(choice, source, found)
+    return Evidence(
+        views=[c.name for c in shown],
+        origins={c.name: c.origin for c in shown},
+        found=measured,
+        frames=numbers,
+        stills={c.name: [_still(c.clip, n) for n in numbers] for c in shown},
+        films={c.name: _film(c.clip, film) for c in shown} if len(film) else {},
+        film=film,
+        histograms={name: histogram(counts) for name, counts in census.counts.items()},
+    )
+
+
+def _film_span(choice: Choice, source: vs.VideoNode, found: Sequence[Measurement]) -> range:
+    """Frames of the short films: those asked for, or the window where colour moves most.
+
+    Raises:
+        SettingError: The start is no frame of the film.
+    """
+    rate = source.fps or Fraction(25)
+    length = min(source.num_frames, round(choice.seconds * rate))
+    if length < 1:
+        return range(0)
+    last = source.num_frames - length
+    if choice.start is not None:
+        if not 0 <= choice.start < source.num_frames:
+            raise SettingError(
+                f"--film-start is {choice.start}, expected 0 to {source.num_frames - 1}"
+            )
+        start = min(choice.start, last)
+    else:
+        moves = np.nansum([m.table.column("warp_ab_raw") for m in found], axis=0)
+        sums = np.cumsum(np.insert(moves, 0, 0.0))
+        start = int(np.argmax(sums[length:] - sums[:-length]))
+    return range(start, start + length)
+
+
+def _still(clip: vs.VideoNode, number: int) -> bytes:
+    """A frame as JPEG."""
+    width = min(STILL_WIDTH, clip.width)
+    height = round(clip.height * width / clip.width)
+    small = clips.to_rgb(clip, vs.RGB24).resize.Bicubic(width, height)
+    with small.get_frame(number) as frame:
+        bgr = np.stack([np.asarray(frame[p]) for p in (2, 1, 0)], axis=-1)
+    return encoded(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+
+
+def encoded(suffix: str, pixels: Picture, options: Sequence[int] = ()) -> bytes:
+    """A picture as a file of a kind.
+
+    Raises:
+        MeasureError: OpenCV cannot write it.
+    """
+    done, data = cv2.imencode(suffix, pixels, list(options))
+    if not done:
+        raise MeasureError(f"a picture of {pixels.shape} could not be made into {suffix}")
+    return bytes(data.tobytes())
+
+
+def _film(clip: vs.VideoNode, frames: range) -> bytes:
+    """Some frames as a small MP4 that every browser plays."""
+    width = min(FILM_WIDTH, clip.width) // 2 * 2
+    height = round(clip.height * width / clip.width / 2) * 2
+    rgb = clips.to_rgb(clip, vs.RGB24)[frames.start : frames.stop]
+    small = rgb.resize.Bicubic(width, height, vs.YUV420P8, matrix=1)
+    rate = clip.fps or Fraction(25)
+    small = small.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
+    with tempfile.TemporaryDirectory(prefix="vscolor-") as folder:
+        target = Path(folder) / "film.mp4"
+        source = Source(target, small, timing.of_rate(rate, len(frames)))
+        settings = Settings("libx264", 23, "medium", "yuv420p", copy=Copy.NONE)
+        encode.run(
+            plan.plan(small, source, target, settings, Span(0, len(frames))), lambda _done: None
+        )
+        return target.read_bytes()
+
+
+def histogram(counts: NDArray[np.float64]) -> bytes:
+    """PNG `[64,64]` of how often each ab is, in that colour; b rises upwards, a to the right."""
+    middle = (np.arange(CELLS) + 0.5) / CELLS * 2 * REACH - REACH
+    a, b = np.meshgrid(middle, middle, indexing="ij")
+    rgb = np.clip(lab_to_srgb(np.dstack([np.full_like(a, HISTOGRAM_LIGHTNESS), a, b])), 0, 1)
+    share = np.log1p(counts) / max(np.log1p(counts).max(), 1e-9)
+    rgba = np.dstack([rgb, share])
+    upright = np.rint(rgba.transpose(1, 0, 2)[::-1] * 255).astype(np.uint8)
+    return encoded(".png", np.ascontiguousarray(upright[..., [2, 1, 0, 3]]))

@@ -18,7 +18,7 @@ from vscolor.models.instcolor.adapter import MMLAB_BARE, MMLAB_NETS, NETS, place
 from vscolor.models.instcolor.network import InstColor  # noqa: E402
 from vscolor.models.registry import registry  # noqa: E402
 from vscolor.models.siggraph17.network import Siggraph17  # noqa: E402
-from vscolor.testing import noise_clip, planes_of  # noqa: E402
+from vscolor.testing import Subject, checks, noise_clip, planes_of  # noqa: E402
 
 CPU = Device("torch", "cpu")
 MODELS = ["eccv16", "siggraph17", "instcolor"]
@@ -69,27 +69,16 @@ def luma_of(batch, height, width, seed=0):
     return np.kron(coarse, np.ones((8, 8)))[:, :, :height, :width].astype(np.float32)
 
 
+@pytest.mark.parametrize("check", checks(), ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", MODELS)
-def test_contract(weights, name):
-    model = load(name, weights)
-    stride = model.grid.ab_stride
-    for height, width in ((48, 64), (44, 76), (64, 36)):
-        luma = luma_of(2, height, width)
-        ab = model.predict(luma)
-        assert ab.shape == (2, 2, height // stride, width // stride)
-        assert ab.dtype == np.float32
-        assert np.isfinite(ab).all()
-        assert np.abs(ab).max() <= 128
-        for row in range(2):
-            assert np.allclose(model.predict(luma[row : row + 1])[0], ab[row], atol=1e-2)
-    assert ab.std() > 0.1
+def test_conforms(weights, name, check):
+    check(Subject(name, weights=weights[name], options=OPTIONS[name], side=48))
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("batch", [1, 2])
-def test_order_does_not_show(weights, name, batch):
+def test_order_does_not_show_in_batches(weights, name):
     clip = noise_clip(vs.YUV420P8, 96, 64, 5)
-    settings = {"size": 64, "weights": weights[name], "batch": batch, "options": OPTIONS[name]}
+    settings = {"size": 64, "weights": weights[name], "batch": 2, "options": OPTIONS[name]}
     straight = [planes_of(colorize(clip, name, **settings), n) for n in range(5)]
     fresh = colorize(clip, name, **settings)
     for n in (3, 0, 4, 2, 1):

@@ -1,4 +1,4 @@
-"""A tiny deterministic model and clip builders, for our tests and for authors of models."""
+"""Tiny deterministic models, and clips to run models on."""
 
 from __future__ import annotations
 

@@ -1,0 +1,79 @@
+"""What a package that adds a model needs: the stable names, in one place.
+
+A plugin is a pip project with an entry point in the group `vscolor.models` that leads to an
+`Entry`. docs/models.md walks through one; `plugins/vscolor-ddcolor` is a whole one, and
+`vscolor.testing` has the conformance suite it should pass. None of these imports torch before it
+is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vscolor.device import Device, require_torch, torch_device
+from vscolor.errors import (
+    DeviceError,
+    DeviceMemoryError,
+    MissingExtraError,
+    SettingError,
+    VscolorError,
+    WeightsError,
+)
+from vscolor.models.base import (
+    Array,
+    Card,
+    Grid,
+    HintedModel,
+    Notes,
+    Option,
+    StillLoader,
+    StillModel,
+    WindowedModel,
+)
+from vscolor.models.registry import Entry, published
+from vscolor.models.running import on_torch, padded
+from vscolor.weights.catalog import Need, WeightFile, WeightSet
+from vscolor.weights.checkpoint import load_strictly, read_state
+from vscolor.weights.loading import load_once
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "Array",
+    "Card",
+    "Device",
+    "DeviceError",
+    "DeviceMemoryError",
+    "Entry",
+    "Grid",
+    "HintedModel",
+    "MissingExtraError",
+    "Need",
+    "Notes",
+    "Option",
+    "SettingError",
+    "StillLoader",
+    "StillModel",
+    "VscolorError",
+    "WeightFile",
+    "WeightSet",
+    "WeightsError",
+    "WindowedModel",
+    "lab_to_srgb",
+    "load_once",
+    "load_strictly",
+    "on_torch",
+    "padded",
+    "published",
+    "read_state",
+    "require_torch",
+    "torch_device",
+]
+
+
+def lab_to_srgb(lab: Tensor) -> Tensor:
+    """See `vscolor.models.cielab.lab_to_srgb`."""
+    from vscolor.models import cielab
+
+    return cielab.lab_to_srgb(lab)

@@ -192,7 +192,7 @@ def make_scene(
     chosen = rng.choice(len(pictures), 2, p=chances)
     far, near = (Layer.draw(pictures, int(i), shape, rng) for i in chosen)
     mirror = gap >= 10 and rng.random() < 0.25
-    at_rest = rng.random() < 0.1
+    at_rest = rng.random() < 0.25
     stage = Stage(
         layers=(far, near),
         courses=(

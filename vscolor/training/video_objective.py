@@ -19,7 +19,7 @@ from vscolor.models.mini.architecture import bottlenecks
 from vscolor.models.mini.network import Conv, EncoderBlock, clipped
 from vscolor.training.imagenet import folded, read, set_block, set_conv
 
-AB_UNIT = 3.0
+AB_UNIT = 1.0
 """Absolute error is quadratic below this (in ab units), linear above."""
 
 PERCEPTUAL_TAP = 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,8 +13,10 @@ from vscolor import console, encode, plan, process, timing
 from vscolor import device as devices
 from vscolor.errors import SettingError
 from vscolor.filters import colorize, stabilize
+from vscolor.guidance import Guidance, given_references
+from vscolor.hints import listed as read_hints
 from vscolor.models.options import read_words
-from vscolor.models.registry import registry
+from vscolor.models.registry import Entry
 from vscolor.plan import Settings, Span
 from vscolor.source import Source, open_source
 
@@ -71,10 +73,53 @@ class Steadiness:
 
 
 @dataclass(frozen=True)
+class Guiding:
+    """What colours a frame beyond its luma, as the command line names it.
+
+    Attributes:
+        history: Whether frames follow each other; None where it follows from the rest.
+        references: `PICTURE`, `PICTURE@FRAME` or a folder, each.
+        hints: A JSON or CSV file.
+        scenes: A list of cuts.
+        history_strength: See `colorize`.
+        reference_strength: Likewise.
+        still_strength: Likewise.
+    """
+
+    history: bool | None = None
+    references: tuple[str, ...] = ()
+    hints: Path | None = None
+    scenes: Path | None = None
+    history_strength: float = 1.0
+    reference_strength: float = 1.0
+    still_strength: float = 1.0
+
+    def guidance(self) -> Guidance:
+        """As far as it decides which model is wanted."""
+        return Guidance(
+            self.history,
+            tuple(given_references(self.references)),
+            tuple(read_hints(self.hints)),
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of `colorize`."""
+        return {
+            "history": self.history,
+            "references": given_references(self.references) or None,
+            "hints": self.hints,
+            "scenes": self.scenes,
+            "history_strength": self.history_strength,
+            "reference_strength": self.reference_strength,
+            "still_strength": self.still_strength,
+        }
+
+
+@dataclass(frozen=True)
 class Look:
     """The arguments of `colorize` that a command line can give, as it names them."""
 
-    model: str = "mini"
+    model: str | None = None
     size: int | None = None
     batch: int | None = None
     strength: float = 1.0
@@ -86,13 +131,14 @@ class Look:
     format: str | None = None
     weights: Path | None = None
     options: tuple[str, ...] = ()
+    guiding: Guiding = field(default_factory=Guiding)
     steadiness: Steadiness | None = None
 
     @property
     def label(self) -> str:
         """See `Treatment`."""
         steps = [
-            f"{self.model} on {self.place()}",
+            f"{self._entry().card.name} on {self.place()}",
             *([self.steadiness.label] if self.steadiness else []),
         ]
         return ", ".join(steps)
@@ -118,17 +164,21 @@ class Look:
             guide=guide,
             weights=self.weights,
             options=self._settings(),
+            **self.guiding.arguments(),
         )
 
     def _settings(self) -> dict[str, Any] | None:
         """The model's own settings, read from words."""
         if not self.options:
             return None
-        return read_words(registry.get(self.model).options, self.options)
+        return read_words(self._entry().options, self.options)
 
     def place(self) -> devices.Device:
         """Where the model runs."""
-        return registry.get(self.model).place(self.device, self.runtime)
+        return self._entry().place(self.device, self.runtime)
+
+    def _entry(self) -> Entry:
+        return self.guiding.guidance().entry(self.model)
 
     @property
     def group(self) -> int:

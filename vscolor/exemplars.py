@@ -65,13 +65,17 @@ class Studio:
         ]
 
     def _placed(self, row: vs.VideoNode, frame: int | None) -> Given:
+        # Nodes that are made frame by frame ask for it; the core does not see that coming.
+        row.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
         if frame is None:
             return Given(row, None)
         if self.cuts is not None:
             length = self.frames.luma.num_frames
             scene = plan.scene_around(frame, self.cuts, 0, length - 1, length)
             return Given(row, frame, scene=scene)
-        return Given(row, frame, span=cuts_near(self.flags, frame, plan.REACH))
+        span = cuts_near(self.flags, frame, plan.REACH)
+        span.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
+        return Given(row, frame, span=span)
 
     def _frame_of(self, reference: Reference) -> int | None:
         if reference.scene is None:
@@ -91,8 +95,7 @@ class Studio:
                 f"reference belongs to scene {reference.scene}, expected 0 to {len(starts) - 1}"
             )
         ends: tuple[int, ...] = (*starts[1:], self.frames.luma.num_frames)
-        start, end = starts[reference.scene], ends[reference.scene]
-        return min(start + plan.DELAY, end - 1)
+        return plan.first_key(starts[reference.scene], ends[reference.scene])
 
     def _check_frame(self, frame: int, what: str) -> None:
         last = self.frames.luma.num_frames - 1

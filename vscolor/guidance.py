@@ -16,7 +16,7 @@ from vscolor.hints import Hint
 from vscolor.history import colour_along
 from vscolor.models.registry import Entry, registry
 from vscolor.models.video import Strengths, VideoModel
-from vscolor.references import Reference
+from vscolor.references import Reference, listed
 from vscolor.scenes import flags, read_scene_file
 
 STILL_MODEL: Final = "mini"
@@ -89,6 +89,22 @@ def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[i
         if not (isinstance(n, int) and 0 <= n < length):
             raise SettingError(f"scenes= has frame {n}, expected 0 to {length - 1}")
     return tuple(n for n in cuts if n)
+
+
+def given_references(words: Iterable[str]) -> list[Reference]:
+    """Read references as a command line gives them: `PICTURE`, `PICTURE@FRAME`, or a folder.
+
+    Raises:
+        SettingError: One cannot be read.
+    """
+    found = []
+    for word in words:
+        picture, at, frame = word.rpartition("@")
+        if at and frame.isdecimal() and not Path(word).exists():
+            found.append(Reference(picture, frame=int(frame)))
+        else:
+            found.extend(listed(word))
+    return found
 
 
 def guided_lines(

@@ -168,8 +168,10 @@ class _Matcher:
                 if r.serves(number, span, length)
             ][:MOST_REFERENCES]
             beside = OWN_WEIGHT if chosen else 1.0
+            # Beside a reference they speak where it is silent, for which likeness is enough: flow
+            # to each of them would cost more than all the networks.
             own = [
-                self.shape.read_exemplar(row_of(row), beside * key.weight, True)
+                self.shape.read_exemplar(row_of(row), beside * key.weight, not chosen)
                 for key, row in zip(keys, rows, strict=False)
             ]
             frame = f[0].copy()

@@ -70,7 +70,7 @@ def keys_of(n: int, scene: Scene) -> list[Key]:
 
     `scene.start` may be unknown only where it is more than `GROUPS_BEHIND` groups back.
     """
-    begin = _first_key(scene)
+    begin = None if scene.start is None else first_key(scene.start, scene.end)
     latest = n // SPACING * SPACING
     if begin is not None and latest < begin + SPACING // 2:
         return [Key(begin, 1.0)]
@@ -81,11 +81,10 @@ def keys_of(n: int, scene: Scene) -> list[Key]:
     return [Key(before, 1.0 - share), *([Key(latest, share)] if share else [])]
 
 
-def _first_key(scene: Scene) -> int | None:
-    if scene.start is None:
-        return None
-    key = scene.start + DELAY
-    return key if scene.end is None else min(key, scene.end - 1)
+def first_key(start: int, end: int | None) -> int:
+    """The first key of a scene; its end may be unknown where it is more than `DELAY` away."""
+    key = start + DELAY
+    return key if end is None else min(key, end - 1)
 
 
 def searched(n: int) -> tuple[int, int]:

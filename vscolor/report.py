@@ -67,6 +67,20 @@ def write_thumbnails(target: Path, clip: vs.VideoNode, frames: Sequence[int], co
     _write_png(target, np.concatenate(rows))
 
 
+def write_frame(target: Path, clip: vs.VideoNode, number: int) -> None:
+    """Write one frame to a PNG.
+
+    Args:
+        target: It appears when it is whole.
+        clip: Of any format.
+        number: Of the frame.
+
+    Raises:
+        ReportError: The picture could not be written.
+    """
+    _write_png(target, _bgr_pixels(as_rgb(clip), number))
+
+
 def _write_png(target: Path, pixels: NDArray[np.uint8]) -> None:
     done, png = cv2.imencode(".png", pixels)
     if not done:

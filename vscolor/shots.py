@@ -7,8 +7,9 @@ from typing import Final
 
 import vapoursynth as vs
 
-from vscolor import console, convert, report
+from vscolor import console, convert, keys, report
 from vscolor.errors import SettingError
+from vscolor.guidance import read_cuts
 from vscolor.scenes import mark_detected, marked_cuts
 from vscolor.source import Source
 
@@ -32,12 +33,7 @@ def run(path: Path, sheet: Path | None, *, overwrite: bool, quiet: bool) -> None
     if sheet is not None and sheet.exists() and not overwrite:
         raise SettingError(f"{sheet} exists; give --overwrite to replace it")
     source = convert.opened(path, None, quiet)
-    total, cuts = source.clip.num_frames, []
-    with console.frames_bar("looking for cuts", total, quiet) as advance:
-        for number, cut in marked_cuts(mark_detected(source.clip)):
-            advance(number + 1)
-            if cut:
-                cuts.append(number)
+    cuts = find_cuts(source, quiet)
     for number in cuts:
         print(number)
     if not quiet:
@@ -46,6 +42,52 @@ def run(path: Path, sheet: Path | None, *, overwrite: bool, quiet: bool) -> None
         report.write_thumbnails(sheet, _thumbnails(source.clip), [0, *cuts], COLUMNS)
         if not quiet:
             console.note(f"{sheet}: the first frame of each scene")
+
+
+def find_cuts(source: Source, quiet: bool) -> list[int]:
+    """The first frames of the scenes after the first, with a bar while they are looked for."""
+    cuts = []
+    with console.frames_bar("looking for cuts", source.clip.num_frames, quiet) as advance:
+        for number, cut in marked_cuts(mark_detected(source.clip)):
+            advance(number + 1)
+            if cut:
+                cuts.append(number)
+    return cuts
+
+
+def export_keys(
+    path: Path, folder: Path, scenes: Path | None, *, overwrite: bool, quiet: bool
+) -> None:
+    """Write one frame of each scene as `ref_000123.png`, to be coloured and given back.
+
+    It is the frame that history takes for the scene's key, a little past the cut.
+
+    Args:
+        path: What `convert` reads.
+        folder: Where to; made if need be.
+        scenes: A list of cuts; None to find them.
+        overwrite: Whether existing pictures may be replaced.
+        quiet: Whether to say nothing but errors.
+
+    Raises:
+        SettingError: A picture is in the way.
+        VscolorError: The input cannot be read.
+    """
+    source = convert.opened(path, None, quiet)
+    length = source.clip.num_frames
+    cuts = find_cuts(source, quiet) if scenes is None else read_cuts(scenes, length) or ()
+    starts = [0, *(cut for cut in cuts if cut < length)]
+    ends = [*starts[1:], length]
+    frames = [keys.first_key(start, end) for start, end in zip(starts, ends, strict=True)]
+    targets = {n: folder / f"ref_{n:06d}.png" for n in frames}
+    taken = next((t for t in targets.values() if t.exists()), None)
+    if taken is not None and not overwrite:
+        raise SettingError(f"{taken} exists; give --overwrite to replace it")
+    folder.mkdir(parents=True, exist_ok=True)
+    for n, target in targets.items():
+        report.write_frame(target, source.clip, n)
+    if not quiet:
+        console.note(f"{folder}: {len(targets)} pictures, one a scene")
 
 
 def _describe(source: Source, cuts: list[int]) -> None:

@@ -56,6 +56,7 @@ def root(
 app.command("colorize")(films.colorize_command)
 app.command("stabilize")(films.stabilize_command)
 app.command("scenes")(inspection.scenes_command)
+app.command("keyframes")(inspection.keyframes_command)
 app.command("metrics")(judging.metrics_command)
 app.command("timeline")(judging.timeline_command)
 app.command("compare")(judging.compare_command)

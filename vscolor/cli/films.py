@@ -21,18 +21,24 @@ from vscolor.cli.options import (
     End,
     Format,
     Fps,
+    Hints,
+    History,
+    HistoryStrength,
     Model,
     ModelOptions,
     Overwrite,
     PixFmt,
     Preset,
     Quiet,
+    References,
+    ReferenceStrength,
     Runtime,
     Saturation,
     Scenes,
     Size,
     Source,
     Start,
+    StillStrength,
     Strength,
     Target,
     Temperature,
@@ -40,8 +46,7 @@ from vscolor.cli.options import (
     option,
     rate_of,
 )
-from vscolor.convert import Look, Steadiness
-from vscolor.errors import SettingError
+from vscolor.convert import Guiding, Look, Steadiness
 from vscolor.plan import Copy, Settings
 
 
@@ -49,7 +54,7 @@ def colorize_command(
     source: Source,
     target: Target,
     *,
-    model: Model = "mini",
+    model: Model = None,
     size: Size = None,
     batch: Batch = None,
     strength: Strength = 1.0,
@@ -70,6 +75,12 @@ def colorize_command(
         option("Steady the colour afterwards: motion. Default: each frame on its own.", LOOK),
     ] = None,
     scenes: Scenes = None,
+    history: History = None,
+    reference: References = None,
+    hints: Hints = None,
+    history_strength: HistoryStrength = 1.0,
+    reference_strength: ReferenceStrength = 1.0,
+    still_strength: StillStrength = 1.0,
     codec: Codec = None,
     crf: Crf = None,
     preset: Preset = None,
@@ -84,8 +95,15 @@ def colorize_command(
 ) -> None:
     """Colour IN into OUT; sound, subtitles, chapters, times and tags are kept."""
     steadiness = None if stabilize is None else Steadiness(method=stabilize, scenes=scenes)
-    if scenes is not None and steadiness is None:
-        raise SettingError("--scenes is for steadying, expected --stabilize beside it")
+    guiding = Guiding(
+        history=history,
+        references=tuple(reference or ()),
+        hints=hints,
+        scenes=scenes,
+        history_strength=history_strength,
+        reference_strength=reference_strength,
+        still_strength=still_strength,
+    )
     look = Look(
         model=model,
         size=size,
@@ -99,6 +117,7 @@ def colorize_command(
         format=format_name,
         weights=weights,
         options=tuple(model_options or ()),
+        guiding=guiding,
         steadiness=steadiness,
     )
     settings = Settings(
@@ -164,7 +183,7 @@ def stabilize_command(
 
 def pipe_command(
     *,
-    model: Model = "mini",
+    model: Model = None,
     size: Size = None,
     batch: Batch = None,
     strength: Strength = 1.0,
@@ -200,7 +219,7 @@ def demo_command(
     target: Annotated[
         Path, typer.Argument(metavar="[OUT]", help="Video to write.", show_default=False)
     ] = Path("vscolor-demo.mp4"),
-    model: Model = "mini",
+    model: Model = None,
     device: Device = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", "-y", help="Replace OUT.", show_default=False)

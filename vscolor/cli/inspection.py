@@ -1,4 +1,4 @@
-"""Commands that tell: scenes, models, doctor."""
+"""Commands that tell: scenes, keyframes, doctor."""
 
 from __future__ import annotations
 
@@ -23,6 +23,23 @@ def scenes_command(
 ) -> None:
     """List the cuts of IN: a frame number a line, as --scenes reads it."""
     shots.run(source, sheet, overwrite=overwrite, quiet=quiet)
+
+
+def keyframes_command(
+    source: Source,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder for the pictures; made if need be.")
+    ],
+    *,
+    scenes: Annotated[
+        Path | None,
+        typer.Option(help="List of cuts; default: they are found.", show_default=False),
+    ] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write one frame of each scene of IN as ref_000123.png, to colour and give to --reference."""
+    shots.export_keys(source, folder, scenes, overwrite=overwrite, quiet=quiet)
 
 
 def doctor_command() -> None:

@@ -12,6 +12,7 @@ from vscolor.errors import SettingError
 from vscolor.plan import Copy
 
 LOOK: Final = "Colour"
+GUIDING: Final = "History and references"
 ENCODING: Final = "Encoding"
 
 
@@ -20,7 +21,10 @@ def option(help_text: str, panel: str, *names: str, **more: Any) -> Any:
     return typer.Option(*names, help=help_text, rich_help_panel=panel, show_default=False, **more)
 
 
-Model = Annotated[str, option("A name `vscolor models` lists; default mini.", LOOK)]
+Model = Annotated[
+    str | None,
+    option("A name `vscolor models` lists; default mini, with history mini-video.", LOOK),
+]
 Size = Annotated[
     int | None,
     option("Short side of what the model sees, in pixels; default: the model's own.", LOOK),
@@ -63,6 +67,36 @@ ModelOptions = Annotated[
         "-o",
     ),
 ]
+History = Annotated[
+    bool | None,
+    option(
+        "Whether each frame follows the one before and its scene's key frames; default: "
+        "where references or hints are given.",
+        GUIDING,
+        "--history/--no-history",
+    ),
+]
+References = Annotated[
+    list[str] | None,
+    option(
+        "A coloured picture to take colours from: PICTURE for the whole film, PICTURE@FRAME for "
+        "the scene of a frame, or a folder of ref_000123.png; may be repeated.",
+        GUIDING,
+        "--reference",
+    ),
+]
+Hints = Annotated[
+    Path | None, option("Colours at points: a JSON or CSV file of frame, x, y, rgb.", GUIDING)
+]
+HistoryStrength = Annotated[
+    float, option("How much the frame before counts, 0 to 10; default 1.", GUIDING)
+]
+ReferenceStrength = Annotated[
+    float, option("How much references, hints and key frames count, 0 to 10; 1.", GUIDING)
+]
+StillStrength = Annotated[
+    float, option("How much the frame's own colouring counts, 0 to 10; 1.", GUIDING)
+]
 Codec = Annotated[
     str | None,
     option("An ffmpeg encoder, or h264, h265, av1, vp9, prores; default h264.", ENCODING),
@@ -98,7 +132,8 @@ Fps = Annotated[
 Scenes = Annotated[
     Path | None,
     option(
-        "List of cuts that steadying stops at (qpfile, PySceneDetect CSV, scxvid log, numbers); "
+        "List of cuts that history and steadying stop at (qpfile, PySceneDetect CSV, scxvid log, "
+        "numbers); "
         "default: they are found.",
         LOOK,
     ),

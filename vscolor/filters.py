@@ -16,9 +16,10 @@ from vscolor import motion, windows
 from vscolor.blocks import FramePass, predict_lines
 from vscolor.errors import SettingError, VscolorError
 from vscolor.guidance import Guidance, guided_lines, read_cuts
+from vscolor.hinted import hinted_lines
 from vscolor.hints import Hint
 from vscolor.hints import listed as read_hints
-from vscolor.models.base import Grid
+from vscolor.models.base import Grid, HintedModel
 from vscolor.models.video import Strengths
 from vscolor.references import Given
 from vscolor.references import listed as read_references
@@ -89,6 +90,7 @@ def colorize(
         references: Coloured pictures to take colours from: `Reference`s, paths, clips, or a
             folder of pictures named after frames (`ref_000123.png`); see `vscolor.references`.
         hints: Colours at points: `Hint`s, or the path of a JSON or CSV file; see `vscolor.hints`.
+            A still model (`siggraph17`) takes each on its own frame alone.
         scenes: First frames of scenes, or the path of a list (see
             `vscolor.scenes.read_scene_file`). Default: `_SceneChangePrev` where frame 0 has it,
             else cuts are found.
@@ -147,10 +149,21 @@ def colorize(
         else:
             still = entry.open(where, weights, settings)
             frames = _frames_of(film, seen, short_side, still.grid)
-            notes = windows.notes_of(still, frames.luma, picture, "colorize")
-            lines = predict_lines(
-                replace(frames, notes=notes), still, group, lanes, edge_aware=edge_aware
-            )
+            if guidance.hints and isinstance(still, HintedModel):
+                lines = hinted_lines(
+                    frames,
+                    still,
+                    guidance.hints,
+                    film=(clip.width, clip.height),
+                    batch=group,
+                    lanes=lanes,
+                    edge_aware=edge_aware,
+                )
+            else:
+                notes = windows.notes_of(still, frames.luma, picture, "colorize")
+                lines = predict_lines(
+                    replace(frames, notes=notes), still, group, lanes, edge_aware=edge_aware
+                )
     except VscolorError as error:
         raise vs.Error(f"colorize: {error}") from error
     return core.from_yuv(core.merge(canvas, seen, lines, gain, fmt), film)

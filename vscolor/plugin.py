@@ -22,6 +22,7 @@ from vscolor.errors import (
 from vscolor.models.base import (
     Array,
     Card,
+    ExportableModel,
     Grid,
     HintedModel,
     Notes,
@@ -31,7 +32,7 @@ from vscolor.models.base import (
     WindowedModel,
 )
 from vscolor.models.registry import Entry, published
-from vscolor.models.running import on_torch, padded
+from vscolor.models.running import as_module, on_torch, padded
 from vscolor.weights.catalog import Need, WeightFile, WeightSet
 from vscolor.weights.checkpoint import load_strictly, read_state
 from vscolor.weights.loading import load_once
@@ -46,6 +47,7 @@ __all__ = [
     "DeviceError",
     "DeviceMemoryError",
     "Entry",
+    "ExportableModel",
     "Grid",
     "HintedModel",
     "MissingExtraError",
@@ -60,6 +62,7 @@ __all__ = [
     "WeightSet",
     "WeightsError",
     "WindowedModel",
+    "as_module",
     "lab_to_srgb",
     "load_once",
     "load_strictly",

@@ -72,7 +72,7 @@ def luma_of(batch, height, width, seed=0):
 @pytest.mark.parametrize("check", checks(), ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", MODELS)
 def test_conforms(weights, name, check):
-    check(Subject(name, weights=weights[name], options=OPTIONS[name], side=48))
+    check(Subject(name, weights=weights[name], options=OPTIONS[name]))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -7,9 +7,10 @@ from typing import Annotated, Final
 
 import typer
 
-from vscolor import console, showcase
-from vscolor.cli.options import Quiet
+from vscolor import console, export, showcase
+from vscolor.cli.options import ModelOptions, Overwrite, Quiet, Weights
 from vscolor.errors import SettingError
+from vscolor.models.options import read_words
 from vscolor.models.registry import registry
 from vscolor.weights import fetch, keeping
 from vscolor.weights.catalog import serving
@@ -89,3 +90,46 @@ def verify_command(
 def _say(quiet: bool, line: str) -> None:
     if not quiet:
         console.note(line)
+
+
+@app.command("export")
+def export_command(
+    name: Name,
+    target: Annotated[Path, typer.Argument(metavar="OUT.onnx", help="What to write.")],
+    *,
+    layout: Annotated[
+        str,
+        typer.Option(
+            help="rgb: a grey picture in, the coloured one out, as vs-mlrt takes it; "
+            "lab: L* in, a* and b* out. Default rgb.",
+            show_default=False,
+        ),
+    ] = "rgb",
+    size: Annotated[
+        str | None,
+        typer.Option(help="WIDTHxHEIGHT to fix in the file; default: open.", show_default=False),
+    ] = None,
+    weights: Weights = None,
+    model_options: ModelOptions = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a still model as ONNX, for vs-mlrt and others. Needs the extra `export`."""
+    options = read_words(registry.get(name).options, model_options or ())
+    export.export(
+        name,
+        target,
+        layout,
+        weights=weights,
+        options=options,
+        size=None if size is None else _size_of(size),
+        overwrite=overwrite,
+    )
+    _say(quiet, f"wrote {target}")
+
+
+def _size_of(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise SettingError(f"--size is {text!r}, expected WIDTHxHEIGHT such as 448x256")
+    return int(width), int(height)

@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from vscolor.models.options import Option
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from vscolor.device import Device
 
 __all__ = [
     "Array",
     "Card",
+    "ExportableModel",
     "Grid",
     "HintedModel",
     "Notes",
@@ -146,6 +149,20 @@ class WindowedModel(StillModel, Protocol):
         Returns:
             As of `predict`.
         """
+        ...
+
+
+@runtime_checkable
+class ExportableModel(StillModel, Protocol):
+    """A still model whose network can be written as ONNX."""
+
+    @property
+    def graph_multiple(self) -> int:
+        """Height and width that `graph` takes are multiples of this, in pixels."""
+        ...
+
+    def graph(self) -> nn.Module:
+        """The network on the CPU, from L* `[B,1,h,w]` to the ab of `predict`."""
         ...
 
 

@@ -14,7 +14,7 @@ from vscolor.errors import DeviceMemoryError
 from vscolor.models.base import Array
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 SIGNS = ("out of memory", "failed to allocate", "bad_alloc", "bad allocation")
 
@@ -105,3 +105,23 @@ def padded(planes: Array, multiple: int) -> Array:
     if not below and not beside:
         return planes
     return np.pad(planes, ((0, 0), (0, 0), (0, below), (0, beside)), mode="edge")
+
+
+def as_module(network: nn.Module, call: Callable[[Tensor], Tensor]) -> nn.Module:
+    """A call of a network as a module of its own, for what wants modules.
+
+    Args:
+        network: Whose weights `call` uses.
+        call: Of one tensor.
+    """
+    from torch import nn
+
+    class Wrapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, x: Tensor) -> Tensor:
+            return call(x)
+
+    return Wrapped().eval()

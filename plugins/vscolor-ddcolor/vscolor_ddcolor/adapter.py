@@ -18,6 +18,7 @@ from vscolor.plugin import (
     StillModel,
     WeightFile,
     WeightSet,
+    as_module,
     lab_to_srgb,
     load_strictly,
     on_torch,
@@ -28,7 +29,7 @@ from vscolor.plugin import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from vscolor_ddcolor.network import DDColor
 
@@ -103,6 +104,15 @@ class DDColorStill:
         h, w = luma.shape[2:]
         ab = on_torch(self._device, self.color, padded(luma, PADDING))
         return np.clip(ab[:, :, :h, :w], -LIMIT, LIMIT)
+
+    @property
+    def graph_multiple(self) -> int:
+        """See `ExportableModel`."""
+        return PADDING
+
+    def graph(self) -> nn.Module:
+        """See `ExportableModel.graph`."""
+        return as_module(self._network, self.color)
 
     def color(self, luma: Tensor) -> Tensor:
         """Ab `[B,2,h,w]` of L* `[B,1,h,w]`, h and w multiples of 32."""

@@ -13,7 +13,7 @@ from vscolor.models.base import Array, Card, Grid, Option, StillModel
 from vscolor.weights.catalog import Need, WeightFile, WeightSet
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from vscolor.models.eccv16.network import Eccv16
 
@@ -109,6 +109,15 @@ class Eccv16Still:
         h, w = (side // AB_STRIDE for side in luma.shape[2:])
         ab = running.on_torch(self._device, self._color, running.padded(luma, PADDING))
         return ab[:, :, :h, :w]
+
+    @property
+    def graph_multiple(self) -> int:
+        """See `ExportableModel`."""
+        return PADDING
+
+    def graph(self) -> nn.Module:
+        """See `ExportableModel.graph`."""
+        return running.as_module(self._network, self._color)
 
     def _color(self, luma: Tensor) -> Tensor:
         import torch

@@ -20,6 +20,7 @@ from vscolor.models.mini import architecture
 
 if TYPE_CHECKING:
     import onnxruntime
+    from torch import Tensor, nn
 
     from vscolor.models.mini.network import Mini
 
@@ -47,6 +48,7 @@ CARD = Card(
     weights_licence="MIT; trained in part on research-only pictures, see the card",
     score="+1.7 dB over grey, 0.58 of true colourfulness",
     page="vscolor/models/mini/card.md",
+    supports=frozenset({"onnx"}),
 )
 
 
@@ -160,4 +162,17 @@ class TorchMini:
 
     def predict(self, luma: Array) -> Array:
         """See `StillModel.predict`."""
-        return running.on_torch(self._device, lambda x: self._network(x, self._temperature), luma)
+        return running.on_torch(self._device, self._color, luma)
+
+    @property
+    def graph_multiple(self) -> int:
+        """See `ExportableModel`."""
+        return GRID.multiple
+
+    def graph(self) -> nn.Module:
+        """See `ExportableModel.graph`."""
+        return running.as_module(self._network, self._color)
+
+    def _color(self, luma: Tensor) -> Tensor:
+        ab: Tensor = self._network(luma, self._temperature)
+        return ab

@@ -15,6 +15,8 @@ from vscolor.models.base import Array, Card, Grid, Option, StillModel
 from vscolor.weights.catalog import Need, WeightFile, WeightSet
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from vscolor.models.siggraph17.network import Siggraph17
 
 PADDING: Final = 8
@@ -94,6 +96,15 @@ class Siggraph17Still:
         b, _, h, w = luma.shape
         nothing = np.zeros((b, 3, h, w), np.float32)
         return self.predict_hinted(luma, nothing[:, :2], nothing[:, 2:])
+
+    @property
+    def graph_multiple(self) -> int:
+        """See `ExportableModel`."""
+        return PADDING
+
+    def graph(self) -> nn.Module:
+        """See `ExportableModel.graph`; the file takes no hints."""
+        return self._network
 
     def predict_hinted(self, luma: Array, ab: Array, mask: Array) -> Array:
         """See `HintedModel.predict_hinted`."""

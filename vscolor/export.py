@@ -1,0 +1,177 @@
+"""Still models as ONNX files, for other programs: vs-mlrt with TensorRT, ncnn or OpenVINO.
+
+Two layouts:
+
+- `rgb`: a grey picture `grey` `[B,1,h,w]`, sRGB 0..1, to the coloured one `rgb` `[B,3,h,w]`. One
+  plane in and three out is what `core.ort.Model` and its kin take as it is.
+- `lab`: `luma` `[B,1,h,w]`, L* 0..100, to `ab` `[B,2,h/s,w/s]`, the model's own contract, equal to
+  what `colorize` has before it draws colour along the film's edges.
+
+h and w are multiples of the model's, which the file's metadata names.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import secrets
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from vscolor.device import Device, require_torch
+from vscolor.errors import MissingExtraError, SettingError, VscolorError
+from vscolor.models.base import ExportableModel
+from vscolor.models.registry import registry
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+LAYOUTS: Final = {"rgb": ("grey", "rgb"), "lab": ("luma", "ab")}
+OPSET: Final = 17
+_CPU: Final = Device("torch", "cpu")
+TRIAL_SIDE: Final = 64
+BATCH_AXES: Final = {0: "batch", 2: "height", 3: "width"}
+TOLERANCE: Final = {"rgb": 2e-3, "lab": 0.05}
+"""Largest deviation of ONNX Runtime from torch that a file is written with."""
+
+
+def export(
+    name: str,
+    target: Path,
+    layout: str = "rgb",
+    *,
+    weights: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    size: tuple[int, int] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a still model as an ONNX file, and run it once against torch.
+
+    Args:
+        name: The model.
+        target: What to write.
+        layout: `rgb` or `lab`, see the module.
+        weights: As of `colorize`.
+        options: As of `colorize`; they are fixed in the file.
+        size: Width and height to fix in the file, with a batch of one; None to leave them open.
+        overwrite: Whether `target` may be replaced.
+
+    Raises:
+        SettingError: The model cannot be exported, or an argument does not fit.
+        MissingExtraError: torch or onnx is not installed.
+        VscolorError: ONNX Runtime does not reproduce torch.
+    """
+    if layout not in LAYOUTS:
+        raise SettingError(f"--layout is {layout!r}, expected one of {', '.join(LAYOUTS)}")
+    if target.exists() and not overwrite:
+        raise SettingError(f"{target} exists; give --overwrite to replace it")
+    if not target.absolute().parent.is_dir():
+        raise SettingError(f"{target.parent} is not a folder to write in")
+    require_torch()
+    if importlib.util.find_spec("onnx") is None:
+        raise MissingExtraError("onnx", "export")
+    entry = registry.get(name)
+    model = None if entry.card.kind == "video" else entry.open(_CPU, weights, options)
+    if not isinstance(model, ExportableModel):
+        raise SettingError(f"model {name} cannot be exported to ONNX; see docs/models.md")
+    multiple = model.graph_multiple
+    if size is not None and any(side < multiple or side % multiple for side in size):
+        raise SettingError(
+            f"--size is {size[0]}x{size[1]}, expected multiples of {multiple} for model {name}"
+        )
+    network = _with_layout(model, layout)
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        _write(network, layout, size or (TRIAL_SIDE, TRIAL_SIDE), size is None, part)
+        _describe(part, name, layout, multiple)
+        _compare(network, part, layout, size)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _with_layout(model: ExportableModel, layout: str) -> nn.Module:
+    """The network between the layout's ports."""
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    from vscolor.models.cielab import lab_to_srgb, srgb_to_lab
+
+    graph = model.graph().eval()
+    stride = model.grid.ab_stride
+
+    class Picture(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.graph = graph
+
+        def forward(self, grey: Tensor) -> Tensor:
+            luma = srgb_to_lab(torch.cat([grey.clamp(0, 1)] * 3, 1))[:, :1]
+            ab = self.graph(luma)
+            if stride > 1:
+                ab = functional.interpolate(
+                    ab, scale_factor=float(stride), mode="bilinear", align_corners=False
+                )
+            return lab_to_srgb(torch.cat([luma, ab], 1)).clamp(0, 1)
+
+    return Picture().eval() if layout == "rgb" else graph
+
+
+def _write(
+    network: nn.Module, layout: str, size: tuple[int, int], is_open: bool, target: Path
+) -> None:
+    """Let torch trace and write the network."""
+    import torch
+
+    width, height = size
+    before, after = LAYOUTS[layout]
+    with torch.inference_mode(), warnings.catch_warnings():
+        # torch announces that another exporter will follow; it needs packages this one does not.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (torch.full((1, 1, height, width), 0.5),),
+            str(target),
+            input_names=[before],
+            output_names=[after],
+            dynamic_axes={before: BATCH_AXES, after: BATCH_AXES} if is_open else None,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def _describe(path: Path, name: str, layout: str, multiple: int) -> None:
+    """Say in the file what it is."""
+    import onnx
+
+    held = onnx.load(str(path))
+    for key, value in {
+        "vscolor.model": name,
+        "vscolor.layout": layout,
+        "vscolor.multiple": str(multiple),
+    }.items():
+        held.metadata_props.add(key=key, value=value)
+    onnx.checker.check_model(held)
+    onnx.save(held, str(path))
+
+
+def _compare(network: nn.Module, path: Path, layout: str, size: tuple[int, int] | None) -> None:
+    """Run the file beside torch, at another size than it was traced with where sizes are open."""
+    import onnxruntime
+    import torch
+
+    width, height = size or (2 * TRIAL_SIDE, TRIAL_SIDE)
+    top = 1.0 if layout == "rgb" else 100.0
+    ramp = np.linspace(0.1, 0.9, height * width, dtype=np.float32).reshape(1, 1, height, width)
+    picture = top * np.abs(np.sin(7 * ramp) * ramp)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(picture)).numpy()
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (made,) = session.run(None, {LAYOUTS[layout][0]: picture})
+    apart = float(np.abs(made - expected).max())
+    if not apart <= TOLERANCE[layout]:
+        raise VscolorError(f"the exported file deviates by {apart:.3g} from torch; not written")

@@ -137,6 +137,15 @@ def chroma_code_range(bits: int, full_range: bool) -> tuple[float, float]:
     return float(1 << (bits - 1)), span
 
 
+def yuv_matrix(matrix: int) -> Float:
+    """The rows that make Y, U and V (nominal units) of R'G'B' 0..1, for a key of `LUMA_WEIGHTS`."""
+    kr, kb = LUMA_WEIGHTS[matrix]
+    luma = np.array([kr, 1 - kr - kb, kb])
+    blue = (np.array([0, 0, 1]) - luma) / (2 - 2 * kb)
+    red = (np.array([1, 0, 0]) - luma) / (2 - 2 * kr)
+    return np.stack([luma, blue, red])
+
+
 def decode_srgb(encoded: ArrayLike) -> Float:
     """Turn R'G'B' into linear light (IEC 61966-2-1); negative values follow the linear part."""
     v = np.asarray(encoded, dtype=np.result_type(encoded, np.float32))

@@ -43,9 +43,9 @@ class Steadiness:
     """The arguments of `stabilize` that a command line can give, as it names them."""
 
     method: str = "motion"
-    radius: int = 4
-    match: float = 8.0
-    slow: bool = False
+    radius: int | None = None
+    match: float | None = None
+    slow: bool | None = None
     strength: float = 1.0
     scenes: Path | None = None
 
@@ -63,6 +63,7 @@ class Steadiness:
             radius=self.radius,
             match=self.match,
             slow=self.slow,
+            fit=True if self.method == "dvp" else None,
             strength=self.strength,
             scenes=self.scenes,
         )

@@ -12,7 +12,7 @@ import vapoursynth as vs
 
 from vscolor import clip as core
 from vscolor import device as devices
-from vscolor import motion, windows
+from vscolor import stabilizers, windows
 from vscolor.blocks import FramePass, predict_lines
 from vscolor.errors import SettingError, VscolorError
 from vscolor.guidance import Guidance, guided_lines, read_cuts
@@ -23,6 +23,7 @@ from vscolor.models.base import Grid, HintedModel
 from vscolor.models.video import Strengths
 from vscolor.references import Given
 from vscolor.references import listed as read_references
+from vscolor.stabilizers import Options, in_range, whole_in_range
 
 MIN_SIZE, MAX_SIZE = 64, 2048
 MAX_SATURATION = 4.0
@@ -111,25 +112,25 @@ def colorize(
         canvas = core.to_yuv(film)
         seen = canvas if guide is None else _inspect_guide(guide, clip)
         fmt = core.merge_format(film, format)
-        gain = _in_range("strength", strength, 0, 1) * _in_range(
+        gain = in_range("strength", strength, 0, 1) * in_range(
             "saturation", saturation, 0, MAX_SATURATION
         )
-        short_side = None if size is None else _whole_in_range("size", size, MIN_SIZE, MAX_SIZE)
+        short_side = None if size is None else whole_in_range("size", size, MIN_SIZE, MAX_SIZE)
         guidance = Guidance(
             history,
             tuple(read_references(references)),
             tuple(read_hints(hints)),
             read_cuts(scenes, clip.num_frames),
             Strengths(
-                _in_range("history_strength", history_strength, 0, MAX_STRENGTH),
-                _in_range("reference_strength", reference_strength, 0, MAX_STRENGTH),
-                _in_range("still_strength", still_strength, 0, MAX_STRENGTH),
+                in_range("history_strength", history_strength, 0, MAX_STRENGTH),
+                in_range("reference_strength", reference_strength, 0, MAX_STRENGTH),
+                in_range("still_strength", still_strength, 0, MAX_STRENGTH),
             ),
         )
         entry = guidance.entry(model)
         where = entry.place(device, runtime)
         group = where.default_batch if batch is None else batch
-        group = _whole_in_range("batch", group, 1, devices.MAX_BATCH)
+        group = whole_in_range("batch", group, 1, devices.MAX_BATCH)
         lanes = where.lanes(vs.core.num_threads)
         settings = _with_temperature(options, temperature)
         picture = core.luma_of(seen)
@@ -181,9 +182,15 @@ def stabilize(
     method: str = "motion",
     *,
     guide: vs.VideoNode | None = None,
-    radius: int = 4,
-    match: float = 8.0,
-    slow: bool = False,
+    radius: int | None = None,
+    match: float | None = None,
+    slow: bool | None = None,
+    size: int | None = None,
+    device: str | None = None,
+    seed: int | None = None,
+    irt: bool | None = None,
+    reference: bool | None = None,
+    fit: bool | None = None,
     strength: float = 1.0,
     scenes: Iterable[int] | str | Path | None = None,
 ) -> vs.VideoNode:
@@ -191,18 +198,29 @@ def stabilize(
 
     Luma of YUV input is returned bit for bit. Each frame's chroma is brought towards what the
     frames around it show at the same place of the same object, up to the next cut. Frame n depends
-    on the clip, the settings and the frames near n alone: up to 10 + `radius` away, with `slow` 34.
+    on the clip, the settings and the frames near n alone: up to 10 + `radius` away, with `slow` 34;
+    with `dvp` on the frames of its scene.
 
     Args:
         clip: Progressive YUV or RGB of constant format, 8 to 16 bits integer, half or single float.
         method: `motion`: along motion found by block matching; the densest of the candidates, then
-            their mean (see `vscolor.motion`).
+            their mean (see `vscolor.motion`). `dvp`: Deep Video Prior, a network fitted to each
+            scene ahead of time; needs torch (see `fit`).
         guide: A clip of the same length whose luma tells what moved, of any format and size: the
             denoised version, say.
-        radius: Frames to look at on each side, 1 to 5.
-        match: Largest mean luma difference of two blocks taken for the same thing, in 8-bit
-            levels, 1 to 50. Higher for noisy film.
-        slow: Whether to take away slow pulsing too, which costs more: frames up to 24 away count.
+        radius: Of `motion`, frames to look at on each side, 1 to 5; default 4.
+        match: Of `motion`, largest mean luma difference of two blocks taken for the same thing, in
+            8-bit levels, 1 to 50; default 8. Higher for noisy film.
+        slow: Of `motion`, whether to take away slow pulsing too, which costs more: frames up to 24
+            away count.
+        size: Of `dvp`, short side of the luma the network sees, 64 to 1024; default 128.
+        device: Of `dvp`, `cpu`, `cuda` or `cuda:N`; default: the best there is.
+        seed: Of `dvp`, of weights and order; default 0.
+        irt: Of `dvp`, whether a place that jumps between two colours gets the more frequent one
+            (iteratively reweighted training); default: yes. Without it, it gets their mean.
+        reference: Of `dvp`, whether to use the authors' network and loop, many times slower.
+        fit: Of `dvp`, whether to fit now what has not been fitted: minutes, before the filter
+            returns. Without it a clip that was never fitted is refused.
         strength: 0 leaves chroma as it is, 1 steadies it fully.
         scenes: First frames of scenes, or the path of a list (see
             `vscolor.scenes.read_scene_file`); default: cuts are found.
@@ -215,20 +233,15 @@ def stabilize(
     """
     try:
         film = core.inspect(clip)
-        if method != "motion":
-            raise SettingError(f"method= is {method!r}, expected motion")
         if clip.format.color_family == vs.GRAY:
             raise SettingError("clip is GRAY, expected a coloured one; colorize it first")
         canvas = core.to_yuv(film)
         seen = canvas if guide is None else _inspect_guide(guide, clip)
-        window = motion.Window(
-            radius=_whole_in_range("radius", radius, 1, motion.MAX_RADIUS),
-            match=_in_range("match", match, 1, 50),
-            slow=bool(slow),
-        )
-        gain = _in_range("strength", strength, 0, 1)
+        gain = in_range("strength", strength, 0, 1)
         cuts = read_cuts(scenes, clip.num_frames)
-        change = motion.correction(canvas.clip, core.luma_of(seen), window, cuts)
+        work = stabilizers.Work(canvas, core.luma_of(seen), cuts)
+        options = Options(radius, match, slow, size, device, seed, irt, reference, fit)
+        change = stabilizers.correction(method, work, options)
     except VscolorError as error:
         raise vs.Error(f"stabilize: {error}") from error
     return core.from_yuv(core.add_chroma(canvas, change, gain), film)
@@ -255,17 +268,3 @@ def _inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode) -> core.Film:
             f"guide has {guide.num_frames} frames, expected {clip.num_frames} as the clip"
         )
     return core.to_yuv(seen)
-
-
-def _in_range(name: str, value: float, low: float, high: float) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and low <= value <= high):
-        raise SettingError(f"{name}= is {value!r}, expected {low:g} to {high:g}")
-    return float(value)
-
-
-def _whole_in_range(name: str, value: int, low: int, high: int) -> int:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not (whole and low <= value <= high):
-        raise SettingError(f"{name}= is {value!r}, expected a whole number from {low} to {high}")
-    return value

@@ -11,7 +11,7 @@ import typer
 import vapoursynth as vs
 
 from vscolor import console, doctor
-from vscolor.cli import films, inspection, judging, models
+from vscolor.cli import films, fits, inspection, judging, models
 from vscolor.errors import SettingError, VscolorError
 
 FAILED: Final = 1
@@ -55,6 +55,7 @@ def root(
 
 app.command("colorize")(films.colorize_command)
 app.command("stabilize")(films.stabilize_command)
+app.command("fit")(fits.fit_command)
 app.command("scenes")(inspection.scenes_command)
 app.command("keyframes")(inspection.keyframes_command)
 app.command("metrics")(judging.metrics_command)

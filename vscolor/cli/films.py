@@ -72,7 +72,7 @@ def colorize_command(
     ] = None,
     stabilize: Annotated[
         str | None,
-        option("Steady the colour afterwards: motion. Default: each frame on its own.", LOOK),
+        option("Steady the colour afterwards: motion, dvp. Default: each frame on its own.", LOOK),
     ] = None,
     scenes: Scenes = None,
     history: History = None,
@@ -140,12 +140,16 @@ def stabilize_command(
     source: Source,
     target: Target,
     *,
-    method: Annotated[str, option("How; default and only one: motion.", LOOK)] = "motion",
-    radius: Annotated[int, option("Frames to look at on each side, 1 to 5; default 4.", LOOK)] = 4,
+    method: Annotated[
+        str, option("How: motion, or dvp, which fits first; default motion.", LOOK)
+    ] = "motion",
+    radius: Annotated[
+        int | None, option("Frames to look at on each side, 1 to 5; default 4.", LOOK)
+    ] = None,
     match: Annotated[
-        float,
+        float | None,
         option("Largest luma difference of two blocks taken for the same, 1 to 50; 8.", LOOK),
-    ] = 8.0,
+    ] = None,
     slow: Annotated[bool, option("Take away slow pulsing too; slower.", LOOK, "--slow")] = False,
     strength: Annotated[float, option("0 to 1; default 1.", LOOK)] = 1.0,
     scenes: Scenes = None,
@@ -171,7 +175,7 @@ def stabilize_command(
     convert.convert(
         source,
         target,
-        Steadiness(method, radius, match, slow, strength, scenes),
+        Steadiness(method, radius, match, slow or None, strength, scenes),
         settings,
         start=start,
         end=end,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SIGNS = ("out of memory", "failed to allocate", "bad_alloc", "bad allocation")
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of a runtime means that memory ran out."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or any(sign in text for sign in SIGNS)
@@ -38,12 +38,12 @@ def naming_memory(device: Device, batch: int, height: int, width: int) -> Iterat
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise DeviceMemoryError(str(device), batch, height, width) from error
     except Exception as error:
         # ONNX Runtime's errors have no base of their own.
-        if type(error).__module__.startswith("onnxruntime") and _is_out_of_memory(error):
+        if type(error).__module__.startswith("onnxruntime") and is_out_of_memory(error):
             raise DeviceMemoryError(str(device), batch, height, width) from error
         raise
 

@@ -1,0 +1,189 @@
+"""stabilize's method dvp: fitted ahead of time, kept, resumed, refused where it does not fit."""
+
+import os
+import random
+
+import numpy as np
+import pytest
+import vapoursynth as vs
+from wheel import wheel_clip
+
+torch = pytest.importorskip("torch")
+
+from vscolor import cli, fitting, prior, stabilize, stabilizers  # noqa: E402
+from vscolor import clip as core  # noqa: E402
+from vscolor.errors import SettingError  # noqa: E402
+from vscolor.fits import SceneEntry, Store  # noqa: E402
+from vscolor.models.dvp import fitting as loops  # noqa: E402
+from vscolor.models.dvp.network import PriorNet  # noqa: E402
+from vscolor.testing import planes_of  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache of the test's own, and short fits."""
+    monkeypatch.setenv("VSCOLOR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(loops, "MOST_STEPS", 8)
+    monkeypatch.setattr(loops, "LEAST_STEPS", 8)
+    monkeypatch.setattr(loops, "EPOCHS", 1)
+
+
+@pytest.fixture(scope="module")
+def film():
+    """Sixteen frames of a real shot."""
+    clip = wheel_clip("carphone_pristine.mp4")[20:36]
+    return clip.resize.Bicubic(format=vs.YUV420P8).std.SetFrameProps(_Range=0, _Matrix=6)
+
+
+def task_of(clip, cuts=None):
+    film = core.to_yuv(core.inspect(clip))
+    work = stabilizers.Work(film, core.luma_of(film), cuts)
+    return stabilizers.fit_task(work, stabilizers.Options(size=64))
+
+
+def test_without_a_fit_the_error_says_how(film):
+    with pytest.raises(vs.Error, match=r"stabilize: method dvp has no fit.*vscolor fit.*fit=True"):
+        stabilize(film, "dvp", size=64)
+
+
+def test_a_fit_is_found_again_and_no_order_shows(film):
+    fitted = stabilize(film, "dvp", size=64, fit=True, scenes=[8])
+    found = stabilize(film, "dvp", size=64, scenes=[8])
+    order = list(range(16))
+    random.Random(1).shuffle(order)
+    seen = {n: planes_of(found, n) for n in order}
+    for n in range(16):
+        source = planes_of(film, n)
+        assert np.array_equal(seen[n][0], source[0])
+        for a, b in zip(planes_of(fitted, n), seen[n], strict=True):
+            assert np.array_equal(a, b)
+    assert any(not np.array_equal(seen[n][1], planes_of(film, n)[1]) for n in range(16))
+
+
+def test_nothing_goes_over_a_cut(film):
+    task = task_of(film, (8,))
+    assert fitting.fit(task) == 2
+    first, second = task.store.read_clip(task.key())
+    assert (first.first, first.last, second.first, second.last) == (0, 8, 8, 16)
+    other = film[:8] + film[8:].std.Expr(["", "x 20 +", ""])
+    assert fitting.fit(task_of(other, (8,))) == 1
+
+
+def test_a_second_fit_has_nothing_to_do(film):
+    assert fitting.fit(task_of(film, ())) == 1
+    assert fitting.fit(task_of(film, ())) == 0
+
+
+def test_another_picture_is_refused(film):
+    task = task_of(film, ())
+    fitting.fit(task)
+    scenes = task.store.read_clip(task.key())
+    task.store.write_clip(task_of(film.std.Expr(["x 20 +", "", ""]), ()).key(), scenes)
+    steady = stabilize(film.std.Expr(["x 20 +", "", ""]), "dvp", size=64, scenes=[])
+    with pytest.raises(vs.Error, match="differs by"):
+        steady.get_frame(3)
+
+
+def test_a_crash_loses_what_came_after_the_checkpoint(film, monkeypatch):
+    monkeypatch.setattr(fitting, "SECONDS_AT_RISK", 0.0)
+    task = task_of(film, ())
+
+    class CrashError(Exception):
+        pass
+
+    def crash(done):
+        if done > 10:
+            raise CrashError
+
+    with pytest.raises(CrashError):
+        fitting.fit(task, crash)
+    place = next((task.store.folder / "scenes").glob("*.checkpoint"))
+    assert not list((task.store.folder / "scenes").glob("*.safetensors"))
+    steps = []
+    fitting.fit(task, steps.append)
+    assert steps[0] > 16 * 4 / 8
+    whole, _ = task.store.read_scene(task.store.read_clip(task.key())[0].key)
+    assert not place.exists()
+    monkeypatch.setenv("VSCOLOR_CACHE", str(task.store.folder.parent / "straight"))
+    straight = task_of(film, ())
+    fitting.fit(straight)
+    other, _ = straight.store.read_scene(straight.store.read_clip(straight.key())[0].key)
+    assert all(torch.equal(whole[name], other[name]) for name in whole)
+
+
+def test_a_damaged_checkpoint_is_left_behind(film):
+    task = task_of(film, ())
+    fitting.fit(task)
+    scene = task.store.scene_file(task.store.read_clip(task.key())[0].key)
+    scene.unlink()
+    scene.with_suffix(".checkpoint").write_bytes(b"torn")
+    assert fitting.fit(task) == 1
+    assert scene.exists()
+
+
+def test_a_process_waits_for_the_one_that_fits_the_scene(film):
+    from threading import Thread
+
+    task = task_of(film, ())
+    fitting.fit(task)
+    key = task.store.read_clip(task.key())[0].key
+    task.store.scene_file(key).unlink()
+    with task.store.lock(key):
+        waiting = Thread(target=fitting.fit, args=(task,))
+        waiting.start()
+        waiting.join(1.0)
+        assert waiting.is_alive()
+    waiting.join(60)
+    assert task.store.scene_file(key).exists()
+
+
+def test_the_store_drops_what_was_used_longest_ago(tmp_path):
+    store = Store(tmp_path, limit=100_000)
+    state = {k: v.half() for k, v in PriorNet().state_dict().items()}
+    looks = np.zeros((1, 3, 4, 4), np.uint8)
+    store.write_scene("old", state, looks)
+    store.write_scene("new", state, looks)
+    size = store.scene_file("old").stat().st_size
+    os.utime(store.scene_file("old"), (1, 1))
+    Store(tmp_path, limit=size).prune(["new"])
+    assert not store.scene_file("old").exists()
+    assert store.scene_file("new").exists()
+    with pytest.raises(SettingError, match="VSCOLOR_FIT_LIMIT"):
+        Store(tmp_path, limit=1).prune(["new"])
+    store.write_clip("c", [SceneEntry(0, 1, "new")])
+    assert store.read_clip("c") == [SceneEntry(0, 1, "new")]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"method": "dvp", "radius": 2}, "radius= is not of method dvp"),
+        ({"method": "motion", "fit": True}, "fit= is not of method motion"),
+        ({"method": "dvp", "size": 10}, "size= is 10, expected a whole number from 64 to 1024"),
+        ({"method": "dvp", "device": "dml"}, "dml"),
+    ],
+)
+def test_misuse(film, settings, words):
+    with pytest.raises(vs.Error, match=words):
+        stabilize(film, **settings)
+
+
+def test_the_command_fits_what_the_filter_finds(tmp_path, capsys):
+    script = tmp_path / "film.vpy"
+    script.write_text(
+        "import vapoursynth as vs\n"
+        "vs.core.std.BlankClip(format=vs.YUV420P8, width=96, height=64, length=7,"
+        " color=[90, 110, 150]).set_output()\n"
+    )
+    assert cli.run(["fit", str(script), "--size", "64"]) == 0
+    assert "1 scenes fitted" in capsys.readouterr().err.replace("\n", " ")
+    clip = vs.core.std.BlankClip(
+        format=vs.YUV420P8, width=96, height=64, length=7, color=[90, 110, 150]
+    )
+    assert stabilize(clip, "dvp", size=64).get_frame(6).width == 96
+
+
+def test_the_remedy_names_a_command_that_exists(capsys):
+    assert "vscolor fit" in prior.REMEDY
+    assert cli.run(["fit", "--help"]) == 0
+    assert "Deep Video Prior" in capsys.readouterr().out

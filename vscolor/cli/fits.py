@@ -1,0 +1,57 @@
+"""The command that fits ahead of time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from vscolor import clip as core
+from vscolor import console, convert, fitting, process, stabilizers
+from vscolor.cli.options import LOOK, Device, Quiet, Scenes, Source, option
+from vscolor.errors import SettingError
+from vscolor.guidance import read_cuts
+
+
+def fit_command(
+    source: Source,
+    *,
+    size: Annotated[
+        int | None, option("Short side of what the network sees, 64 to 1024; 128.", LOOK)
+    ] = None,
+    seed: Annotated[int | None, option("Of weights and order; default 0.", LOOK)] = None,
+    irt: Annotated[
+        bool | None,
+        option(
+            "Whether two colours of a place end in the more frequent one; default: so.",
+            LOOK,
+            "--irt/--no-irt",
+        ),
+    ] = None,
+    reference: Annotated[
+        bool, option("The authors' network and loop, many times slower.", LOOK, "--reference")
+    ] = False,
+    device: Device = None,
+    scenes: Scenes = None,
+    guide: Annotated[
+        Path | None, option("A film as long whose luma tells what moved.", LOOK)
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Fit Deep Video Prior to IN, a coloured film, for stabilize's method dvp."""
+    process.settle()
+    clip = convert.opened(source, None, quiet).clip
+    film = core.to_yuv(core.inspect(clip))
+    seen = film
+    if guide is not None:
+        shown = convert.opened(guide, None, quiet).clip
+        if shown.num_frames != clip.num_frames:
+            raise SettingError(f"--guide has {shown.num_frames} frames, expected {clip.num_frames}")
+        seen = core.to_yuv(core.inspect(shown, "guide"))
+    work = stabilizers.Work(film, core.luma_of(seen), read_cuts(scenes, clip.num_frames))
+    options = stabilizers.Options(
+        size=size, device=device, seed=seed, irt=irt, reference=reference or None
+    )
+    task = stabilizers.fit_task(work, options)
+    fitted = console.interruptible(lambda: fitting.fit_with_bar(task, quiet=quiet))
+    if not quiet:
+        console.note(f"{source}: {fitted} scenes fitted, kept in {task.store.folder}")

@@ -1,0 +1,192 @@
+"""Fits of scenes on disk: found by what was fitted, written whole, locked, bounded in size.
+
+Two kinds of files. `scenes/KEY.safetensors` is one scene's network, KEY a digest of its pictures,
+the settings and the version, so that another edit of a film finds the scenes it shares.
+`clips/KEY.json` lists the scenes of a whole clip, KEY a digest of a sample of it: a filter must
+find its scenes without reading the film through. While a scene is fitted, `scenes/KEY.checkpoint`
+holds how far it is and `scenes/KEY.lock` who is at it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from vscolor.errors import SettingError
+from vscolor.files import replacing
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+    from torch import Tensor
+
+CACHE_VARIABLE: Final = "VSCOLOR_CACHE"
+LIMIT_VARIABLE: Final = "VSCOLOR_FIT_LIMIT"
+DEFAULT_LIMIT: Final = 4_000_000_000
+GIGABYTE: Final = 1_000_000_000
+THUMBNAILS: Final = "thumbnails"
+
+
+@dataclass(frozen=True)
+class SceneEntry:
+    """One scene of a clip.
+
+    Attributes:
+        first: Its first frame.
+        last: The frame after its last one.
+        key: Of its fit.
+    """
+
+    first: int
+    last: int
+    key: str
+
+
+def digest(*parts: bytes | str | int) -> str:
+    """A key for what is told apart by these parts."""
+    total = hashlib.sha256()
+    for part in parts:
+        raw = part if isinstance(part, bytes) else str(part).encode()
+        total.update(len(raw).to_bytes(8, "little") + raw)
+    return total.hexdigest()[:40]
+
+
+def default_folder() -> Path:
+    """Where fits are kept: below `VSCOLOR_CACHE`, else in the user's cache."""
+    named = os.environ.get(CACHE_VARIABLE)
+    root = Path(named).expanduser() if named else platformdirs.user_cache_path("vscolor")
+    return root / "fits"
+
+
+def default_limit() -> int:
+    """Bytes that fits may take: `VSCOLOR_FIT_LIMIT` in gigabytes, else 4.
+
+    Raises:
+        SettingError: The variable is no number above 0.
+    """
+    named = os.environ.get(LIMIT_VARIABLE)
+    if named is None:
+        return DEFAULT_LIMIT
+    try:
+        limit = float(named)
+    except ValueError:
+        limit = 0.0
+    if not limit > 0:
+        raise SettingError(f"{LIMIT_VARIABLE} is {named!r}, expected gigabytes, above 0")
+    return int(limit * GIGABYTE)
+
+
+class Store:
+    """The fits in a folder.
+
+    Args:
+        folder: Where; made when something is written.
+        limit: Bytes that networks may take together.
+    """
+
+    def __init__(self, folder: Path | None = None, limit: int | None = None) -> None:
+        self.folder = default_folder() if folder is None else folder
+        self.limit = default_limit() if limit is None else limit
+
+    def scene_file(self, key: str) -> Path:
+        """Where a scene's network is or will be."""
+        return self.folder / "scenes" / f"{key}.safetensors"
+
+    def checkpoint(self, key: str) -> Path:
+        """Where a fit under way is kept."""
+        return self.folder / "scenes" / f"{key}.checkpoint"
+
+    def lock(self, key: str) -> BaseFileLock:
+        """A lock that one process at a time holds while it fits a scene."""
+        from filelock import FileLock
+
+        place = self.folder / "scenes"
+        place.mkdir(parents=True, exist_ok=True)
+        return FileLock(place / f"{key}.lock")
+
+    def write_scene(
+        self, key: str, network: dict[str, Tensor], thumbnails: NDArray[np.uint8]
+    ) -> None:
+        """Keep a network with thumbnails of what it was fitted to; whole or not at all."""
+        import torch
+        from safetensors.torch import save_file
+
+        self.scene_file(key).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(self.scene_file(key)) as part:
+            save_file({**network, THUMBNAILS: torch.from_numpy(thumbnails)}, str(part))
+        self.checkpoint(key).unlink(missing_ok=True)
+
+    def read_scene(self, key: str) -> tuple[dict[str, Tensor], NDArray[np.uint8]]:
+        """A network and its thumbnails; marks it as used.
+
+        Raises:
+            SettingError: It is not there any more.
+        """
+        from safetensors.torch import load_file
+
+        path = self.scene_file(key)
+        try:
+            held = load_file(str(path))
+            os.utime(path)
+        except FileNotFoundError:
+            raise SettingError(f"the fit {path} is gone; fit the clip again") from None
+        thumbnails: NDArray[np.uint8] = held.pop(THUMBNAILS).numpy()
+        return held, thumbnails
+
+    def write_clip(self, key: str, scenes: Iterable[SceneEntry]) -> None:
+        """Keep the list of a clip's scenes."""
+        path = self.folder / "clips" / f"{key}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as part:
+            part.write_text(json.dumps([asdict(scene) for scene in scenes]))
+
+    def read_clip(self, key: str) -> list[SceneEntry]:
+        """The scenes of a clip, rising; none where it was never fitted."""
+        try:
+            held: list[dict[str, Any]] = json.loads(
+                (self.folder / "clips" / f"{key}.json").read_text()
+            )
+        except FileNotFoundError:
+            return []
+        return [SceneEntry(**scene) for scene in held]
+
+    def prune(self, kept: Iterable[str]) -> None:
+        """Remove the networks used longest ago until the rest fits the limit.
+
+        Args:
+            kept: Keys that stay whatever their age.
+
+        Raises:
+            SettingError: Those alone are larger than the limit.
+        """
+        stay = {self.scene_file(key) for key in kept}
+        files = [
+            (path.stat().st_mtime, path.stat().st_size, path)
+            for path in (self.folder / "scenes").glob("*.safetensors")
+        ]
+        total = sum(size for _, size, _ in files)
+        for _, size, path in sorted(files):
+            if total <= self.limit:
+                return
+            if path not in stay:
+                path.unlink(missing_ok=True)
+                self.lock_file(path).unlink(missing_ok=True)
+                total -= size
+        if total > self.limit:
+            raise SettingError(
+                f"the fits of this clip take {total / GIGABYTE:.2f} GB, more than the "
+                f"{self.limit / GIGABYTE:.2f} that {LIMIT_VARIABLE} allows; raise it, or fit a part"
+            )
+
+    @staticmethod
+    def lock_file(scene: Path) -> Path:
+        """The lock beside a scene's file."""
+        return scene.with_suffix(".lock")

@@ -1,0 +1,338 @@
+"""Fit a network to one scene: ours, and the authors' loop.
+
+Both are stepwise, so that a fit can be saved, resumed and shown as it goes. What a step sees is a
+function of the seed and the step alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.optim import Adam
+
+from vscolor.models.dvp import objective, reference
+from vscolor.models.dvp.network import MULTIPLE, STRIDE, PriorNet, colours, initialise, settled
+
+LEVELS: Final = 224.0
+"""8-bit levels of one nominal unit of chroma."""
+
+BATCH: Final = 6
+RATE: Final = 2e-3
+AVERAGING: Final = 0.98
+HELD_OUT: Final = 6
+"""Every sixth frame is held out to tell when to stop."""
+
+TOGETHER: Final = 120
+"""Steps of the first phase, in which both colours learn every frame."""
+
+LEAST_STEPS: Final = 300
+MOST_STEPS: Final = 1200
+EPOCHS: Final = 12
+"""Most passes over a long scene."""
+
+CROP: Final = 2
+"""Parts of frames that are learned are this many times smaller in each direction."""
+
+LIGHT: Final = 0.1
+"""How much the light of a part varies, over the whole range."""
+
+CHECK_EVERY: Final = 30
+PATIENCE: Final = 6
+GAIN: Final = 0.997
+"""Of the held-out error, that counts as better."""
+
+SOFTNESS: Final = 4.0
+"""Levels below which an error counts by its square."""
+
+SHARE_WEIGHT: Final = 0.2
+REFERENCE_EPOCHS: Final = 25
+REFERENCE_FIRST: Final = 5
+"""Epochs on the first frame alone, with iteratively reweighted training."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is fitted.
+
+    Attributes:
+        luma: `[N,1,h,w]`, nominal 0..1.
+        chroma: U, V `[N,2,h/2,w/2]`, nominal -0.5..0.5; for the authors' network `[N,2,h,w]`.
+    """
+
+    luma: Tensor
+    chroma: Tensor
+
+    def __len__(self) -> int:
+        """The number of frames."""
+        return len(self.luma)
+
+
+class Fit(Protocol):
+    """A fit under way."""
+
+    step: int
+
+    @property
+    def steps(self) -> int:
+        """The most steps it may take."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        ...
+
+    def advance(self) -> None:
+        """Take a step."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """All that is needed to go on."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        ...
+
+    def result(self) -> dict[str, Tensor]:
+        """The network's weights as they are kept."""
+        ...
+
+
+def robust(difference: Tensor) -> Tensor:
+    """Charbonnier's distance of chroma, in levels over `SOFTNESS`, each element its own."""
+    levels = difference * (LEVELS / SOFTNESS)
+    return (levels.square() + 1).sqrt() - 1
+
+
+class PriorFit:
+    """Our fit: batches in random order, an average of the weights, and a held-out criterion.
+
+    Args:
+        scene: What to fit.
+        two: Whether to use iteratively reweighted training.
+        seed: Of weights and order.
+        device: Where.
+    """
+
+    def __init__(self, scene: Scene, *, two: bool, seed: int, device: torch.device) -> None:
+        self._two, self._seed = two, seed
+        self._luma, self._chroma = scene.luma.to(device), scene.chroma.to(device)
+        network = PriorNet(two=two)
+        initialise(network, seed)
+        self._network = network.to(device).to(memory_format=torch.channels_last)
+        self._average = PriorNet(two=two).to(device).to(memory_format=torch.channels_last)
+        self._average.load_state_dict(network.state_dict())
+        self._optimizer = Adam(self._network.parameters(), lr=RATE)
+        held = [n for n in range(len(scene)) if n % HELD_OUT == HELD_OUT // 2]
+        self._held = held if len(scene) >= HELD_OUT else []
+        self._seen = [n for n in range(len(scene)) if n not in self._held]
+        self._best = {k: v.clone() for k, v in self._average.state_dict().items()}
+        self._least, self._since = float("inf"), 0
+        self.step = 0
+
+    @property
+    def steps(self) -> int:
+        """See `Fit`."""
+        passes = EPOCHS * len(self._seen) // BATCH
+        return max(MOST_STEPS, passes) if self._held else LEAST_STEPS
+
+    @property
+    def done(self) -> bool:
+        """See `Fit`."""
+        return self.step >= self.steps or self._since >= PATIENCE
+
+    def advance(self) -> None:
+        """See `Fit`."""
+        objective.learn(self._optimizer, self._loss(*self._parts()))
+        self.step += 1
+        decay = min(AVERAGING, self.step / (self.step + 9))
+        with torch.no_grad():
+            for mean, now in zip(
+                self._average.parameters(), self._network.parameters(), strict=True
+            ):
+                mean.lerp_(now, 1 - decay)
+        if self.step % CHECK_EVERY == 0:
+            self._check()
+
+    def _batch(self) -> list[int]:
+        """Frames of this step: the next ones of an order that changes from pass to pass."""
+        count = len(self._seen)
+        places = range(self.step * BATCH, self.step * BATCH + min(BATCH, count))
+        orders = {p // count: self._order(p // count) for p in places}
+        return [self._seen[orders[p // count][p % count]] for p in places]
+
+    def _parts(self) -> tuple[Tensor, Tensor]:
+        """Parts of this step's frames, in unlike light.
+
+        A whole frame has a look of its own, by which the network would learn its flicker by heart;
+        parts of it, darker or lighter than they were, have less of one. They cost less, too.
+        """
+        rng = torch.Generator().manual_seed(1_000_003 * self._seed + self.step)
+        height, width = (
+            max(MULTIPLE, n // CROP // MULTIPLE * MULTIPLE) for n in self._luma.shape[2:]
+        )
+        lumas, chromas = [], []
+        for n in self._batch():
+            chance = torch.rand(4, generator=rng).tolist()
+            spare = [
+                (a - b) // STRIDE
+                for a, b in zip(self._luma.shape[2:], (height, width), strict=True)
+            ]
+            top, left = (STRIDE * round(c * s) for c, s in zip(chance, spare, strict=False))
+            luma = self._luma[n, :, top : top + height, left : left + width]
+            lumas.append(luma * (1 + LIGHT * (chance[2] - 0.5)) + LIGHT * (chance[3] - 0.5))
+            top, left = top // STRIDE, left // STRIDE
+            chromas.append(
+                self._chroma[n, :, top : top + height // STRIDE, left : left + width // STRIDE]
+            )
+        return torch.stack(lumas), torch.stack(chromas)
+
+    def _order(self, number: int) -> list[int]:
+        rng = torch.Generator().manual_seed(1_000_003 * self._seed + number)
+        order: list[int] = torch.randperm(len(self._seen), generator=rng).tolist()
+        return order
+
+    def _loss(self, luma: Tensor, wanted: Tensor) -> Tensor:
+        made = self._network(luma)
+        if not self._two:
+            return functional.mse_loss(made * LEVELS, wanted * LEVELS) / SOFTNESS**2
+        main, minor, logit = colours(made)
+        to_main, to_minor = (robust(x - wanted).mean(dim=1, keepdim=True) for x in (main, minor))
+        if self.step < TOGETHER:
+            # The minor colour learns above all what the main one misses.
+            missed = to_main.detach()
+            missed = missed / missed.mean().clamp_min(1e-6)
+            return to_main.mean() + (to_minor * missed).mean()
+        nearer = (to_main < to_minor).to(made.dtype).detach()
+        own = torch.where(nearer > 0, to_main, to_minor).mean()
+        share = functional.binary_cross_entropy_with_logits(logit, nearer)
+        return own + SHARE_WEIGHT * share
+
+    @torch.no_grad()
+    def _check(self) -> None:
+        """Keep the average of the weights if the held-out frames are nearer than ever."""
+        if not self._held:
+            self._keep()
+            return
+        if self.step <= TOGETHER and self._two:
+            return
+        errors = [
+            (settled(self._average(self._luma[n : n + 1])) - self._chroma[n : n + 1]).abs().mean()
+            for n in self._held
+        ]
+        error = float(torch.stack(errors).mean())
+        if error < GAIN * self._least:
+            self._least, self._since = error, 0
+            self._keep()
+        elif self.step > LEAST_STEPS:
+            self._since += 1
+
+    def _keep(self) -> None:
+        self._best = {k: v.clone() for k, v in self._average.state_dict().items()}
+
+    def state(self) -> dict[str, Any]:
+        """See `Fit`."""
+        return {
+            "network": self._network.state_dict(),
+            "average": self._average.state_dict(),
+            "best": self._best,
+            "optimizer": self._optimizer.state_dict(),
+            "counts": [self.step, self._since],
+            "least": self._least,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See `Fit`."""
+        self._network.load_state_dict(state["network"])
+        self._average.load_state_dict(state["average"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._best, self._least = state["best"], state["least"]
+        self.step, self._since = state["counts"]
+
+    def result(self) -> dict[str, Tensor]:
+        """See `Fit`: half precision."""
+        return {k: v.half().cpu().contiguous() for k, v in self._best.items()}
+
+
+class ReferenceFit:
+    """The authors' loop: one frame a step, in order, Adam 1e-4, a fixed number of epochs.
+
+    Args:
+        luma: `[N,1,h,w]`, the grey input.
+        rgb: `[N,3,h,w]`, the processed frames, 0..1.
+        two: Whether to use iteratively reweighted training, with the phase on the first frame;
+            without it the loss is L1, unless VGG's weights are given.
+        seed: Of the weights.
+        device: Where.
+        epochs: Passes over the scene.
+        perceptual: The loss without IRT (see `vscolor.models.dvp.perceptual`); None for L1.
+    """
+
+    def __init__(
+        self,
+        luma: Tensor,
+        rgb: Tensor,
+        *,
+        two: bool,
+        seed: int,
+        device: torch.device,
+        epochs: int = REFERENCE_EPOCHS,
+        perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ) -> None:
+        self._luma, self._rgb, self._two = luma.to(device), rgb.to(device), two
+        network = reference.TorchNet(6 if two else 3)
+        reference.initialise(network, seed)
+        self._network = network.to(device)
+        self._optimizer = Adam(self._network.parameters(), lr=objective.RATE)
+        self._epochs, self._plain = epochs, perceptual or functional.l1_loss
+        self.step = 0
+
+    @property
+    def steps(self) -> int:
+        """See `Fit`."""
+        return self._epochs * len(self._luma)
+
+    @property
+    def done(self) -> bool:
+        """See `Fit`."""
+        return self.step >= self.steps
+
+    def advance(self) -> None:
+        """See `Fit`."""
+        epoch, n = divmod(self.step, len(self._luma))
+        first = self._two and epoch < REFERENCE_FIRST
+        n = 0 if first else n
+        seen, wanted = self._luma[n : n + 1].expand(-1, 3, -1, -1), self._rgb[n : n + 1]
+        made = self._network(seen)
+        if not self._two:
+            loss = self._plain(made, wanted)
+        elif first:
+            loss = objective.first_frame_loss(made, wanted)
+        else:
+            loss = objective.reweighted_loss(made, wanted, objective.confidence(made, wanted, seen))
+        objective.learn(self._optimizer, loss)
+        self.step += 1
+
+    def state(self) -> dict[str, Any]:
+        """See `Fit`."""
+        return {
+            "network": self._network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "counts": [self.step],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See `Fit`."""
+        self._network.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        (self.step,) = state["counts"]
+
+    def result(self) -> dict[str, Tensor]:
+        """See `Fit`: the network as it is."""
+        return {k: v.cpu().contiguous() for k, v in self._network.state_dict().items()}

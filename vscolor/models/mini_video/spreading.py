@@ -14,7 +14,7 @@ from vscolor.models.video import Dab
 from . import architecture as arch
 
 # Judged on real clips with true colours at five points: wider spills over, narrower stays a dot.
-COSINE_SCALE = 0.15
+COSINE_SCALE = 0.4
 LUMA_SCALE = 12.0
 DISTANCE_SCALE = 0.35
 """Of the picture's short side."""

@@ -238,6 +238,8 @@ def test_variable_clips_are_refused(what):
         ({"_Range": 1}, "full range"),
         ({"_FieldBased": 1}, "interlaced"),
         ({"_Transfer": 16}, "PQ"),
+        ({"_ChromaLocation": 2}, "chroma location 2"),
+        ({"_SARNum": 16, "_SARDen": 15}, "pixel aspect 16:15"),
     ],
 )
 @pytest.mark.parametrize("batch", [1, 3])
@@ -251,3 +253,18 @@ def test_a_change_in_mid_clip_is_refused_at_that_frame(props, word, batch):
     assert word in str(error.value)
     with pytest.raises(vs.Error, match="frame 6"):
         planes_of(tiny(changed, batch=batch, strength=0), 6)
+
+
+def test_a_change_in_mid_guide_is_refused_at_that_frame():
+    clip = noise_clip(vs.YUV420P8, length=8)
+    rgb = vs.core.std.BlankClip(None, 64, 48, vs.RGB24, 8).std.SetFrameProps(_Range=1)
+    changed = rgb[:6] + rgb[6].std.SetFrameProps(_Range=0) + rgb[7]
+    out = tiny(clip, guide=changed)
+    planes_of(out, 5)
+    with pytest.raises(vs.Error, match=r"colorize: guide frame 6: .* limited range"):
+        planes_of(out, 6)
+
+
+def test_chroma_location_means_nothing_in_rgb():
+    clip = noise_clip(vs.RGB24, length=2)
+    planes_of(tiny(clip[0] + clip[1].std.SetFrameProps(_ChromaLocation=2)), 1)

@@ -83,12 +83,14 @@ def test_steady_colour_stays(film):
 
 
 def test_nothing_crosses_a_cut():
-    first = wheel_clip("carphone_pristine.mp4")[20:28].resize.Bicubic(160, 128, vs.YUV420P8)
-    second = wheel_clip("bigbuckbunny.mp4")[40:48].resize.Bicubic(160, 128, vs.YUV420P8)
+    def shot(name, start):
+        clip = wheel_clip(name)[start : start + 8].resize.Bicubic(160, 128, vs.YUV420P8)
+        return clip.std.SetFrameProps(_Matrix=1, _SARNum=1, _SARDen=1)
+
+    first, second = shot("carphone_pristine.mp4", 20), shot("bigbuckbunny.mp4", 40)
     red = disturbed(first, lambda n, shape: (-20, 40))
     for left in (first, red):
-        joined = stabilize(left.std.SetFrameProps(_Matrix=1) + second.std.SetFrameProps(_Matrix=1))
-        alone = stabilize(second.std.SetFrameProps(_Matrix=1), scenes=[])
+        joined, alone = stabilize(left + second), stabilize(second, scenes=[])
         assert np.array_equal(chroma(joined)[8:], chroma(alone))
 
 
@@ -230,3 +232,23 @@ def test_refusals(settings, words):
 def test_grey_clips_are_refused():
     with pytest.raises(vs.Error, match=r"stabilize: clip is GRAY.*colorize"):
         stabilize(noise_clip(vs.GRAY8))
+
+
+@pytest.mark.parametrize("family", [vs.YUV420P8, vs.RGB24])
+@pytest.mark.parametrize(
+    ("props", "word"),
+    [
+        ({"_Range": 0}, "limited range"),
+        ({"_FieldBased": 1}, "interlaced"),
+        ({"_SARNum": 16, "_SARDen": 15}, "pixel aspect 16:15"),
+    ],
+)
+def test_a_change_in_mid_clip_is_refused_at_that_frame(family, props, word):
+    clip = noise_clip(family, 128, 96, length=8, _Range=1)
+    changed = clip[:6] + clip[6].std.SetFrameProps(**props) + clip[7]
+    out = stabilize(changed)
+    planes_of(out, 5)
+    for steadied in (out, stabilize(changed, strength=0)):
+        with pytest.raises(vs.Error, match=r"stabilize: frame 6: ") as error:
+            planes_of(steadied, 6)
+        assert word in str(error.value)

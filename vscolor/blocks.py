@@ -182,11 +182,41 @@ def cut_apart(node: vs.VideoNode, count: int) -> list[vs.VideoNode]:
     return [node.std.CropAbs(node.width, height, top=i * height) for i in range(count)]
 
 
-def _check_numbered(n: int, props: vs.FrameProps, check: Callable[[vs.FrameProps], None]) -> None:
+def guarded(
+    clip: vs.VideoNode,
+    witness: vs.VideoNode,
+    check: Callable[[vs.FrameProps], None],
+    caller: str,
+    role: str = "frame",
+) -> vs.VideoNode:
+    """A clip that lets a frame through only if the witness's frame of that number passes a check.
+
+    Args:
+        clip: Any, as long as `witness`; not a sample of it is copied or seen.
+        witness: Whose frames' properties are checked.
+        check: Raises a `SettingError` for a frame that must not be used.
+        caller: The filter's name, for messages.
+        role: What a frame is called in messages.
+    """
+
+    def passed(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        frame, source = f
+        try:
+            _check_numbered(n, source.props, check, role)
+        except SettingError as error:
+            raise vs.Error(f"{caller}: {error}") from None
+        return frame
+
+    return clip.std.ModifyFrame([clip, witness], passed)
+
+
+def _check_numbered(
+    n: int, props: vs.FrameProps, check: Callable[[vs.FrameProps], None], role: str = "frame"
+) -> None:
     try:
         check(props)
     except SettingError as error:
-        raise SettingError(f"frame {n}: {error}") from error
+        raise SettingError(f"{role} {n}: {error}") from error
 
 
 def pack(template: vs.VideoFrame, result: Array) -> vs.VideoFrame:

@@ -74,35 +74,44 @@ def inspect(clip: vs.VideoNode, role: str = "clip") -> Film:
             f"{role} is {clip.width}x{clip.height}, "
             f"expected {MIN_SIDE}x{MIN_SIDE} to {MAX_SIDE}x{MAX_SIDE}"
         )
-    props = clip.get_frame(0).props
-    _check_progressive(props, role)
-    return Film(
-        clip,
-        colorimetry=_read_colorimetry(props, clip, role),
-        location=int(props.get("_ChromaLocation", 0)),
-        pixel_aspect=_read_pixel_aspect(props),
-    )
+    return _read(clip, clip.get_frame(0).props, role)
 
 
 def check_frame(film: Film, props: Mapping[str, Any]) -> None:
     """Refuse a frame that is not of the kind the graph was built for.
 
     Raises:
-        SettingError: The frame is interlaced, or its matrix, range, transfer or primaries are
-            not the first frame's.
+        SettingError: The frame is interlaced, or its matrix, range, transfer, primaries, chroma
+            location or pixel aspect are not the first frame's.
     """
-    _check_progressive(props, "frame")
-    now = _read_colorimetry(props, film.clip, "frame")
-    if now != film.colorimetry:
+    now = _read(film.clip, props, "frame")
+    if now != film:
         raise SettingError(
-            f"{_describe(now)} in mid-clip, expected {_describe(film.colorimetry)} as in frame 0; "
-            "convert to one with resize, or colour the parts on their own"
+            f"{_describe(now)} in mid-clip, expected {_describe(film)} as in frame 0; "
+            "convert to one with resize, set the property with std.SetFrameProps if it is wrong, "
+            "or treat the parts on their own"
         )
 
 
-def _describe(c: Colorimetry) -> str:
+def _read(clip: vs.VideoNode, props: Mapping[str, Any], role: str) -> Film:
+    """What a frame says of its clip."""
+    _check_progressive(props, role)
+    rgb = clip.format.color_family == vs.RGB
+    return Film(
+        clip,
+        colorimetry=_read_colorimetry(props, clip, role),
+        location=0 if rgb else int(props.get("_ChromaLocation", 0)),
+        pixel_aspect=_read_pixel_aspect(props),
+    )
+
+
+def _describe(film: Film) -> str:
+    c, aspect = film.colorimetry, film.pixel_aspect
     span = "full" if c.full_range else "limited"
-    return f"matrix {c.matrix}, transfer {c.transfer}, primaries {c.primaries}, {span} range"
+    return (
+        f"matrix {c.matrix}, transfer {c.transfer}, primaries {c.primaries}, {span} range, "
+        f"chroma location {film.location}, pixel aspect {aspect.numerator}:{aspect.denominator}"
+    )
 
 
 def _check_format(fmt: vs.VideoFormat, role: str) -> None:

@@ -13,7 +13,7 @@ import vapoursynth as vs
 from vscolor import clip as core
 from vscolor import device as devices
 from vscolor import stabilizers, windows
-from vscolor.blocks import FramePass, predict_lines
+from vscolor.blocks import FramePass, guarded, predict_lines
 from vscolor.errors import SettingError, VscolorError
 from vscolor.guidance import Guidance, guided_lines, read_cuts
 from vscolor.hinted import hinted_lines
@@ -105,12 +105,13 @@ def colorize(
 
     Raises:
         vapoursynth.Error: An argument cannot be used; or, at the frame concerned, the frame is
-            interlaced, changes its colorimetry, or the device failed.
+            interlaced, changes its colorimetry, chroma location or pixel aspect, or the device
+            failed.
     """
     try:
         film = core.inspect(clip)
         canvas = core.to_yuv(film)
-        seen = canvas if guide is None else _inspect_guide(guide, clip)
+        seen = canvas if guide is None else _inspect_guide(guide, clip, "colorize")
         fmt = core.merge_format(film, format)
         gain = in_range("strength", strength, 0, 1) * in_range(
             "saturation", saturation, 0, MAX_SATURATION
@@ -229,22 +230,24 @@ def stabilize(
         The steadied clip, in the input's format, with its properties.
 
     Raises:
-        vapoursynth.Error: An argument cannot be used.
+        vapoursynth.Error: An argument cannot be used; or, at the frame concerned, the frame is
+            interlaced or changes its colorimetry, chroma location or pixel aspect.
     """
     try:
         film = core.inspect(clip)
         if clip.format.color_family == vs.GRAY:
             raise SettingError("clip is GRAY, expected a coloured one; colorize it first")
         canvas = core.to_yuv(film)
-        seen = canvas if guide is None else _inspect_guide(guide, clip)
+        seen = canvas if guide is None else _inspect_guide(guide, clip, "stabilize")
         gain = in_range("strength", strength, 0, 1)
         cuts = read_cuts(scenes, clip.num_frames)
         work = stabilizers.Work(canvas, core.luma_of(seen), cuts)
         options = Options(radius, match, slow, size, device, seed, irt, reference, fit)
-        change = stabilizers.correction(method, work, options)
+        u, v = stabilizers.correction(method, work, options)
     except VscolorError as error:
         raise vs.Error(f"stabilize: {error}") from error
-    return core.from_yuv(core.add_chroma(canvas, change, gain), film)
+    u = guarded(u, clip, partial(core.check_frame, film), "stabilize")
+    return core.from_yuv(core.add_chroma(canvas, [u, v], gain), film)
 
 
 def _with_temperature(
@@ -260,11 +263,12 @@ def _with_temperature(
     return {**(options or {}), "temperature": temperature}
 
 
-def _inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode) -> core.Film:
-    """The clip the model looks at, checked and ready to be looked at."""
+def _inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode, caller: str) -> core.Film:
+    """The clip the filter looks at, checked and ready to be looked at."""
     seen = core.inspect(guide, "guide")
     if guide.num_frames != clip.num_frames:
         raise SettingError(
             f"guide has {guide.num_frames} frames, expected {clip.num_frames} as the clip"
         )
-    return core.to_yuv(seen)
+    canvas, check = core.to_yuv(seen), partial(core.check_frame, seen)
+    return replace(canvas, clip=guarded(canvas.clip, guide, check, caller, "guide frame"))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import vapoursynth as vs
 
-from vscolor import windows
+from vscolor import memory, windows
 from vscolor.errors import SettingError, VscolorError
 from vscolor.guided import flat_lines, local_lines
 from vscolor.models.base import Array, StillModel
@@ -164,6 +164,7 @@ def _lane(frames: FramePass, work: Work, plan: BatchPlan, lane: int) -> list[vs.
         except VscolorError as error:
             # The core cuts long messages, and a chain of tracebacks would push this one out.
             raise vs.Error(f"{frames.caller}: {error}") from None
+        memory.tidy()
         return pack(blank, result)
 
     luma = _stack([every(frames.luma, plan.cycle, o) for o in offsets])

@@ -27,7 +27,7 @@ import vapoursynth as vs
 import vsutil
 from numpy.typing import NDArray
 
-from vscolor import scenes
+from vscolor import memory, scenes
 
 SHORT_SIDE: Final = 256
 LEAST_SIDE: Final = 64
@@ -199,6 +199,7 @@ def _void_beyond(delta: int) -> Callable[[int, list[vs.VideoFrame]], vs.VideoFra
 
     def void(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
         vectors, reach = f
+        memory.tidy()
         behind, ahead = (int(reach.props[p]) for p in scenes.REACH_PROPS)
         # Beyond the clip's ends there are no vectors to void.
         if -behind <= delta <= ahead or SAD_PROP not in vectors.props:

@@ -1,72 +1,103 @@
-"""Resident memory of a process that does nothing but colour a film.
-
-Run as a script, `memory.py FILM FRAMES CACHE_MB settled|bare`, it prints the numbers as JSON.
-"""
+"""Resident memory of a process that does nothing but colour a film, in three hosts."""
 
 from __future__ import annotations
 
-import json
+import os
+import re
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from statistics import mean
 
-import films
 import vapoursynth as vs
 
-from vscolor import colorize, process
-
-WINDOW = 50
-"""Frames over which memory is averaged: those under way make it breathe."""
 FIRST = 500
+WINDOW = 200
+"""Frames over which memory is averaged: those under way make it breathe."""
+PROGRESS = re.compile(rb"Frame: (\d+)/")
+CACHE_MB = 1000
+PROCESS = Path(__file__).with_name("hosted.py")
 
 
-def measure(film: Path, frames: int, cache_mb: int, settled: bool = True) -> dict[str, float]:
-    """Colour a film in a process of its own.
+class Host(StrEnum):
+    """Who asks for the frames."""
+
+    OURS = "the command line's settings"
+    PYTHON = "a plain Python loop"
+    VSPIPE = "vspipe"
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a process held.
+
+    Attributes:
+        early: MB resident from frame `FIRST` on, or from the middle of a shorter film.
+        late: MB resident over the last frames.
+        peak: The most it ever was, in MB.
+    """
+
+    early: float
+    late: float
+    peak: float
+
+    @property
+    def growth(self) -> float:
+        """From early to late, in percent."""
+        return 100 * (self.late / self.early - 1)
+
+
+def measure(film: Path, frames: int, host: Host, tidy: bool = True) -> Held:
+    """Colour a film in a process of its own, with a core's cache of `CACHE_MB`.
 
     Args:
         film: What to colour.
         frames: How much of it.
-        cache_mb: `max_cache_size` of the core.
-        settled: Whether the C library returns freed planes, as in our own commands, or hoards
-            them, as it does under any other host.
-
-    Returns:
-        MB resident around frame 500 and around the last, and the peak.
+        host: Who asks for the frames.
+        tidy: Whether vscolor may give back what the C library hoards, as it does by default.
     """
-    command = [sys.executable, __file__, str(film), str(frames), str(cache_mb)]
-    command.append("settled" if settled else "bare")
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    result: dict[str, float] = json.loads(done.stdout)
-    return result
+    with tempfile.TemporaryDirectory() as settings:
+        environment = os.environ | {"VSCOLOR_MALLOC_TRIM": str(int(tidy))}
+        environment["XDG_CONFIG_HOME"] = settings
+        samples = list(_samples(_command(film, frames, host, environment), environment))
+    start = min(FIRST, frames // 2)
+    early = [rss for n, rss, _ in samples if start <= n < start + WINDOW]
+    late = [rss for n, rss, _ in samples if n >= frames - WINDOW]
+    return Held(mean(early), mean(late), samples[-1][2])
 
 
-def _status(key: str) -> float:
-    """A line of /proc/self/status, in MB."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        name, _, rest = line.partition(":")
-        if name == key:
-            return int(rest.split()[0]) / 1024
-    raise KeyError(key)
+def _command(film: Path, frames: int, host: Host, environment: dict[str, str]) -> list[str]:
+    if host is not Host.VSPIPE:
+        manners = "ours" if host is Host.OURS else "bare"
+        return [sys.executable, str(PROCESS), str(film), str(frames), str(CACHE_MB), manners]
+    # vspipe has to be told once which Python is its own.
+    told = [sys.executable, "-m", "vapoursynth", "config"]
+    subprocess.run(told, env=environment, stdout=subprocess.DEVNULL, check=True)
+    program = Path(vs.__file__).with_name("vspipe")
+    pairs = [f"film={film.absolute()}", f"frames={frames}", f"cache={CACHE_MB}"]
+    words = [word for pair in pairs for word in ("--arg", pair)]
+    return [str(program), "--progress", *words, str(PROCESS), "--"]
 
 
-def _main(film: str, frames: str, cache_mb: str, manners: str) -> None:
-    if manners == "settled":
-        process.settle()
-    vs.core.max_cache_size = int(cache_mb)
-    clip = colorize(films.opened(Path(film))[: int(frames)], device="cpu", runtime="onnx")
-    resident = []
-    for frame in clip.frames(close=True):
-        resident.append(_status("VmRSS"))
-        del frame
-    start = min(FIRST, len(resident) // 2)
-    result = {
-        "early": mean(resident[start : start + WINDOW]),
-        "late": mean(resident[-WINDOW:]),
-        "peak": _status("VmHWM"),
-    }
-    print(json.dumps(result))
+def _samples(command: list[str], environment: dict[str, str]) -> Iterator[tuple[int, float, float]]:
+    """Frame number, MB resident and the peak so far, whenever the process says how far it is."""
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, bufsize=0) as process:
+        assert process.stderr is not None
+        told, said = b"", b""
+        while told := process.stderr.read(4096):
+            said += told
+            if found := PROGRESS.findall(told):
+                status = Path(f"/proc/{process.pid}/status").read_text()
+                yield int(found[-1]), _megabytes(status, "VmRSS"), _megabytes(status, "VmHWM")
+    if process.returncode:
+        raise RuntimeError(f"{command[0]} failed: {said.decode(errors='replace')[-2000:]}")
 
 
-if __name__ == "__main__":
-    _main(*sys.argv[1:])
+def _megabytes(status: str, key: str) -> float:
+    """A line of /proc/PID/status; 0 of a process that has just ended."""
+    found = re.search(rf"^{key}:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found.group(1)) / 1024 if found else 0.0

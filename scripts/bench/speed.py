@@ -25,8 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 FILM_RATE, FILM_FRAMES = 24, 360
-UHD = (3840, 2160)
-CACHE_MB = 1000
+UHD, UHD_FRAMES = (3840, 2160), 240
 PARTS = ("filter", "head", "encode", "memory", "peak")
 
 
@@ -96,21 +95,23 @@ def encode_rows(film: Path, folder: Path, frames: int) -> Iterator[Row]:
 def memory_rows(film: Path, frames: int, folder: Path) -> Iterator[Row]:
     """Resident memory over a long 1080p film with a cache of 1 GB."""
     long = films.repeated(film, folder / "long.mkv", frames)
-    got = memory.measure(long, frames, CACHE_MB)
-    growth = 100 * (got["late"] / got["early"] - 1)
-    yield Row(f"memory at frame {memory.FIRST}, 1080p", got["early"], "MB")
-    yield Row(f"memory at frame {frames}", got["late"], "MB")
-    yield Row("  growth", growth, "%", 2, True)
+    for host in memory.Host:
+        got = memory.measure(long, frames, host)
+        yield Row(f"memory at frame {memory.FIRST}, {host}", got.early, "MB")
+        yield Row(f"  at frame {frames}", got.late, "MB")
+        yield Row("  growth", got.growth, "%", 2, True)
     part = min(frames, 1500)
-    bare = memory.measure(long, part, CACHE_MB, settled=False)
-    slope = (bare["late"] - bare["early"]) / (part - min(memory.FIRST, part // 2)) * 1000
-    yield Row("  growth under a host with glibc's settings", slope, "MB / 1000 frames")
+    left = memory.measure(long, part, memory.Host.PYTHON, tidy=False)
+    slope = (left.late - left.early) / (part - min(memory.FIRST, part // 2)) * 1000
+    yield Row("growth with VSCOLOR_MALLOC_TRIM=0", slope, "MB / 1000 frames")
 
 
 def peak_rows(clip: Path, folder: Path) -> Iterator[Row]:
     """The most memory a 4K film takes."""
-    film = films.upscaled(clip, folder / "uhd.mkv", *UHD, 72)
-    yield Row("peak memory, 2160p", memory.measure(film, 72, CACHE_MB)["peak"], "MB", 2500, True)
+    film = films.upscaled(clip, folder / "uhd.mkv", *UHD, UHD_FRAMES)
+    for host in memory.Host:
+        peak = memory.measure(film, UHD_FRAMES, host).peak
+        yield Row(f"peak memory at 2160p, {host}", peak, "MB", 2500, True)
 
 
 def measured(asked: argparse.Namespace, clip: Path) -> Iterator[Row]:

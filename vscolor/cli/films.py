@@ -47,7 +47,8 @@ from vscolor.cli.options import (
     rate_of,
 )
 from vscolor.convert import Guiding, Look, Steadiness
-from vscolor.plan import Copy, Settings
+from vscolor.plan import Settings
+from vscolor.streams import Copy
 
 
 def colorize_command(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from vscolor.errors import SettingError
-from vscolor.plan import Copy
+from vscolor.streams import Copy
 
 LOOK: Final = "Colour"
 GUIDING: Final = "History and references"

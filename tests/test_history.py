@@ -186,3 +186,12 @@ def test_a_refused_frame_is_named():
     bad = clip[:9] + clip[9].std.SetFrameProps(_FieldBased=1) + clip[10:]
     with pytest.raises(vs.Error, match="colorize: frame 9: frame is interlaced"):
         planes_of(coloured(bad), 9)
+
+
+def test_a_change_in_mid_clip_is_refused_at_that_frame():
+    clip = film(60)
+    changed = clip[:50] + clip[50].std.SetFrameProps(_SARNum=16, _SARDen=15) + clip[51:]
+    out = coloured(changed, scenes=[])
+    planes_of(out, 0)
+    with pytest.raises(vs.Error, match=r"colorize: frame 50: .*pixel aspect 16:15"):
+        planes_of(out, 50)

@@ -17,7 +17,7 @@ import ctypes, time
 import vapoursynth as vs
 from vscolor import colorize, stabilize
 from vscolor.models.registry import registry
-from vscolor.testing import tiny_entry
+from vscolor.testing import tiny_entry, tiny_video_entry
 
 def resident():
     for line in open("/proc/self/status"):
@@ -25,6 +25,7 @@ def resident():
             return int(line.split()[1]) >> 10
 
 registry.add(tiny_entry())
+registry.add(tiny_video_entry())
 grey = vs.core.std.BlankClip(None, 128, 96, vs.YUV420P8, 40, color=[90, 120, 130])
 clip = CALL
 clip.get_frame(0)
@@ -112,7 +113,14 @@ def hoarded(call, **environment):
 
 
 @pytest.mark.skipif(memory.glibc() is None, reason="another C library")
-@pytest.mark.parametrize("call", ["colorize(grey, 'tiny', size=64)", "stabilize(grey)"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "colorize(grey, 'tiny', size=64)",
+        "colorize(grey, 'tiny-video', size=64, history=True)",
+        "stabilize(grey)",
+    ],
+)
 def test_the_filters_give_back_what_a_host_hoards(call):
     assert hoarded(call) > BLOCKS * 0.7  # the filter itself takes some
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import vapoursynth as vs
 
+from vscolor import memory
 from vscolor.blocks import FramePass, cut_apart, every, lines_like, pack, pad, weave
 from vscolor.errors import VscolorError
 from vscolor.guided import flat_lines, lines_through
@@ -113,6 +114,7 @@ def colour_in_blocks(
                 ab = np.stack(block.colours(inputs[: len(offsets)]))
             except VscolorError as error:
                 raise vs.Error(f"{frames.caller}: {error}") from None
+            memory.tidy()
             looks = np.stack([np.asarray(x[0])[None] for x in inputs[len(offsets) :]])
             return pack(blank, np.concatenate(draw(looks, ab), axis=2))
 

@@ -15,6 +15,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor import keys as plan
+from vscolor import memory
 from vscolor.blocks import FramePass, Work, run_frames, weave
 from vscolor.chain import START, colour_in_blocks
 from vscolor.errors import VscolorError
@@ -182,6 +183,7 @@ class _Matcher:
                 )
             except VscolorError as error:
                 raise vs.Error(f"{self.frames.caller}: frame {number}: {error}") from None
+            memory.tidy()
             fill(frame, found)
             frame.props[START] = int(number == 0 or number in cuts)
             return frame

@@ -22,8 +22,9 @@ from vscolor.measure import Wanted, measure
 from vscolor.metrics import clips
 from vscolor.metrics.table import Measurement
 from vscolor.metrics.views import Moment
-from vscolor.plan import Copy, Settings, Span
+from vscolor.plan import Settings, Span
 from vscolor.source import Source
+from vscolor.streams import Copy
 
 CELLS: Final = 64
 REACH: Final = 80.0

@@ -57,47 +57,56 @@ class Clock:
         return self.now
 
 
-def tidying(took=0.0):
-    """With its clock, and the times it trimmed at."""
-    clock, trimmed = Clock(), []
+class Pools:
+    """A C library that takes its time."""
 
-    def trim():
-        trimmed.append(clock.now)
-        clock.now += took
+    def __init__(self, clock, took=0.0):
+        self.clock, self.took = clock, took
+        self.options, self.trimmed = [], []
 
-    return memory.Tidying(trim, clock), clock, trimmed
+    def mallopt(self, option, value):
+        self.options.append((option, value))
+
+    def malloc_trim(self, pad):
+        self.trimmed.append(self.clock.now)
+        self.clock.now += self.took
 
 
-def test_it_is_done_now_and_then():
-    tidy, clock, trimmed = tidying()
-    for n in range(101):  # 4 seconds at 24 frames/s
+def test_it_is_done_now_and_then_and_the_threshold_set_once():
+    clock = Clock()
+    pools = Pools(clock)
+    tidy = memory.Tidying(pools, clock)
+    for n in range(100):
         clock.now = 100 + n / 24
         tidy()
-    assert trimmed == pytest.approx([101, 102, 103, 104], abs=0.05)
+    assert pools.trimmed == pytest.approx([100, 101, 102, 103, 104], abs=0.05)
+    assert pools.options == [(memory.M_MMAP_THRESHOLD, memory.LARGEST_POOLED)]
 
 
 def test_a_long_round_is_followed_by_a_long_rest():
-    tidy, clock, trimmed = tidying(took=0.5)
+    clock = Clock()
+    pools = Pools(clock, took=0.5)
+    tidy = memory.Tidying(pools, clock)
     while clock.now < 140:
         tidy()
         clock.now += 0.01
-    assert len(trimmed) * 0.5 <= 40 * memory.LARGEST_SHARE + 0.5
-    assert len(trimmed) > 2
+    assert len(pools.trimmed) * 0.5 <= 40 * memory.LARGEST_SHARE + 0.5
+    assert len(pools.trimmed) > 2
 
 
 def test_one_round_at_a_time():
-    rounds = []
-
-    def trim():
-        rounds.append(1)
-        clock.now += 5
-        tidy()  # as another thread would, meanwhile
-
     clock = Clock()
-    tidy = memory.Tidying(trim, clock)
-    clock.now += 5
+
+    class Meeting(Pools):
+        def malloc_trim(self, pad):
+            super().malloc_trim(pad)
+            self.clock.now += 5
+            tidy()  # as another thread would, meanwhile
+
+    pools = Meeting(clock)
+    tidy = memory.Tidying(pools, clock)
     tidy()
-    assert len(rounds) == 1
+    assert len(pools.trimmed) == 1
 
 
 def hoarded(call, **environment):
@@ -127,4 +136,4 @@ def test_the_filters_give_back_what_a_host_hoards(call):
 
 @pytest.mark.skipif(memory.glibc() is None, reason="another C library")
 def test_a_host_can_keep_it():
-    assert hoarded("colorize(grey, 'tiny', size=64)", VSCOLOR_MALLOC_TRIM="0") < BLOCKS * 0.1
+    assert hoarded("colorize(grey, 'tiny', size=64)", VSCOLOR_RETURN_MEMORY="0") < BLOCKS * 0.1

@@ -1,6 +1,6 @@
 """What a process sets for itself when all it does is colour from the first frame to the last.
 
-The filters never do this: in a previewer or under vspipe these belong to the host.
+The filters never do this: in a previewer or under vspipe it belongs to the host.
 """
 
 from __future__ import annotations
@@ -9,13 +9,10 @@ from typing import Final
 
 import vapoursynth as vs
 
-from vscolor import memory
-
 # A straight run reads each frame once; the core's default, half of all memory, would only fill up.
 CACHE_MEGABYTES: Final = 1024
 
 
 def settle() -> None:
-    """Bound the core's cache and the C library's hoard of freed memory."""
+    """Bound the core's cache."""
     vs.core.max_cache_size = min(vs.core.max_cache_size, CACHE_MEGABYTES)
-    memory.return_at_once()

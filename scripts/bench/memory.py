@@ -61,7 +61,7 @@ def measure(film: Path, frames: int, host: Host, tidy: bool = True) -> Held:
         tidy: Whether vscolor may give back what the C library hoards, as it does by default.
     """
     with tempfile.TemporaryDirectory() as settings:
-        environment = os.environ | {"VSCOLOR_MALLOC_TRIM": str(int(tidy))}
+        environment = os.environ | {"VSCOLOR_RETURN_MEMORY": str(int(tidy))}
         environment["XDG_CONFIG_HOME"] = settings
         samples = list(_samples(_command(film, frames, host, environment), environment))
     start = min(FIRST, frames // 2)

@@ -103,7 +103,7 @@ def memory_rows(film: Path, frames: int, folder: Path) -> Iterator[Row]:
     part = min(frames, 1500)
     left = memory.measure(long, part, memory.Host.PYTHON, tidy=False)
     slope = (left.late - left.early) / (part - min(memory.FIRST, part // 2)) * 1000
-    yield Row("growth with VSCOLOR_MALLOC_TRIM=0", slope, "MB / 1000 frames")
+    yield Row("growth with VSCOLOR_RETURN_MEMORY=0", slope, "MB / 1000 frames")
 
 
 def peak_rows(clip: Path, folder: Path) -> Iterator[Row]:

@@ -195,3 +195,8 @@ def test_a_change_in_mid_clip_is_refused_at_that_frame():
     planes_of(out, 0)
     with pytest.raises(vs.Error, match=r"colorize: frame 50: .*pixel aspect 16:15"):
         planes_of(out, 50)
+
+
+def test_a_picture_whose_lines_the_core_pads_is_coloured():
+    clip = noise_clip(vs.GRAY8, 128, 96, 4)  # 88 wide to the model: 352 bytes a line of 384
+    assert all(np.isfinite(p).all() for p in planes_of(coloured(clip), 3))

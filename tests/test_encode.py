@@ -148,7 +148,7 @@ class TestTimes:
         assert_same_times(target, source)
         assert "23.98 fps" in films.listing(target)
 
-    @pytest.mark.parametrize("container", ["mkv", "mp4"])
+    @pytest.mark.parametrize("container", ["mkv", "mp4", "ts"])
     def test_a_late_start_is_kept(self, tmp_path, container):
         source = films.make(tmp_path / "in.ts", "-muxdelay", "0.7")
         assert films.times(source)[0] > Fraction(1, 2)
@@ -207,6 +207,21 @@ class TestPicture:
             before, after = planes_of(old, n), planes_of(new, n)
             assert np.array_equal(before[0], after[0])
             assert not np.array_equal(before[1], after[1])
+
+    @pytest.mark.parametrize("full", [False, True])
+    def test_luma_and_range_are_kept_by_encoders_that_name_no_range(self, tmp_path, full):
+        said = f"setparams=range={'pc' if full else 'tv'}:colorspace=bt709"
+        source = films.make(tmp_path / "in.mkv", "-vf", said, frames=2)
+        target = tmp_path / "out.mkv"
+        assert colorize(source, target, "--codec", "ffv1") == 0
+        old, new = films.opened(source), films.opened(target)
+        assert old.get_frame(0).props["_Range"] == new.get_frame(0).props["_Range"] == int(full)
+        for n in range(2):
+            assert np.array_equal(planes_of(old, n)[0], planes_of(new, n)[0])
+        assert colorize(source, tmp_path / "out.mov", "--codec", "prores") == 0
+        deep = films.opened(tmp_path / "out.mov")
+        mean = planes_of(deep, 1)[0].astype(float).mean() / 4
+        assert abs(mean - planes_of(old, 1)[0].mean()) < 1
 
     def test_a_format_the_encoder_lacks_is_converted_with_a_notice(self, tmp_path, capsys):
         source = tmp_path / "in.mkv"

@@ -56,6 +56,7 @@ STILL_CODECS: Final = {
     ".jpg": "mjpeg",
     ".jpeg": "mjpeg",
 }
+MPEG_TS: Final = (".ts", ".m2ts", ".mts")
 MATRIX_601: Final = 5
 
 
@@ -251,6 +252,9 @@ def _tag_arguments(tags: Tags, codec: str) -> tuple[str, ...]:
     """Arguments that put the tags on the encoded stream."""
     chain = tags.filters()
     words = ["-filter:v:0", chain] if chain else []
+    if tags.full_range is not None:
+        # Recent ffmpeg converts full range for encoders that do not ask for it: FFV1, ProRes.
+        words += ["-color_range:v:0", ("tv", "pc")[tags.full_range]]
     if tags.chroma_location is not None:
         # FFmpeg counts from 1, 0 being unspecified.
         words += ["-chroma_sample_location:v:0", str(tags.chroma_location + 1)]
@@ -295,6 +299,8 @@ def _clock(source: Source, target: Path, span: Span) -> tuple[str, ...]:
         words += ["-avoid_negative_ts", "disabled"]
         if span.first == 0 and begin is not None and begin < 0:
             words += ["-output_ts_offset", microseconds_down(-begin + Fraction(1, 10**6))]
+    if target.suffix.lower() in MPEG_TS:
+        words += ["-mpegts_copyts", "1"]  # else 1.4 s are added
     return tuple(words)
 
 

@@ -11,11 +11,11 @@ import vapoursynth as vs
 
 from vscolor import console, convert, process, tabulate
 from vscolor.doctor import installed_version
-from vscolor.errors import SettingError, WeightsError
-from vscolor.metrics import clips, perceptual
+from vscolor.errors import SettingError
+from vscolor.metrics import clips, perceptual, published
 from vscolor.metrics.meters import METRICS, Meter, PairMeter, chosen
 from vscolor.metrics.table import Measurement, Table
-from vscolor.metrics.temporal import FlowFinder, find_flow
+from vscolor.metrics.temporal import find_flow
 from vscolor.metrics.views import Moment
 from vscolor.scenes import read_scene_file
 from vscolor.tabulate import Output
@@ -38,10 +38,10 @@ class Wanted:
         size: Short side everything is made smaller to; None for the film's own.
         far: Whether warp error from each scene's first frame is wanted too.
         scenes: File of cuts; None to find them.
-        lpips: Checkpoint of the network LPIPS looks through.
+        lpips: Checkpoint of the network LPIPS looks through; None for the one in the cache.
         lpips_net: Which network that is.
-        fid: Checkpoint of Inception v3.
-        raft: Checkpoint of RAFT (large), for motion; None for DIS.
+        fid: Checkpoint of Inception v3; None for the one in the cache.
+        flow: What finds motion: `dis`, `raft`, or a checkpoint of RAFT (large).
     """
 
     metrics: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Wanted:
     lpips: Path | None = None
     lpips_net: str = "alex"
     fid: Path | None = None
-    raft: Path | None = None
+    flow: str = published.DIS
 
     def names(self, paired: bool, luma: bool) -> tuple[str, ...]:
         """The metrics asked for, or those that can be had.
@@ -124,6 +124,7 @@ def measure(
     for clip in results:
         clips.check_pair(clip, truth, need)
     judges = _judges(len(results), names, paired, wanted, first)
+    find = published.flow(wanted.flow) if need.motion else find_flow
     cuts = _cuts(wanted.scenes, first, film.num_frames)
     small = [clips.scaled(clip, wanted.size) for clip in results]
     true = None if truth is None else clips.scaled(truth, wanted.size)
@@ -134,7 +135,7 @@ def measure(
         need,
         cuts=cuts,
         far=wanted.far,
-        find=_flow_finder(wanted),
+        find=find,
     )
     for n, row in enumerate(steps):
         for judge, moment in zip(judges, row, strict=True):
@@ -155,34 +156,12 @@ def _judges(
     count: int, names: Sequence[str], paired: bool, wanted: Wanted, first: int
 ) -> list[_Judge]:
     """Meters for each result; LPIPS's network is shared."""
-    for name, file, publisher in (
-        (LPIPS, wanted.lpips, perceptual.BACKBONES.get(wanted.lpips_net, "")),
-        (FID, wanted.fid, perceptual.INCEPTION),
-    ):
-        if name not in names:
-            continue
-        if not paired:
-            raise SettingError(f"metric {name} compares with a true clip, expected one")
-        if file is None:
-            raise WeightsError(
-                f"metric {name} needs the weight file {publisher}, which comes with no package; "
-                f"give it by --{name} FILE"
-            )
-    distance = (
-        perceptual.Lpips(wanted.lpips, wanted.lpips_net)
-        if LPIPS in names and wanted.lpips is not None
-        else None
-    )
-    fid = wanted.fid if FID in names else None
+    compared = next((name for name in (LPIPS, FID) if name in names), None)
+    if compared and not paired:
+        raise SettingError(f"metric {compared} compares with a true clip, expected one")
+    distance = published.lpips(wanted.lpips, wanted.lpips_net) if LPIPS in names else None
+    fid = published.fid_file(wanted.fid) if FID in names else None
     return [_Judge(names, distance, fid, first) for _ in range(count)]
-
-
-def _flow_finder(wanted: Wanted) -> FlowFinder:
-    if wanted.raft is None:
-        return find_flow
-    from vscolor.metrics import raft
-
-    return raft.finder(wanted.raft)
 
 
 def run(
@@ -232,6 +211,6 @@ def run(
 def settings_of(wanted: Wanted) -> dict[str, Any]:
     """What was asked for, for a file; paths as text."""
     told = {k: str(v) if isinstance(v, Path) else v for k, v in vars(wanted).items()}
-    if wanted.lpips is None:
+    if LPIPS not in wanted.metrics and wanted.lpips is None:
         del told["lpips_net"]
     return told

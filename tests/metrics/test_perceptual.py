@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from skimage import data
 
+from vscolor import cli
 from vscolor.errors import MeasureError, WeightsError
-from vscolor.metrics import perceptual
+from vscolor.metrics import perceptual, published
 
 torch = pytest.importorskip("torch")
 lpips = pytest.importorskip("lpips")
@@ -119,3 +120,26 @@ def _without_download(class_):
         mock.patch(f"{class_.__module__}.load_state_dict_from_url"),
     ):
         return class_("inception", ["64"])
+
+
+def test_weights_come_from_the_user_or_the_cache(checkpoint, pair, tmp_path, monkeypatch):
+    monkeypatch.setenv("VSCOLOR_WEIGHTS", str(tmp_path / "kept"))
+    path = checkpoint("alex")
+    assert published.lpips(path, "alex")(*pair) == perceptual.Lpips(path)(*pair)
+    with pytest.raises(WeightsError, match="vscolor models fetch lpips-alex"):
+        published.lpips(None, "alex")
+    kept = published.LPIPS_SETS["alex"]
+    place = kept.path(kept.files[0])
+    place.parent.mkdir(parents=True)
+    place.write_bytes(path.read_bytes())
+    # Made by a rule, it has not the published hash.
+    with pytest.raises(WeightsError, match="7be5be79"):
+        published.lpips(None, "alex")
+    assert cli.run(["models", "verify", "lpips-alex"]) == cli.FAILED
+    assert cli.run(["models", "add", "lpips-alex", str(path)]) == cli.FAILED
+
+
+def test_published_names_hold_their_hashes():
+    hashes = {name: s.files[0].sha256 for name, s in published.SETS.items()}
+    assert hashes["lpips-vgg"] == "397923af"
+    assert all(len(h) == 8 and int(h, 16) for h in hashes.values())

@@ -36,12 +36,21 @@ Cuts = Annotated[
     option("List of cuts, as `colorize --scenes` reads it; default: they are found.", WHAT),
 ]
 LpipsFile = Annotated[
-    Path | None, option("Weight file of the network LPIPS looks through; turns lpips on.", WHAT)
+    Path | None,
+    option("Weight file of LPIPS's network, which turns lpips on; default: the cache's.", WHAT),
 ]
 LpipsNet = Annotated[str, option("That network: alex (default), vgg or squeeze.", WHAT)]
-FidFile = Annotated[Path | None, option("Weight file of Inception v3; turns fid on.", WHAT)]
-RaftFile = Annotated[
-    Path | None, option("Weight file of RAFT (large) for motion; default: OpenCV's DIS.", WHAT)
+FidFile = Annotated[
+    Path | None,
+    option("Weight file of Inception v3, which turns fid on; default: the cache's.", WHAT),
+]
+Flow = Annotated[
+    str,
+    option(
+        "What finds motion: dis (OpenCV's, default), raft (weights from the cache), or a weight "
+        "file of RAFT (large).",
+        WHAT,
+    ),
 ]
 Far = Annotated[
     bool,
@@ -71,14 +80,14 @@ def metrics_command(
     lpips: LpipsFile = None,
     lpips_net: LpipsNet = "alex",
     fid: FidFile = None,
-    raft: RaftFile = None,
+    flow: Flow = "dis",
     start: Start = None,
     end: End = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure RESULT against TRUTH, or on its own: a table, JSON, CSV."""
-    wanted = Wanted(names_of(metrics), size, far, scenes, lpips, lpips_net, fid, raft)
+    wanted = Wanted(names_of(metrics), size, far, scenes, lpips, lpips_net, fid, flow)
     output = Output(per, json, csv, overwrite, quiet)
     measure.run(result, truth, wanted, output, start=start, end=end)
 
@@ -129,7 +138,7 @@ def compare_command(
     scenes: Cuts = None,
     lpips: LpipsFile = None,
     lpips_net: LpipsNet = "alex",
-    raft: RaftFile = None,
+    flow: Flow = "dis",
     frames: Annotated[
         str, option("Stills: how many (5), or their numbers: 12,40,99.", WHERE)
     ] = "5",
@@ -145,7 +154,7 @@ def compare_command(
 ) -> None:
     """Compare results of IN on one page that needs no network: slider, films, plots, figures."""
     wanted = Wanted(
-        names_of(metrics), size, far, scenes, lpips=lpips, lpips_net=lpips_net, raft=raft
+        names_of(metrics), size, far, scenes, lpips=lpips, lpips_net=lpips_net, flow=flow
     )
     compare.run(
         source,

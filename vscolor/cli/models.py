@@ -10,10 +10,11 @@ import typer
 from vscolor import console, export, showcase
 from vscolor.cli.options import ModelOptions, Overwrite, Quiet, Weights
 from vscolor.errors import SettingError
+from vscolor.metrics import published
 from vscolor.models.options import read_words
 from vscolor.models.registry import registry
 from vscolor.weights import fetch, keeping
-from vscolor.weights.catalog import serving
+from vscolor.weights.catalog import Need, serving
 
 MARKS: Final = {True: "ok", False: "!!", None: "--"}
 
@@ -38,14 +39,16 @@ def show_command(name: Name) -> None:
 
 @app.command("fetch")
 def fetch_command(name: Name, *, quiet: Quiet = False) -> None:
-    """Download a model's weights, check them, and keep them in the cache."""
-    entry = registry.get(name)
-    for need in entry.needs:
+    """Download a model's weights, check them, and keep them in the cache.
+
+    Metrics' networks have names too: lpips-alex, lpips-vgg, lpips-squeeze, fid, raft.
+    """
+    for need in _needs(name):
         kept = serving(need)
         for path in fetch.fetch(kept, fetch.no_bar if quiet else console.BytesBar):
             _say(quiet, f"fetched {path}")
-    if entry.installed():
-        _say(quiet, f"model {name} is installed")
+    if name in published.SETS or registry.get(name).installed():
+        _say(quiet, f"{name} is installed")
 
 
 @app.command("add")
@@ -58,12 +61,12 @@ def add_command(
     quiet: Quiet = False,
 ) -> None:
     """Put a weight file you have in the cache; it is checked against the model."""
-    entry = registry.get(name)
-    if not entry.needs:
+    needs = _needs(name)
+    if not needs:
         raise SettingError(f"model {name} keeps no weights in the cache; give --weights instead")
-    for path in keeping.add(entry.sets, file):
+    for path in keeping.add([kept for need in needs for kept in need], file):
         _say(quiet, f"added {path}")
-    if not entry.installed():
+    if name not in published.SETS and not registry.get(name).installed():
         _say(quiet, f"model {name} needs more files: vscolor models show {name}")
 
 
@@ -74,17 +77,26 @@ def verify_command(
     ] = None,
 ) -> None:
     """Check the hash of every weight file in the cache. Exits 1 if one is wrong."""
-    entries = list(registry) if name is None else [registry.get(name)]
+    named = [name] if name is not None else [*registry.names(), *published.SETS]
     good = True
-    for state in (s for entry in entries for s in keeping.verify(entry.sets)):
+    sets = [kept for one in named for need in _needs(one) for kept in need]
+    for state in keeping.verify(sets):
         if state.good is None and name is None:
             continue
         typer.echo(f"{MARKS[state.good]} {state.path}: {state.told}")
         good = good and state.good is not False
     if name is not None:
-        good = good and entries[0].installed()
+        metric = published.SETS.get(name)
+        good = good and (metric.installed if metric else registry.get(name).installed())
     if not good:
         raise typer.Exit(1)
+
+
+def _needs(name: str) -> tuple[Need, ...]:
+    """Weights of a model, or of a metric's network."""
+    if name in published.SETS:
+        return ((published.SETS[name],),)
+    return registry.get(name).needs
 
 
 def _say(quiet: bool, line: str) -> None:

@@ -77,7 +77,7 @@ def verify_command(
     ] = None,
 ) -> None:
     """Check the hash of every weight file in the cache. Exits 1 if one is wrong."""
-    named = [name] if name is not None else [*registry.names(), *published.SETS]
+    named = [name] if name is not None else [*(e.card.name for e in registry), *published.SETS]
     good = True
     sets = [kept for one in named for need in _needs(one) for kept in need]
     for state in keeping.verify(sets):

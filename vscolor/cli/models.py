@@ -47,8 +47,8 @@ def fetch_command(name: Name, *, quiet: Quiet = False) -> None:
         kept = serving(need)
         for path in fetch.fetch(kept, fetch.no_bar if quiet else console.BytesBar):
             _say(quiet, f"fetched {path}")
-    if name in published.SETS or registry.get(name).installed():
-        _say(quiet, f"{name} is installed")
+    if name not in published.SETS and registry.get(name).installed():
+        _say(quiet, f"model {name} is installed")
 
 
 @app.command("add")

@@ -13,7 +13,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-GRAPHS = ("mini", "mini_video")
+GRAPHS = ("mini", "mini_video", "blind")
 
 
 def write_onnx(root: Path) -> list[Path]:

@@ -89,7 +89,7 @@ def opened(path, home):
     return vs.core.bs.VideoSource(str(path), cachepath=str(home))
 
 
-@pytest.mark.parametrize("script", ["colorize.vpy", "restore.vpy"])
+@pytest.mark.parametrize("script", ["colorize.vpy", "restore.vpy", "stabilize.vpy"])
 def test_is_short(script):
     assert len((SCRIPTS / script).read_text().splitlines()) < 25
 
@@ -102,6 +102,16 @@ def test_colorize_writes_chroma_alone(environment, bikes, home):
     for n, frame in enumerate(frames):
         np.testing.assert_array_equal(frame[0], planes_of(source, n)[0])
         assert is_coloured(frame)
+
+
+@pytest.mark.parametrize("options", [[], ["--arg", "slow=1"], ["--arg", "method=blind"]])
+def test_stabilize_writes_chroma_alone(environment, bikes, home, options):
+    stream = run(vspipe("stabilize.vpy", bikes, "-e", "3", *options), env=environment)
+    source = opened(bikes, home)
+    for n, frame in enumerate(frames_of(stream, 640, 272)):
+        before = planes_of(source, n)
+        np.testing.assert_array_equal(frame[0], before[0])
+        assert any(not np.array_equal(a, b) for a, b in zip(frame[1:], before[1:], strict=True))
 
 
 def test_colorize_takes_options(environment, bikes):

@@ -47,6 +47,18 @@ def test_colorize_and_stabilize_in_one(film, tmp_path):
         assert np.array_equal(a, b)
 
 
+def test_blind_writes_what_the_filter_makes_and_a_sheet(film, tmp_path):
+    sheet = tmp_path / "sheet.png"
+    settings = ("--method", "blind", "--size", "64", "--sheet", sheet)
+    made = lossless(film, tmp_path / "out.mkv", "stabilize", *settings)
+    ours = stabilize(opened(film), "blind", size=64)
+    for n in (0, 11, 12, 23):
+        for a, b in zip(planes_of(made, n), planes_of(ours, n), strict=True):
+            assert np.array_equal(a, b)
+    picture = vs.core.bs.VideoSource(str(sheet), cachemode=0)
+    assert (picture.width, picture.height) == (320, 720)
+
+
 def test_scenes_prints_numbers_that_can_be_read_back(film, tmp_path, capsys):
     sheet = tmp_path / "scenes.png"
     assert vscolor("scenes", film, "--sheet", sheet) == 0
@@ -68,6 +80,8 @@ def test_scenes_prints_numbers_that_can_be_read_back(film, tmp_path, capsys):
     [
         (("stabilize", "--method", "magic"), ["stabilize: method=", "'magic'"]),
         (("stabilize", "--radius", "9"), ["stabilize: radius=", "1 to 5"]),
+        (("stabilize", "--seed", "3"), ["stabilize: seed=", "not of method motion"]),
+        (("stabilize", "--method", "blind", "--slow"), ["stabilize: slow=", "not of method blind"]),
         (("colorize", "--stabilize", "magic"), ["stabilize: method="]),
         (("colorize", "--scenes", "cuts.txt"), ["--scenes", "--stabilize"]),
     ],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import vapoursynth as vs
 
-from vscolor import console, encode, plan, process, timing
+from vscolor import console, encode, plan, process, report, timing
 from vscolor import device as devices
 from vscolor.errors import SettingError
 from vscolor.filters import colorize, stabilize
@@ -19,6 +19,8 @@ from vscolor.models.options import read_words
 from vscolor.models.registry import Entry
 from vscolor.plan import Settings, Span
 from vscolor.source import Source, open_source
+
+SHEET_FRAMES: Final = 6
 
 
 class Treatment(Protocol):
@@ -39,6 +41,19 @@ class Treatment(Protocol):
 
 
 @dataclass(frozen=True)
+class Network:
+    """The arguments of `stabilize` for methods that have a network."""
+
+    size: int | None = None
+    device: str | None = None
+    runtime: str | None = None
+    weights: Path | None = None
+    seed: int | None = None
+    irt: bool | None = None
+    reference: bool | None = None
+
+
+@dataclass(frozen=True)
 class Steadiness:
     """The arguments of `stabilize` that a command line can give, as it names them."""
 
@@ -48,6 +63,7 @@ class Steadiness:
     slow: bool | None = None
     strength: float = 1.0
     scenes: Path | None = None
+    network: Network = Network()
 
     @property
     def label(self) -> str:
@@ -66,6 +82,7 @@ class Steadiness:
             fit=True if self.method == "dvp" else None,
             strength=self.strength,
             scenes=self.scenes,
+            **asdict(self.network),
         )
 
     def prefetch(self) -> int:
@@ -240,6 +257,35 @@ def convert(
     if not quiet:
         speed = total / max(watch.seconds, 1e-3)
         console.note(f"{target}: {total} frames in {watch}, {speed:.1f} frames/s")
+
+
+def write_before_after(
+    path: Path,
+    sheet: Path,
+    treatment: Treatment,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    rate: Fraction | None = None,
+    guide: Path | None = None,
+) -> None:
+    """Show what a treatment does to frames that follow each other, in the middle of a film.
+
+    Args:
+        path: As for `convert`, like the rest.
+        sheet: A PNG to write: a row a frame, before and after.
+        treatment: What was done.
+        start: First frame or time.
+        end: First frame or time not to show.
+        rate: Frames a second of a series of stills.
+        guide: A film of the same length that the treatment looks at instead.
+    """
+    source = opened(path, rate, True)
+    span = span_of(source, start, end)
+    treated = treatment.apply(source.clip, opened(guide, None, True).clip if guide else None)
+    first = max(span.first, (span.first + span.stop - SHEET_FRAMES) // 2)
+    frames = range(first, min(first + SHEET_FRAMES, span.stop))
+    report.write_sheet(sheet, (source.clip, treated), ("before", "after"), frames)
 
 
 def span_of(source: Source, start: str | None, end: str | None) -> Span:

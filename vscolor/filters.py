@@ -188,6 +188,8 @@ def stabilize(
     slow: bool | None = None,
     size: int | None = None,
     device: str | None = None,
+    runtime: str | None = None,
+    weights: str | Path | None = None,
     seed: int | None = None,
     irt: bool | None = None,
     reference: bool | None = None,
@@ -199,14 +201,15 @@ def stabilize(
 
     Luma of YUV input is returned bit for bit. Each frame's chroma is brought towards what the
     frames around it show at the same place of the same object, up to the next cut. Frame n depends
-    on the clip, the settings and the frames near n alone: up to 10 + `radius` away, with `slow` 34;
-    with `dvp` on the frames of its scene.
+    on the clip, the settings and the frames near n alone: up to 10 + `radius` away, with `slow` 34,
+    with `blind` 43; with `dvp` on the frames of its scene.
 
     Args:
         clip: Progressive YUV or RGB of constant format, 8 to 16 bits integer, half or single float.
         method: `motion`: along motion found by block matching; the densest of the candidates, then
-            their mean (see `vscolor.motion`). `dvp`: Deep Video Prior, a network fitted to each
-            scene ahead of time; needs torch (see `fit`).
+            their mean (see `vscolor.motion`). `blind`: a small recurrent network (see
+            `vscolor.models.blind`). `dvp`: Deep Video Prior, a network fitted to each scene ahead
+            of time; needs torch (see `fit`).
         guide: A clip of the same length whose luma tells what moved, of any format and size: the
             denoised version, say.
         radius: Of `motion`, frames to look at on each side, 1 to 5; default 4.
@@ -214,8 +217,13 @@ def stabilize(
             8-bit levels, 1 to 50; default 8. Higher for noisy film.
         slow: Of `motion`, whether to take away slow pulsing too, which costs more: frames up to 24
             away count.
-        size: Of `dvp`, short side of the luma the network sees, 64 to 1024; default 128.
-        device: Of `dvp`, `cpu`, `cuda` or `cuda:N`; default: the best there is.
+        size: Of `blind` and `dvp`, short side of the luma the network sees, 64 to 1024; default
+            256, with `dvp` 128.
+        device: Of `blind`, as for `colorize`; of `dvp`, `cpu`, `cuda` or `cuda:N`; default: the
+            best there is.
+        runtime: Of `blind`, `onnx` or `torch`; default: the one that fits the device.
+        weights: Of `blind`, a file of its shape, or the checkpoint that Lai et al. published
+            (`.pth`), whose network then runs on torch.
         seed: Of `dvp`, of weights and order; default 0.
         irt: Of `dvp`, whether a place that jumps between two colours gets the more frequent one
             (iteratively reweighted training); default: yes. Without it, it gets their mean.
@@ -242,7 +250,19 @@ def stabilize(
         gain = in_range("strength", strength, 0, 1)
         cuts = read_cuts(scenes, clip.num_frames)
         work = stabilizers.Work(canvas, core.luma_of(seen), cuts)
-        options = Options(radius, match, slow, size, device, seed, irt, reference, fit)
+        options = Options(
+            radius=radius,
+            match=match,
+            slow=slow,
+            size=size,
+            device=device,
+            runtime=runtime,
+            weights=weights,
+            seed=seed,
+            irt=irt,
+            reference=reference,
+            fit=fit,
+        )
         u, v = stabilizers.correction(method, work, options)
     except VscolorError as error:
         raise vs.Error(f"stabilize: {error}") from error

@@ -42,7 +42,10 @@ TOLERANCE: Final = 3
 
 NETWORKS_KEPT: Final = 4
 SMOOTHING: Final = 1 / 32
-"""Of the change, over chroma's short side: flicker is smooth, fine detail is the film's own."""
+"""Spread below which a change is fine detail, over chroma's short side."""
+
+DETAIL: Final = 3 / 224
+"""The film's own detail that a network misses, in nominal units (3 levels)."""
 
 REMEDY: Final = (
     "fit it first, which takes minutes: `vscolor fit IN` (give it the settings of the filter), "
@@ -133,15 +136,21 @@ def change_by_fit(
 
 
 def smoothed(change: Array) -> Array:
-    """The change without fine detail, `[1,2,h,w]`."""
+    """The change less its fine detail of up to `DETAIL`, `[1,2,h,w]`.
+
+    A network's colours are soft, and what it misses of the film's own detail is small; what
+    flickers with a sharp edge is large.
+    """
     import cv2
 
     spread = SMOOTHING * min(change.shape[2:])
-    planes = [
-        cv2.GaussianBlur(plane, (0, 0), spread, borderType=cv2.BORDER_REFLECT_101)
-        for plane in change[0]
-    ]
-    return np.asarray(np.stack(planes)[None], np.float32)
+    broad = np.stack(
+        [
+            cv2.GaussianBlur(plane, (0, 0), spread, borderType=cv2.BORDER_REFLECT_101)
+            for plane in change[0]
+        ]
+    )[None]
+    return np.asarray(change - np.clip(change - broad, -DETAIL, DETAIL), np.float32)
 
 
 class Maker:

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import vapoursynth as vs
 
 from vscolor import clip as core
 from vscolor import device as devices
-from vscolor import motion
+from vscolor import motion, recurrence
 from vscolor.errors import SettingError
-from vscolor.pictures import chroma_planes
+from vscolor.pictures import Sizes, chroma_planes, small_pictures
 from vscolor.prior import Prior
 
 if TYPE_CHECKING:
     from vscolor import fitting
 
-METHODS: Final = ("motion", "dvp")
+METHODS: Final = ("motion", "blind", "dvp")
 CALLER: Final = "stabilize"
 MIN_SIZE, MAX_SIZE = 64, 1024
+BLIND_SIZE: Final = 256
+# Chosen by the step of chroma at a block's first frame against the steps inside it.
+BLOCK, WARM_UP = 16, 12
+PUBLISHED: Final = (".pth", ".pt")
 OWN_OPTIONS: Final = {
     "motion": {"radius", "match", "slow"},
+    "blind": {"size", "device", "runtime", "weights"},
     "dvp": {"size", "device", "seed", "irt", "reference", "fit"},
 }
 
@@ -35,8 +41,10 @@ class Options:
         radius: Of `motion`, frames to each side.
         match: Of `motion`, largest luma difference of blocks taken for the same.
         slow: Of `motion`, whether to look for slow pulsing.
-        size: Of `dvp`, short side of the luma the network sees.
-        device: Of `dvp`.
+        size: Of `blind` and `dvp`, short side of the luma the network sees.
+        device: Of `blind` and `dvp`.
+        runtime: Of `blind`.
+        weights: Of `blind`, a weight file.
         seed: Of `dvp`.
         irt: Of `dvp`, whether to use iteratively reweighted training.
         reference: Of `dvp`, whether it is the authors' network and loop.
@@ -48,6 +56,8 @@ class Options:
     slow: bool | None = None
     size: int | None = None
     device: str | None = None
+    runtime: str | None = None
+    weights: str | Path | None = None
     seed: int | None = None
     irt: bool | None = None
     reference: bool | None = None
@@ -90,7 +100,7 @@ def correction(method: str, work: Work, options: Options) -> list[vs.VideoNode]:
         VscolorError: A setting cannot be used.
     """
     options.check_method(method)
-    steady = {"motion": _by_motion, "dvp": _by_fit}[method]
+    steady = {"motion": _by_motion, "blind": _by_network, "dvp": _by_fit}[method]
     return steady(work, options)
 
 
@@ -103,6 +113,35 @@ def _by_motion(work: Work, options: Options) -> list[vs.VideoNode]:
         slow=bool(options.slow),
     )
     return motion.correction(work.canvas.clip, work.luma, window, work.cuts)
+
+
+def _by_network(work: Work, options: Options) -> list[vs.VideoNode]:
+    from vscolor.models.blind import architecture
+
+    size = BLIND_SIZE if options.size is None else options.size
+    whole_in_range("size", size, MIN_SIZE, MAX_SIZE)
+    published = Path(options.weights or "").suffix in PUBLISHED
+    where = devices.resolve(options.device, "torch" if published else options.runtime)
+    stepper = _stepper(work, options, where, published)
+    multiple, stride = (4, 1) if published else (architecture.MULTIPLE, architecture.STRIDE)
+    height, width = core.model_size(work.canvas, size, multiple)
+    pictures = small_pictures(work.canvas.clip, work.luma, Sizes(width, height, stride), work.cuts)
+    lanes = where.lanes(vs.core.num_threads)
+    plan = recurrence.Blocks(pictures.num_frames, BLOCK, WARM_UP, lanes)
+    return chroma_planes(recurrence.change_in_blocks(pictures, stepper, plan, CALLER))
+
+
+def _stepper(
+    work: Work, options: Options, where: devices.Device, published: bool
+) -> recurrence.Stepper:
+    """The network that steadies: ours, or the published one."""
+    if published and options.weights is not None:
+        from vscolor.models.lai import adapter as lai
+
+        return lai.load(where, options.weights, work.canvas.colorimetry.matrix)
+    from vscolor.models.blind import adapter
+
+    return adapter.load(where, options.weights)
 
 
 def prior_of(options: Options) -> Prior:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from vscolor import convert, demo, pipe
+from vscolor import convert, demo, files, pipe
+from vscolor.cli import fits
 from vscolor.cli.options import (
     LOOK,
     Batch,
@@ -46,7 +47,7 @@ from vscolor.cli.options import (
     option,
     rate_of,
 )
-from vscolor.convert import Guiding, Look, Steadiness
+from vscolor.convert import Guiding, Look, Network, Steadiness
 from vscolor.errors import SettingError
 from vscolor.plan import Settings
 from vscolor.streams import Copy
@@ -74,7 +75,7 @@ def colorize_command(
     ] = None,
     stabilize: Annotated[
         str | None,
-        option("Steady the colour afterwards: motion, dvp. Default: each frame on its own.", LOOK),
+        option("Steady the colour afterwards: motion, blind, dvp. Default: not.", LOOK),
     ] = None,
     scenes: Scenes = None,
     history: History = None,
@@ -147,7 +148,7 @@ def stabilize_command(
     target: Target,
     *,
     method: Annotated[
-        str, option("How: motion, or dvp, which fits first; default motion.", LOOK)
+        str, option("How: motion, blind, or dvp, which fits first; default motion.", LOOK)
     ] = "motion",
     radius: Annotated[
         int | None, option("Frames to look at on each side, 1 to 5; default 4.", LOOK)
@@ -157,6 +158,15 @@ def stabilize_command(
         option("Largest luma difference of two blocks taken for the same, 1 to 50; 8.", LOOK),
     ] = None,
     slow: Annotated[bool, option("Take away slow pulsing too; slower.", LOOK, "--slow")] = False,
+    size: fits.Size = None,
+    device: Device = None,
+    runtime: Runtime = None,
+    weights: Annotated[
+        Path | None, option("Of blind, a weight file, or Lai's checkpoint of 2018 (.pth).", LOOK)
+    ] = None,
+    seed: fits.Seed = None,
+    irt: fits.Irt = None,
+    reference: fits.Reference = False,
     strength: Annotated[float, option("0 to 1; default 1.", LOOK)] = 1.0,
     scenes: Scenes = None,
     guide: Annotated[
@@ -171,6 +181,10 @@ def stabilize_command(
     start: Start = None,
     end: End = None,
     fps: Fps = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help="Write six frames before and after to this PNG.", show_default=False),
+    ] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -178,10 +192,13 @@ def stabilize_command(
     settings = Settings(
         codec, crf, preset, pix_fmt, tuple(shlex.split(encoder_args)), copy, overwrite
     )
+    files.refuse_existing(sheet, overwrite)
+    network = Network(size, device, runtime, weights, seed, irt, reference or None)
+    steadiness = Steadiness(method, radius, match, slow or None, strength, scenes, network)
     convert.convert(
         source,
         target,
-        Steadiness(method, radius, match, slow or None, strength, scenes),
+        steadiness,
         settings,
         start=start,
         end=end,
@@ -189,6 +206,10 @@ def stabilize_command(
         guide=guide,
         quiet=quiet,
     )
+    if sheet is not None:
+        convert.write_before_after(
+            source, sheet, steadiness, start=start, end=end, rate=rate_of(fps), guide=guide
+        )
 
 
 def pipe_command(

@@ -11,25 +11,32 @@ from vscolor.cli.options import LOOK, Device, Quiet, Scenes, Source, option
 from vscolor.errors import SettingError
 from vscolor.guidance import read_cuts
 
+Size = Annotated[
+    int | None,
+    option("Short side of what the network sees, 64 to 1024; blind 256, dvp 128.", LOOK),
+]
+Seed = Annotated[int | None, option("Of dvp, of weights and order; default 0.", LOOK)]
+Irt = Annotated[
+    bool | None,
+    option(
+        "Of dvp, whether two colours of a place end in the more frequent one; default: so.",
+        LOOK,
+        "--irt/--no-irt",
+    ),
+]
+Reference = Annotated[
+    bool,
+    option("Of dvp, the authors' network and loop, many times slower.", LOOK, "--reference"),
+]
+
 
 def fit_command(
     source: Source,
     *,
-    size: Annotated[
-        int | None, option("Short side of what the network sees, 64 to 1024; 128.", LOOK)
-    ] = None,
-    seed: Annotated[int | None, option("Of weights and order; default 0.", LOOK)] = None,
-    irt: Annotated[
-        bool | None,
-        option(
-            "Whether two colours of a place end in the more frequent one; default: so.",
-            LOOK,
-            "--irt/--no-irt",
-        ),
-    ] = None,
-    reference: Annotated[
-        bool, option("The authors' network and loop, many times slower.", LOOK, "--reference")
-    ] = False,
+    size: Size = None,
+    seed: Seed = None,
+    irt: Irt = None,
+    reference: Reference = False,
     device: Device = None,
     scenes: Scenes = None,
     guide: Annotated[

@@ -31,7 +31,7 @@ TOGETHER: Final = 120
 """Steps of the first phase, in which both colours learn every frame."""
 
 LEAST_STEPS: Final = 300
-MOST_STEPS: Final = 1200
+MOST_STEPS: Final = 640
 EPOCHS: Final = 12
 """Most passes over a long scene."""
 

@@ -1,0 +1,112 @@
+"""`blind` ready to step: on ONNX Runtime, or on torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from vscolor import device as devices
+from vscolor import weights as files
+from vscolor.device import Device
+from vscolor.errors import WeightsError
+from vscolor.models.base import Array
+from vscolor.models.blind import architecture as arch
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+    from vscolor.models.blind.network import Blind
+    from vscolor.pictures import Picture
+
+HERE: Final = Path(__file__).parent
+ONNX_FILE: Final = HERE / "blind.onnx"
+TORCH_FILE: Final = HERE / "blind.safetensors"
+INPUTS: Final = ("luma", "luma_before", "given", "made_before", "hidden", "cell")
+
+
+def load(device: Device, weights: str | Path | None) -> OnnxBlind | TorchBlind:
+    """Load `blind`, or weights of its shape.
+
+    Args:
+        device: Where to run it.
+        weights: A `.onnx` file for the runtime onnx, a `.safetensors` one for torch; None for the
+            embedded ones.
+
+    Raises:
+        WeightsError: The file is missing, damaged, or of another model.
+    """
+    if device.runtime == "torch":
+        path = files.find(weights, TORCH_FILE)
+        network = files.load_once(path, ("blind", device), lambda: _open_network(path, device))
+        return TorchBlind(network, device)
+    path = files.find(weights, ONNX_FILE)
+    session = files.load_once(path, ("blind", device), lambda: _open_session(path, device))
+    return OnnxBlind(session)
+
+
+def _open_session(path: Path, device: Device) -> onnxruntime.InferenceSession:
+    session = devices.onnx_session(path, device)
+    names = sorted(i.name for i in session.get_inputs())
+    if names != sorted(INPUTS):
+        raise WeightsError(f"{path} is a model of {names}, expected blind's of {sorted(INPUTS)}")
+    return session
+
+
+def _open_network(path: Path, device: Device) -> Blind:
+    from vscolor.models.blind.network import Blind
+    from vscolor.weights.checkpoint import load_strictly, read_state
+
+    network = Blind()
+    state = {key: value.float() for key, value in read_state(path).items()}
+    load_strictly(network, state, path)
+    return network.eval().to(devices.torch_device(device))
+
+
+class OnnxBlind:
+    """`blind` on ONNX Runtime. A session may be run from several threads at once."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+
+    def begin(self, picture: Picture) -> tuple[Array, Array]:
+        """See `vscolor.recurrence.Stepper`."""
+        height, width = (n // (2 * arch.STRIDE) for n in picture.luma.shape[2:])
+        empty = np.zeros((1, arch.MEMORY, height, width), np.float32)
+        return empty, empty
+
+    def step(
+        self, before: Picture, now: Picture, made_before: Array, memory: tuple[Array, Array]
+    ) -> tuple[Array, tuple[Array, Array]]:
+        """See `vscolor.recurrence.Stepper`."""
+        planes = (now.luma, before.luma, now.chroma, made_before, *memory)
+        steady, hidden, cell = self._session.run(None, dict(zip(INPUTS, planes, strict=True)))
+        return steady, (hidden, cell)
+
+
+class TorchBlind:
+    """`blind` on torch."""
+
+    def __init__(self, network: Blind, device: Device) -> None:
+        self._network = network
+        self._device = devices.torch_device(device)
+
+    def begin(self, picture: Picture) -> Any:
+        """See `vscolor.recurrence.Stepper`."""
+        import torch
+
+        return self._network.fresh_memory(torch.from_numpy(picture.luma).to(self._device))
+
+    def step(
+        self, before: Picture, now: Picture, made_before: Array, memory: Any
+    ) -> tuple[Array, Any]:
+        """See `vscolor.recurrence.Stepper`."""
+        import torch
+
+        planes = (now.luma, before.luma, now.chroma, made_before)
+        with torch.inference_mode():
+            tensors = [torch.from_numpy(plane).to(self._device) for plane in planes]
+            steady, memory = self._network(*tensors, memory)
+        made: Array = steady.cpu().numpy()
+        return made, memory

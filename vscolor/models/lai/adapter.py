@@ -1,0 +1,92 @@
+"""The published network of Lai et al. 2018, for those who have its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vscolor import device as devices
+from vscolor import weights as files
+from vscolor.color import yuv_matrix
+from vscolor.device import Device
+from vscolor.errors import WeightsError
+from vscolor.models.base import Array
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vscolor.models.lai.network import Lai
+    from vscolor.pictures import Picture
+
+
+def load(device: Device, weights: str | Path, matrix: int) -> TorchLai:
+    """Load the published checkpoint.
+
+    Args:
+        device: Of the runtime torch.
+        weights: `ECCV18_blind_consistency.pth`.
+        matrix: Of the clip, as H.273 has it: the network sees RGB.
+
+    Raises:
+        WeightsError: The file is missing, damaged, or of another network.
+    """
+    path = files.find(weights, Path(weights))
+    network = files.load_once(path, ("lai", device), lambda: _open(path, device))
+    return TorchLai(network, device, matrix)
+
+
+def _open(path: Path, device: Device) -> Lai:
+    from vscolor.models.lai.network import Lai
+    from vscolor.weights.checkpoint import load_strictly, read_state
+
+    blocks = {key.split(".")[1] for key in read_state(path) if key.startswith("ResBlocks.")}
+    if not blocks:
+        raise WeightsError(f"{path} is of another network, expected the one of Lai et al. 2018")
+    network = Lai()
+    load_strictly(network, read_state(path), path)
+    return network.eval().to(devices.torch_device(device))
+
+
+class TorchLai:
+    """The published network, RGB inside, chroma outside.
+
+    Luma of what it makes is thrown away: the clip keeps its own. The frame before goes back into
+    the network as it was made, clipped to 0..1, where the authors' script goes through a JPEG file.
+    """
+
+    def __init__(self, network: Lai, device: Device, matrix: int) -> None:
+        self._network = network
+        self._device = devices.torch_device(device)
+        self._matrix = yuv_matrix(matrix)
+        self._inverse = np.linalg.inv(self._matrix)
+
+    def begin(self, picture: Picture) -> Any:
+        """See `vscolor.recurrence.Stepper`."""
+        return self._network.fresh_memory(self._rgb(picture.luma, picture.chroma))
+
+    def step(
+        self, before: Picture, now: Picture, made_before: Array, memory: Any
+    ) -> tuple[Array, Any]:
+        """See `vscolor.recurrence.Stepper`."""
+        import torch
+
+        given = self._rgb(now.luma, now.chroma)
+        earlier = self._rgb(before.luma, made_before).clamp(0, 1)
+        with torch.inference_mode():
+            greys = [
+                torch.from_numpy(p.luma).to(self._device).expand(-1, 3, -1, -1)
+                for p in (now, before)
+            ]
+            change, memory = self._network(given, earlier, *greys, memory)
+        rows = self._matrix[1:]
+        added = np.einsum("kc,bchw->bkhw", rows, change.cpu().numpy())
+        return np.asarray(now.chroma + added, np.float32), memory
+
+    def _rgb(self, luma: Array, chroma: Array) -> Tensor:
+        import torch
+
+        yuv = np.concatenate([luma, chroma], axis=1)
+        rgb = np.einsum("kc,bchw->bkhw", self._inverse, yuv).astype(np.float32)
+        return torch.from_numpy(rgb).to(self._device)

@@ -1,0 +1,222 @@
+"""Train `blind`: pairs of steady colour and the same colour made to flicker.
+
+The loss is the distance of each frame's answer from the steady colour, and of each step of that
+distance from zero: an error that stays is half as bad as one that flickers. No flow is needed, as
+the steady colours move with the picture. Checkpoints and the average of the
+weights: as in `vscolor.training.still`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from vscolor.models.blind.architecture import VERSION
+from vscolor.models.blind.network import Blind
+from vscolor.training.flicker import flickering
+from vscolor.training.footage import CHROMA_LEVELS, Piece, Shot, camera_piece, shot_piece
+from vscolor.training.photographs import Photographs
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the outcome, apart from the pictures.
+
+    Attributes:
+        minutes: Length of the schedule in processor time, which other programs do not shorten.
+        steps: Most steps.
+        rate: Peak learning rate.
+        pieces: Pieces in a batch.
+        frames: Frames of a piece.
+        side: Height and width of a piece, a multiple of 8.
+        film_share: Part of the pieces that come from films.
+        steadiness: Weight of the error's steps.
+        averaging: Decay of the average of the weights, per step.
+        seed: Of all chance.
+    """
+
+    minutes: float = 15.0
+    steps: int = 100_000
+    rate: float = 2e-3
+    pieces: int = 8
+    frames: int = 10
+    side: int = 96
+    film_share: float = 0.5
+    steadiness: float = 2.0
+    averaging: float = 0.99
+    seed: int = 0
+
+
+class Batch(NamedTuple):
+    """Luma `[T,B,1,h,w]` in 0..1, given and steady chroma `[T,B,2,h/4,w/4]` in nominal units."""
+
+    luma: Tensor
+    given: Tensor
+    steady: Tensor
+
+
+def make_batch(photographs: Photographs, shots: Sequence[Shot], recipe: Recipe, step: int) -> Batch:
+    """Batch number `step`, a function of its arguments."""
+    rng = np.random.default_rng((recipe.seed, step))
+    pieces = []
+    for _ in range(recipe.pieces):
+        from_film = bool(shots) and rng.random() < recipe.film_share
+        size = (recipe.frames, recipe.side)
+        piece = (
+            shot_piece(shots, *size, rng) if from_film else camera_piece(photographs, *size, rng)
+        )
+        if piece.steady is None:
+            piece = Piece(piece.luma, flickering(piece.chroma, rng), piece.chroma)
+        pieces.append(_worn(piece, rng))
+    luma = np.stack([p.luma for p in pieces], axis=1)[:, :, None]
+    given, steady = (
+        np.stack([getattr(p, name) for p in pieces], axis=1) / CHROMA_LEVELS
+        for name in ("chroma", "steady")
+    )
+    return Batch(*(torch.from_numpy(np.asarray(x, np.float32)) for x in (luma, given, steady)))
+
+
+def _worn(piece: Piece, rng: np.random.Generator) -> Piece:
+    """Grain and unsteady light on the luma of one piece in three."""
+    if rng.random() > 1 / 3:
+        return piece
+    light = rng.normal(1, 0.03, (len(piece.luma), 1, 1))
+    grain = rng.normal(0, rng.uniform(0, 0.03), piece.luma.shape)
+    return Piece(np.asarray(piece.luma * light + grain, np.float32), piece.chroma, piece.steady)
+
+
+def run(network: Blind, luma: Tensor, given: Tensor) -> Tensor:
+    """All frames of a batch, `[T,B,2,h/4,w/4]`."""
+    memory, made = network.fresh_memory(luma[0]), [given[0]]
+    for t in range(len(luma)):
+        steady, memory = network(luma[t], luma[max(0, t - 1)], given[t], made[-1], memory)
+        made.append(steady)
+    return torch.stack(made[1:])
+
+
+def loss(network: Blind, batch: Batch, steadiness: float) -> tuple[Tensor, Tensor]:
+    """Of the answers' errors and of their steps, in 8-bit levels."""
+    error = CHROMA_LEVELS * (run(network, batch.luma, batch.given) - batch.steady)
+    still = torch.sqrt(error[1:] ** 2 + 0.25).mean()
+    moving = torch.sqrt((error[1:] - error[:-1]) ** 2 + 0.0625).mean()
+    return still + steadiness * moving, moving
+
+
+class Trainer:
+    """One training run: network, average, optimizer and progress, saved and restored as one."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.network, self.step, self.spent = recipe, Blind(), 0, 0.0
+        self.optimizer = AdamW(self.network.parameters(), lr=recipe.rate, weight_decay=1e-4)
+        self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
+
+    @property
+    def share(self) -> float:
+        """Part of the schedule that is behind us, 0..1."""
+        recipe = self.recipe
+        return min(1.0, max(self.spent / (60 * recipe.minutes), self.step / recipe.steps))
+
+    def learn(self, batch: Batch) -> dict[str, float]:
+        """One step; returns what the log keeps."""
+        begin = time.process_time()
+        rate = min(1.0, self.share / 0.02 + 0.05) * (0.51 + 0.49 * math.cos(math.pi * self.share))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate * rate
+        total, moving = loss(self.network, batch, self.recipe.steadiness)
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        decay = min(self.recipe.averaging, (1.0 + self.step) / (10.0 + self.step))
+        for name, value in self.network.state_dict().items():
+            self.average[name].lerp_(value, 1.0 - decay)
+        with torch.no_grad():
+            flicker = (batch.given - batch.steady).diff(dim=0).abs().mean() * CHROMA_LEVELS
+        self.spent += time.process_time() - begin
+        return {"loss": total.item(), "moving": moving.item(), "before": flicker.item()}
+
+    def save(self, path: Path) -> None:
+        """Write the whole run, whole or not at all."""
+        part = path.with_suffix(".part")
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "spent": self.spent,
+        }
+        torch.save(state, part)
+        part.replace(path)
+
+    def restore(self, path: Path) -> None:
+        """Continue a run that `save` wrote; the recipe must be the same."""
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average, self.step, self.spent = state["average"], state["step"], state["spent"]
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def publish(self, path: Path) -> None:
+        """Write the average of the weights as it ships: half precision, safetensors."""
+        state = {k: v.half().contiguous() for k, v in self.average.items()}
+        part = path.with_suffix(".part")
+        save_file(state, str(part), metadata={"format": "pt", "architecture": str(VERSION)})
+        part.chmod(0o644)  # safetensors writes it for the owner alone
+        part.replace(path)
+
+
+def train(
+    recipe: Recipe,
+    photographs: Photographs,
+    shots: Sequence[Shot],
+    folder: Path,
+    *,
+    resume: bool = False,
+    every: float = 60.0,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Train, writing `checkpoint.pt`, `log.jsonl` and `blind.safetensors` into a folder.
+
+    Args:
+        recipe: What to do.
+        photographs: For the moving camera.
+        shots: Pieces of film; may be none.
+        folder: Where to write.
+        resume: Go on from the folder's checkpoint.
+        every: Seconds between checkpoints.
+        say: Gets a line now and then.
+
+    Returns:
+        The weight file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer, saved = Trainer(recipe), time.monotonic()
+    checkpoint, weights = folder / "checkpoint.pt", folder / "blind.safetensors"
+    if resume:
+        trainer.restore(checkpoint)
+    with (folder / "log.jsonl").open("a") as log:
+        while trainer.share < 1.0:
+            scores = trainer.learn(make_batch(photographs, shots, recipe, trainer.step))
+            note = {"step": trainer.step, "share": trainer.share, **scores}
+            log.write(json.dumps({k: round(v, 4) for k, v in note.items()}) + "\n")
+            if time.monotonic() - saved > every:
+                log.flush()
+                trainer.save(checkpoint)
+                trainer.publish(weights)
+                say(f"step {trainer.step}, {trainer.share:.0%}, loss {scores['loss']:.3f}")
+                saved = time.monotonic()
+    trainer.save(checkpoint)
+    trainer.publish(weights)
+    return weights

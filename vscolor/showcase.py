@@ -11,6 +11,8 @@ from vscolor.models.registry import Entry, registry
 
 MEGABYTE: Final = 1_000_000
 COLUMNS: Final = ("model", "kind", "size", "installed", "code", "supports", "what it is")
+# The narrowest they may be, in characters: together with the rest they fit a terminal of 80.
+WRAPPED: Final = {"supports": 11, "what it is": 16}
 
 
 def print_models() -> None:
@@ -18,8 +20,8 @@ def print_models() -> None:
     console = Console(highlight=False, markup=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in COLUMNS:
-        last = name == COLUMNS[-1]
-        table.add_column(name, overflow="fold", no_wrap=not last)
+        wraps = name in WRAPPED
+        table.add_column(name, no_wrap=not wraps, min_width=WRAPPED.get(name))
     for entry in registry:
         card = entry.card
         supports = ", ".join(sorted(card.supports))

@@ -1,0 +1,163 @@
+"""Colour a real film with every published model, by weights made on the spot.
+
+    python scripts/bench/published.py --rule tests/models/published.py
+
+No checkpoint is needed: the rule makes weights of the published shapes, so the colours mean
+nothing, but memory and time are those of the real ones. Each model colours a few frames at each
+size, straight and in another order; the bytes must be the same and the luma the film's. Prints
+seconds of processor time a frame, which other programs disturb less than the clock, over all cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+import vapoursynth as vs
+from numpy.typing import NDArray
+from torch import nn
+
+from vscolor import colorize
+from vscolor.demo import find_clip
+from vscolor.models.eccv16.adapter import CHECKPOINT as ECCV16_FILE
+from vscolor.models.eccv16.network import Eccv16
+from vscolor.models.instcolor.adapter import NETS
+from vscolor.models.instcolor.network import InstColor
+from vscolor.models.siggraph17.adapter import CHECKPOINT as SIGGRAPH17_FILE
+from vscolor.models.siggraph17.network import Siggraph17
+from vscolor.testing import planes_of
+
+SIZES = ((64, 48), (640, 272), (1920, 1080))
+FRAMES = 4
+ORDER = (2, 0, 3, 1)
+
+
+def two_objects(luma: NDArray[np.float32]) -> list[list[float]]:
+    """Two boxes, so that the fusion of objects runs."""
+    h, w = luma.shape
+    return [[w * 0.1, h * 0.1, w * 0.5, h * 0.9, 0.9], [w * 0.4, h * 0.3, w * 0.95, h * 0.95, 0.8]]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model to run.
+
+    Attributes:
+        networks: Its networks by the file each is kept in.
+        prefixes: What the rule's seeds begin with, likewise.
+        output: Name of the weight of the last layer, and what it is multiplied with, so that
+            colours stay in range.
+        options: What to give as `options=`.
+        name: As registered; default: its key.
+    """
+
+    networks: dict[str, Callable[[], nn.Module]]
+    prefixes: dict[str, str] = field(default_factory=dict)
+    output: tuple[str, float] = ("model_out.0.weight", 0.25)
+    options: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+
+def _instance(net: str) -> Callable[[], nn.Module]:
+    return lambda: InstColor().get_submodule(net)
+
+
+def _instcolor(detector: object) -> Model:
+    return Model(
+        {file: _instance(net) for net, file in NETS.items()},
+        {file: f"{net}:" for net, file in NETS.items()},
+        options={"detector": detector},
+        name="instcolor",
+    )
+
+
+MODELS = {
+    "eccv16": Model({ECCV16_FILE: Eccv16}, output=("model_out.weight", 10.0)),
+    "siggraph17": Model({SIGGRAPH17_FILE: Siggraph17}),
+    "instcolor": _instcolor("none"),
+    "instcolor, 2 objects": _instcolor(two_objects),
+}
+
+
+def rule_of(path: Path) -> ModuleType:
+    """Import the weight rule."""
+    spec = importlib.util.spec_from_file_location("rule", path)
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"{path} is no Python file")
+    rule = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(rule)
+    return rule
+
+
+def write_weights(model: Model, rule: ModuleType, folder: Path) -> Path:
+    """Make a model's weight files; returns what to give as `weights=`."""
+    for file, build in model.networks.items():
+        shapes = {
+            key: (tuple(value.shape), value.is_floating_point())
+            for key, value in build().state_dict().items()
+        }
+        prefix, (layer, gain) = model.prefixes.get(file, ""), model.output
+        state = rule.make_state(shapes, prefix, {prefix + layer: gain})
+        tensors = {key: torch.from_numpy(np.array(value)) for key, value in state.items()}
+        torch.save(tensors, folder / file)
+    return folder / next(iter(model.networks)) if len(model.networks) == 1 else folder
+
+
+def run(label: str, model: Model, weights: Path, clip: vs.VideoNode) -> bool:
+    """Colour a clip straight and in another order; print a line; return whether all was well."""
+
+    def coloured() -> vs.VideoNode:
+        return colorize(
+            clip, model.name or label, weights=weights, options=model.options, device="cpu"
+        )
+
+    out = coloured()
+    planes_of(out, 0)
+    start = time.process_time()
+    straight = [planes_of(out, 0), *(planes_of(out, n) for n in range(1, FRAMES))]
+    seconds = (time.process_time() - start) / (FRAMES - 1)
+    fresh = coloured()
+    same = all(
+        all(np.array_equal(a, b) for a, b in zip(planes_of(fresh, n), straight[n], strict=True))
+        for n in ORDER
+    )
+    kept = all(np.array_equal(straight[n][0], planes_of(clip, n)[0]) for n in range(FRAMES))
+    verdict = "ok" if same and kept else f"FAIL (order {same}, luma {kept})"
+    size = f"{clip.width}x{clip.height}"
+    print(
+        f"{label:22} {size:>10} {seconds:7.2f} s a frame of processor time  {verdict}", flush=True
+    )
+    return same and kept
+
+
+def main() -> int:
+    """Run everything; 1 where bytes differ."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rule", type=Path, required=True, help="the weight rule, a Python file")
+    parser.add_argument("--clip", type=Path, help="a film; default: the demo's")
+    parser.add_argument("--only", nargs="+", metavar="MODEL", choices=list(MODELS))
+    wanted = parser.parse_args()
+    rule = rule_of(wanted.rule)
+    film = vs.core.bs.VideoSource(str(wanted.clip or find_clip()), cachemode=0)[:FRAMES]
+    good = True
+    for label in wanted.only or MODELS:
+        with tempfile.TemporaryDirectory() as folder:
+            weights = write_weights(MODELS[label], rule, Path(folder))
+            for width, height in SIZES:
+                clip = film.resize.Bicubic(width, height)
+                good = run(label, MODELS[label], weights, clip) and good
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -19,6 +19,7 @@ from vscolor.device import Device
 from vscolor.errors import SettingError
 from vscolor.models import options as choices
 from vscolor.models.base import Card, Option, StillLoader, StillModel
+from vscolor.models.devc import adapter as devc
 from vscolor.models.eccv16 import adapter as eccv16
 from vscolor.models.instcolor import adapter as instcolor
 from vscolor.models.mini import adapter as mini
@@ -194,7 +195,10 @@ class Registry:
 
 
 def published(
-    card: Card, load: StillLoader, needs: tuple[Need, ...], options: tuple[Option, ...] = ()
+    card: Card,
+    load: StillLoader | VideoLoader,
+    needs: tuple[Need, ...],
+    options: tuple[Option, ...] = (),
 ) -> Entry:
     """A model of torch whose weights are fetched or added."""
     return Entry(
@@ -225,5 +229,5 @@ registry.add(
         (*mini_video.ONNX_FILES.values(), mini_video.TORCH_FILE),
     )
 )
-for _adapter in (eccv16, siggraph17, instcolor):
+for _adapter in (eccv16, siggraph17, instcolor, devc):
     registry.add(published(_adapter.CARD, _adapter.load, _adapter.NEEDS, _adapter.OPTIONS))

@@ -155,18 +155,39 @@ def carry(
         The warped Lab `[B,3,h,w]` and the similarity of the best place `[B,1,h,w]`, -1..1.
     """
     values = functional.avg_pool2d(lab, MATCH_STRIDE).flatten(2).transpose(1, 2)
-    warped, similar = [], []
-    for rows in torch.split(query, ROWS_AT_ONCE, dim=2):
-        cosine = rows.transpose(1, 2) @ key
-        similar.append(cosine.amax(2))
-        warped.append(torch.softmax(cosine / temperature, dim=2) @ values)
+    found, similar = search(query, key, values, temperature)
     h, w = size[0] // MATCH_STRIDE, size[1] // MATCH_STRIDE
-    planes = torch.cat(warped, 1).transpose(1, 2).reshape(len(query), -1, h, w)
-    best = torch.cat(similar, 1).reshape(len(query), 1, h, w)
+    planes = found.transpose(1, 2).reshape(len(query), -1, h, w)
+    best = similar.reshape(len(query), 1, h, w)
     return (
         functional.interpolate(planes, scale_factor=MATCH_STRIDE, mode="nearest"),
         functional.interpolate(best, scale_factor=MATCH_STRIDE, mode="nearest"),
     )
+
+
+def search(
+    query: Tensor, key: Tensor, values: Tensor, temperature: float, bias: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """For every place of a frame, what the places that look like it hold.
+
+    Args:
+        query: Of the frame, `[B,256,n]`.
+        key: Of the places, `[B,256,m]`.
+        values: What they hold, `[B,m,C]`.
+        temperature: Of the softmax over places.
+        bias: Added to their cosine, `[B,m]`; None for nothing.
+
+    Returns:
+        `[B,n,C]`, and the cosine, with its bias, of the best place `[B,n]`.
+    """
+    found, similar = [], []
+    for rows in torch.split(query, ROWS_AT_ONCE, dim=2):
+        likeness = rows.transpose(1, 2) @ key
+        if bias is not None:
+            likeness = likeness + bias[:, None]
+        similar.append(likeness.amax(2))
+        found.append(torch.softmax(likeness / temperature, dim=2) @ values)
+    return torch.cat(found, 1), torch.cat(similar, 1)
 
 
 def _unit(x: Tensor) -> Tensor:
@@ -274,10 +295,14 @@ class Devc(nn.Module):
         """Prepare a reference `[B,3,h,w]`; h is a multiple of 8, w of 16."""
         return Known(self.warp.key(self.warp.describe(self.vgg(self.reference_rgb(lab)))), lab)
 
+    def describe(self, luma: Tensor) -> Tensor:
+        """What WarpNet says of frames, `[B,256,h/4,w/4]` of L - 50 `[B,1,h,w]`."""
+        grey = ((luma + L_CENTRE) / 100).expand(-1, 3, -1, -1)
+        return self.warp.describe(self.vgg(grey))
+
     def query(self, luma: Tensor) -> Tensor:
         """What is matched of frames, `[B,256,h/4*w/4]` of L - 50 `[B,1,h,w]`."""
-        grey = ((luma + L_CENTRE) / 100).expand(-1, 3, -1, -1)
-        return self.warp.query(self.warp.describe(self.vgg(grey)))
+        return self.warp.query(self.describe(luma))
 
     def match(self, luma: Tensor, known: Known, temperature: float) -> tuple[Tensor, Tensor]:
         """Carry a reference's colour to a frame L - 50 `[B,1,h,w]`; see `carry`."""

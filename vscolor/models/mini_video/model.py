@@ -6,13 +6,14 @@ What travels between `encode`, `match` and `step` is a row of floats, cut by the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log, prod
+from math import log
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from vscolor.models.base import Array, Grid
 from vscolor.models.mini.architecture import MULTIPLE
+from vscolor.models.parts import Parts
 from vscolor.models.video import BlockPlan, Dab, Exemplar, Strengths
 
 from . import architecture as arch
@@ -48,26 +49,6 @@ class State(NamedTuple):
 
     ab: Array
     memory: Array
-
-
-class Parts:
-    """A row of floats cut into named arrays."""
-
-    def __init__(self, **shapes: tuple[int, ...]) -> None:
-        self.shapes = shapes
-        self.size = sum(prod(shape) for shape in shapes.values())
-
-    def pack(self, **arrays: Array) -> Array:
-        """One row of all the arrays."""
-        return np.concatenate([np.ravel(arrays[name]) for name in self.shapes]).astype(np.float32)
-
-    def unpack(self, row: Array) -> dict[str, Array]:
-        """Views of the row's parts."""
-        found, start = {}, 0
-        for name, shape in self.shapes.items():
-            found[name] = row[start : start + prod(shape)].reshape(shape)
-            start += prod(shape)
-        return found
 
 
 def feature_parts(height: int, width: int) -> Parts:

@@ -29,6 +29,8 @@ from torch import nn
 
 from vscolor import colorize
 from vscolor.demo import find_clip
+from vscolor.models.devc.adapter import NETS as DEVC_NETS
+from vscolor.models.devc.network import Devc
 from vscolor.models.eccv16.adapter import CHECKPOINT as ECCV16_FILE
 from vscolor.models.eccv16.network import Eccv16
 from vscolor.models.instcolor.adapter import NETS
@@ -40,6 +42,7 @@ from vscolor.testing import planes_of
 SIZES = ((64, 48), (640, 272), (1920, 1080))
 FRAMES = 4
 ORDER = (2, 0, 3, 1)
+DEVC_SEEDS = {"vgg": "vgg:", "warp": "nonlocal:", "color": "color:"}
 
 
 def two_objects(luma: NDArray[np.float32]) -> list[list[float]]:
@@ -72,6 +75,10 @@ def _instance(net: str) -> Callable[[], nn.Module]:
     return lambda: InstColor().get_submodule(net)
 
 
+def _part(part: str) -> Callable[[], nn.Module]:
+    return lambda: Devc().get_submodule(part)
+
+
 def _instcolor(detector: object) -> Model:
     return Model(
         {file: _instance(net) for net, file in NETS.items()},
@@ -86,6 +93,11 @@ MODELS = {
     "siggraph17": Model({SIGGRAPH17_FILE: Siggraph17}),
     "instcolor": _instcolor("none"),
     "instcolor, 2 objects": _instcolor(two_objects),
+    "devc": Model(
+        {file: _part(part) for file, (part, _) in DEVC_NETS.items()},
+        {file: DEVC_SEEDS[part] for file, (part, _) in DEVC_NETS.items()},
+        output=("conv10_ab.weight", 0.1),
+    ),
 }
 
 

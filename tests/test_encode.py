@@ -186,6 +186,21 @@ class TestTags:
         assert "colorspace" not in said or old["_Matrix"] in (1, 6, 9)
         assert {tag: new.get(tag) for tag in TAGS} == {tag: old.get(tag) for tag in TAGS}
 
+    @pytest.mark.parametrize("codec", ["h264", "ffv1"])
+    @pytest.mark.parametrize("said", ["tv", "pc", "unknown"])
+    def test_matroska_says_the_range_only_where_the_source_does(self, tmp_path, codec, said):
+        # Matroska made by ffmpeg would say one anyway, and MP4 would not say "tv" alone.
+        container = "mp4" if said == "unknown" else "mkv"
+        marks = ("-vf", f"setparams=range={said}")
+        source = films.make(tmp_path / f"in.{container}", *marks, frames=3)
+        marked = {"tv": "tv,", "pc": "pc,", "unknown": None}[said]
+        target = tmp_path / "out.mkv"
+        assert colorize(source, target, "--codec", codec) == 0
+        told = films.listing(target)
+        assert [word for word in ("(tv,", "(pc,") if word in told] == [f"({marked}"] * bool(marked)
+        assert digests(target, "a:0") == digests(source, "a:0")
+        assert_same_times(target, source)
+
     def test_chroma_location_is_kept(self, tmp_path):
         source = films.make(tmp_path / "in.mkv", "-chroma_sample_location", "topleft", frames=3)
         assert films.opened(source).get_frame(0).props["_ChromaLocation"] == 2

@@ -19,7 +19,7 @@ from typing import IO, Final
 
 import vapoursynth as vs
 
-from vscolor import ffmpeg, rawvideo
+from vscolor import ffmpeg, matroska, rawvideo
 from vscolor.ffmpeg import FfmpegError
 from vscolor.rawvideo import Layout
 from vscolor.timing import Timeline
@@ -42,6 +42,7 @@ class Job:
         outputs: Arguments after the inputs, but for the name.
         target: The name the user gave.
         numbered: Number of the first still of a series; None for one file.
+        forget_range: Whether the file is Matroska and the source says no range.
         notices: What the user should know, a line each.
     """
 
@@ -53,6 +54,7 @@ class Job:
     outputs: tuple[str, ...]
     target: Path
     numbered: int | None
+    forget_range: bool
     notices: tuple[str, ...]
 
 
@@ -87,6 +89,8 @@ def run(job: Job, advance: Advance, prefetch: int | None = None) -> list[str]:
         complaints = _judge(process.returncode, sent, _text(said), _text(counted))
         if sent != job.clip.num_frames:
             raise FfmpegError(f"ffmpeg stopped after {sent} of {job.clip.num_frames} frames")
+        if job.forget_range:
+            matroska.forget_range(place)
     return complaints
 
 

@@ -119,6 +119,7 @@ def plan(clip: vs.VideoNode, source: Source, target: Path, settings: Settings, s
     _try_out(written, layout, target, picture)
     mapped, remarks = streams.ordered(source, target, settings.copy)
     numbered = (source.first_number or 1) if is_still_series(target) else None
+    unsaid = tags.full_range is None and target.suffix.lower() in MATROSKA
     copied = any(word.startswith("1:") for word in mapped)
     return Job(
         clip=written[span.first : span.stop],
@@ -126,9 +127,13 @@ def plan(clip: vs.VideoNode, source: Source, target: Path, settings: Settings, s
         timeline=source.timeline,
         first=span.first,
         inputs=("-i", str(source.path.absolute())) if copied else (),
-        outputs=(*mapped, *picture, *_clock(source, target, span), *_muxing(target, numbered)),
+        outputs=(
+            *(*mapped, *picture, *_clock(source, target, span), *_muxing(target, numbered)),
+            *(("-write_crc32", "0") if unsaid else ()),
+        ),
         target=target,
         numbered=numbered,
+        forget_range=unsaid,
         notices=tuple(filter(None, (source.timeline.note, *notices, *remarks))),
     )
 

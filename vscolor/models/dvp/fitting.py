@@ -222,8 +222,13 @@ class PriorFit:
             return
         if self.step <= TOGETHER and self._two:
             return
+        # A mean is judged by squares, a majority by distances.
+        power = 1 if self._two else 2
         errors = [
-            (settled(self._average(self._luma[n : n + 1])) - self._chroma[n : n + 1]).abs().mean()
+            (settled(self._average(self._luma[n : n + 1])) - self._chroma[n : n + 1])
+            .abs()
+            .pow(power)
+            .mean()
             for n in self._held
         ]
         error = float(torch.stack(errors).mean())

@@ -3,6 +3,10 @@
 import csv
 import json
 import math
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,3 +137,14 @@ def test_clips_that_do_not_fit_are_refused(films, tmp_path, capsys):
     target.write_text("mine")
     assert vscolor("metrics", result, truth, "--json", target) == cli.MISUSED
     assert target.read_text() == "mine"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_is_flat():
+    script = Path(__file__).parents[1] / "scripts" / "bench" / "measuring.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--frames", "300"], capture_output=True, text=True, check=True
+    )
+    marks = re.search(r"at the end \| (\d+) and (\d+) MB", done.stdout)
+    early, late = int(marks[1]), int(marks[2])
+    assert late < early + 40, done.stdout

@@ -11,6 +11,7 @@ import numpy as np
 import vapoursynth as vs
 import vsutil
 
+from vscolor import memory
 from vscolor.clip import UNSPECIFIED, guess_matrix
 from vscolor.errors import MeasureError, SettingError, VscolorError
 from vscolor.metrics.meters import Metric, chosen
@@ -158,6 +159,7 @@ def together(nodes: Sequence[vs.VideoNode]) -> Iterator[list[vs.VideoFrame]]:
     streams = [node.frames(close=True) for node in nodes]
     try:
         for row in zip(*streams, strict=True):
+            memory.tidy()
             yield list(row)
     finally:
         for stream in streams:
@@ -257,6 +259,7 @@ def write_metrics(
             row = _measured(n, steps[max(0, reach - n) :], wanted, need, truth is not None)
         except VscolorError as error:
             raise vs.Error(f"write_metrics: frame {n}: {error}") from error
+        memory.tidy()
         frame = f[0].copy()
         for name, value in row.items():
             if not math.isnan(value):

@@ -3,8 +3,8 @@
 VapourSynth promises no order, so a block of frames is made at once by one callback: it begins some
 frames earlier, to warm the memory up, steps through the block, and starts anew at cuts. Where a
 scene has no earlier frames, the warm-up runs backwards through the ones that follow. So frame n
-depends on the frames near n alone. A node makes one tall frame a block; blocks go to several nodes
-in turn.
+depends on the frames near n alone. Where two blocks meet, both make some frames, and one passes
+over to the other. A node makes one tall frame a block; blocks go to several nodes in turn.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vscolor.errors import VscolorError
 from vscolor.models.base import Array
 from vscolor.pictures import Picture, read_picture, starts_scene, write_chroma
 
-BLOCKS_KEPT: Final = 2
+BLOCKS_KEPT: Final = 3
 BREADTH: Final = 1 / 8
 """Spread over which a first frame's chroma is moved, over the short side."""
 
@@ -57,12 +57,14 @@ class Blocks:
     Attributes:
         frames: Length of the clip.
         length: Frames of a block.
-        warm_up: Frames before a block, or after a scene's start, that warm the memory up.
+        overlap: Of them, frames at the end that pass over to the next block, which makes them too.
+        warm_up: Frames before what a block makes, or after a scene's start, that warm the memory.
         lanes: Nodes that work at the same time.
     """
 
     frames: int
     length: int
+    overlap: int
     warm_up: int
     lanes: int
 
@@ -73,13 +75,23 @@ class Blocks:
 
     @property
     def padding(self) -> int:
-        """How often the last frame is repeated to fill the last cycle."""
-        return -self.frames % self.cycle
+        """How often the last frame is repeated: a block at least, to which the last one passes."""
+        return self.length + -(self.frames + self.length) % self.cycle
+
+    @property
+    def made(self) -> range:
+        """Places in the window of the frames that a block makes."""
+        return range(self.warm_up, self.warm_up + self.overlap + self.length)
 
     def window(self, lane: int, cycle: int) -> range:
         """The frames that a block's callback is given, some of them beyond the clip's ends."""
         first = cycle * self.cycle + lane * self.length
-        return range(first - self.warm_up, first + self.length + self.warm_up)
+        return range(first - self.overlap - self.warm_up, first + self.length + self.warm_up)
+
+    def share_of_next(self, place: int) -> float:
+        """How much of the frame at a place of a block comes from the next block."""
+        into = place - (self.length - self.overlap) + 1
+        return max(0, into) / (self.overlap + 1)
 
 
 def warm_up_order(starts: Sequence[bool], at: int, warm_up: int) -> list[int]:
@@ -173,56 +185,71 @@ def change_in_blocks(
         YUV444PS of the size of the pictures' chroma; U and V in nominal units. A frame that fails
         raises `vs.Error`.
     """
-    padded = pictures + pictures[-1] * plan.padding if plan.padding else pictures
+    padded = pictures + pictures[-1] * plan.padding
+    lanes = [_lane(padded, stepper, plan, lane, caller) for lane in range(plan.lanes)]
+    # What the first lane makes for its next block is what the last lane's block passes over to.
+    following = [*lanes[1:], [scenes.shift(clip, 1) for clip in lanes[0]]]
     members = [
-        clip for lane in range(plan.lanes) for clip in _lane(padded, stepper, plan, lane, caller)
+        _passing(plan, i, own, after)
+        for own, after in zip(lanes, following, strict=True)
+        for i in range(plan.length)
     ]
     woven = vs.core.std.Interleave(members, modify_duration=False) if members[1:] else members[0]
     return woven[: plan.frames]
 
 
+def _passing(
+    plan: Blocks, place: int, own: list[vs.VideoNode], after: list[vs.VideoNode]
+) -> vs.VideoNode:
+    """The frame at a place of each block, at the end mixed with what the next block makes of it.
+
+    Two blocks differ a little where they meet; so the difference is a drift and not a step.
+    """
+    mine, share = own[plan.overlap + place], plan.share_of_next(place)
+    if not share:
+        return mine
+    return mine.std.Merge(after[place - (plan.length - plan.overlap)], weight=[share])
+
+
 def _lane(
     pictures: vs.VideoNode, stepper: Stepper, plan: Blocks, lane: int, caller: str
 ) -> list[vs.VideoNode]:
-    """One lane's node, cut apart: clip i holds frame i of each of its blocks."""
+    """One lane's node, cut apart: clip i holds what each of its blocks makes as its frame i."""
     fmt = pictures.format
     width, height = pictures.width >> fmt.subsampling_w, pictures.height >> fmt.subsampling_h
+    count = len(plan.made)
     template = vs.core.std.BlankClip(
         pictures,
         width,
-        height * plan.length,
+        height * count,
         vs.YUV444PS,
         length=pictures.num_frames // plan.cycle,
         keep=True,
     )
-    wanted = range(plan.warm_up, plan.warm_up + plan.length)
 
     def steady(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
         blank, *window = f
         there = [i for i, k in enumerate(plan.window(lane, n)) if 0 <= k < plan.frames]
-        first = plan.window(lane, n)[there[0]]
-        held = [read_picture(window[i]) for i in there]
-        starts = [starts_scene(first + i, window[k]) for i, k in enumerate(there)]
-        inside = [there.index(i) for i in wanted if i in there]
-        change = np.zeros((plan.length, 2, height, width), np.float32)
+        inside = [i for i in plan.made if i in there]
+        change = np.zeros((count, 2, height, width), np.float32)
         if inside:
-            places = range(inside[0], inside[-1] + 1)
+            first = plan.window(lane, n)[there[0]]
+            held = [read_picture(window[i]) for i in there]
+            starts = [starts_scene(first + i, window[k]) for i, k in enumerate(there)]
+            places = range(inside[0] - there[0], inside[-1] - there[0] + 1)
             try:
                 made = steadied(stepper, held, starts, places, plan.warm_up)
-                for i, (place, chroma) in enumerate(zip(places, made, strict=True)):
-                    change[i] = chroma[0] - held[place].chroma[0]
+                for i, place, chroma in zip(inside, places, made, strict=True):
+                    change[i - plan.warm_up] = chroma[0] - held[place].chroma[0]
             except VscolorError as error:
                 raise vs.Error(f"{caller}: {error}") from None
         return write_chroma(blank, change)
 
-    offsets = [lane * plan.length + i - plan.warm_up for i in range(plan.length + 2 * plan.warm_up)]
     inputs = [
         scenes.shift(pictures, o).std.SelectEvery(plan.cycle, [0], modify_duration=False)
-        for o in offsets
+        for o in plan.window(lane, 0)
     ]
     node = template.std.ModifyFrame([template, *inputs], steady)
     # The core's guess at a cache may forget a block before its last frame is fetched.
     node.std.SetVideoCache(mode=1, fixedsize=1, maxsize=BLOCKS_KEPT)
-    if plan.length == 1:
-        return [node]
-    return [node.std.CropAbs(width, height, top=i * height) for i in range(plan.length)]
+    return [node.std.CropAbs(width, height, top=i * height) for i in range(count)]

@@ -24,7 +24,7 @@ CALLER: Final = "stabilize"
 MIN_SIZE, MAX_SIZE = 64, 1024
 BLIND_SIZE: Final = 256
 # Chosen by the step of chroma at a block's first frame against the steps inside it.
-BLOCK, WARM_UP = 16, 12
+BLOCK, OVERLAP, WARM_UP = 24, 8, 8
 PUBLISHED: Final = (".pth", ".pt")
 OWN_OPTIONS: Final = {
     "motion": {"radius", "match", "slow"},
@@ -127,7 +127,7 @@ def _by_network(work: Work, options: Options) -> list[vs.VideoNode]:
     height, width = core.model_size(work.canvas, size, multiple)
     pictures = small_pictures(work.canvas.clip, work.luma, Sizes(width, height, stride), work.cuts)
     lanes = where.lanes(vs.core.num_threads)
-    plan = recurrence.Blocks(pictures.num_frames, BLOCK, WARM_UP, lanes)
+    plan = recurrence.Blocks(pictures.num_frames, BLOCK, OVERLAP, WARM_UP, lanes)
     return chroma_planes(recurrence.change_in_blocks(pictures, stepper, plan, CALLER))
 
 

@@ -8,7 +8,18 @@ import pytest
 from vscolor.models.base import Grid
 from vscolor.models.options import Option
 from vscolor.models.registry import Entry, registry
-from vscolor.testing import TINY_CARD, Subject, TinyModel, assert_conforms, checks
+from vscolor.testing import (
+    TINY_CARD,
+    TINY_VIDEO_CARD,
+    Subject,
+    TinyModel,
+    TinyVideoModel,
+    VideoSubject,
+    assert_conforms,
+    checks,
+    tiny_video_entry,
+    video_checks,
+)
 
 
 @pytest.mark.parametrize("check", checks(), ids=lambda check: check.__name__)
@@ -71,3 +82,54 @@ def test_faults_are_found(monkeypatch, fault):
     subject = Subject("faulty")
     with pytest.raises(AssertionError, match=f"faulty does not conform:(.|\n)*{FAULTS[fault]}: "):
         assert_conforms(subject)
+
+
+@pytest.mark.parametrize("check", video_checks(), ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", ["tiny-video", "mini-video"])
+def test_our_video_models_conform(monkeypatch, name, check):
+    monkeypatch.setitem(registry._entries, "tiny-video", tiny_video_entry())
+    check(VideoSubject(name))
+
+
+class FaultyVideo(TinyVideoModel):
+    """Right but for one fault."""
+
+    def __init__(self, fault):
+        super().__init__()
+        self.fault, self.last = fault, None
+
+    def encode(self, luma):
+        row = super().encode(luma)
+        return row - row.mean(axis=0) if self.fault == "batch" else row
+
+    def match(self, *given):
+        row = super().match(*given)
+        return row[:-1] if self.fault == "rows" else row
+
+    def step(self, matched, state, height, width):
+        if self.fault == "forgets":
+            state = None
+        if self.fault == "remembers":
+            state = self.last if self.last is not None else state
+        ab, state = super().step(matched, state, height, width)
+        self.last = state
+        return (ab * 9 if self.fault == "range" else ab), state
+
+
+VIDEO_FAULTS = {
+    "batch": "encodes_each_row_on_its_own",
+    "rows": "makes_rows_of_the_promised_size",
+    "forgets": "keeps_nothing_but_its_state",
+    "remembers": "keeps_nothing_but_its_state",
+    "range": "colours_in_shape_and_range",
+}
+
+
+@pytest.mark.parametrize("fault", VIDEO_FAULTS)
+def test_faults_of_video_models_are_found(monkeypatch, fault):
+    card = replace(TINY_VIDEO_CARD, name="faulty-video")
+    entry = Entry(card, lambda *_: FaultyVideo(fault), lambda: True)
+    monkeypatch.setitem(registry._entries, "faulty-video", entry)
+    (check,) = [c for c in video_checks() if c.__name__ == VIDEO_FAULTS[fault]]
+    with pytest.raises(AssertionError, match=r"."):
+        check(VideoSubject("faulty-video"))

@@ -33,6 +33,7 @@ from vscolor.models.base import (
 )
 from vscolor.models.registry import Entry, published
 from vscolor.models.running import as_module, on_torch, padded
+from vscolor.models.video import BlockPlan, Dab, Exemplar, Strengths, VideoLoader, VideoModel
 from vscolor.weights.catalog import Need, WeightFile, WeightSet
 from vscolor.weights.checkpoint import load_strictly, read_state
 from vscolor.weights.loading import load_once
@@ -42,11 +43,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Array",
+    "BlockPlan",
     "Card",
+    "Dab",
     "Device",
     "DeviceError",
     "DeviceMemoryError",
     "Entry",
+    "Exemplar",
     "ExportableModel",
     "Grid",
     "HintedModel",
@@ -57,6 +61,9 @@ __all__ = [
     "SettingError",
     "StillLoader",
     "StillModel",
+    "Strengths",
+    "VideoLoader",
+    "VideoModel",
     "VscolorError",
     "WeightFile",
     "WeightSet",

@@ -15,7 +15,7 @@ from vscolor.models.devc import adapter, post  # noqa: E402
 from vscolor.models.devc.network import Devc  # noqa: E402
 from vscolor.models.registry import registry  # noqa: E402
 from vscolor.models.video import BlockPlan, Exemplar, Strengths  # noqa: E402
-from vscolor.testing import noise_clip, planes_of  # noqa: E402
+from vscolor.testing import VideoSubject, noise_clip, planes_of, video_checks  # noqa: E402
 
 CPU = Device("torch", "cpu")
 SEEDS = {"vgg": "vgg:", "warp": "nonlocal:", "color": "color:"}
@@ -117,6 +117,11 @@ def test_the_chain_is_the_authors(weights, width):
             apart = np.abs(replaced[t] - theirs[t]).mean()
             assert apart > 1
             assert np.abs(ours[t] - theirs[t]).mean() < 0.1 * apart
+
+
+@pytest.mark.parametrize("check", video_checks(), ids=lambda check: check.__name__)
+def test_conforms(weights, short_blocks, check):
+    check(VideoSubject("devc", weights=weights))
 
 
 def test_a_frame_s_rows_are_its_own(weights):

@@ -11,6 +11,7 @@ from vscolor.testing.builders import (
     tiny_video_entry,
 )
 from vscolor.testing.conformance import Subject, assert_conforms, checks
+from vscolor.testing.video_conformance import VideoSubject, video_checks
 
 __all__ = [
     "TINY_CARD",
@@ -18,10 +19,12 @@ __all__ = [
     "Subject",
     "TinyModel",
     "TinyVideoModel",
+    "VideoSubject",
     "assert_conforms",
     "checks",
     "noise_clip",
     "planes_of",
     "tiny_entry",
     "tiny_video_entry",
+    "video_checks",
 ]

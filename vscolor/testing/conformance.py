@@ -77,12 +77,24 @@ class Subject:
 
     def luma(self, batch: int, wide: float = 1.5, seed: int = 0) -> Array:
         """Pictures of soft cells and noise, L* `[batch,1,h,w]`, no two alike."""
-        multiple = self.model.grid.multiple
-        h, w = (max(1, round(s / multiple)) * multiple for s in (self.side, self.side * wide))
-        rng = np.random.default_rng(seed)
-        cells = rng.uniform(5, 90, (batch, 1, h // CELL + 1, w // CELL + 1))
-        grown = cells.repeat(CELL, 2).repeat(CELL, 3)[:, :, :h, :w]
-        return np.asarray(grown + rng.uniform(0, 5, grown.shape), np.float32)
+        return pictures(batch, self.side, wide, self.model.grid.multiple, seed)
+
+
+def pictures(batch: int, side: int, wide: float, multiple: int, seed: int) -> Array:
+    """Soft cells and noise, L* `[batch,1,h,w]`, no two alike.
+
+    Args:
+        batch: How many.
+        side: Height in pixels, rounded to `multiple`.
+        wide: Width over height.
+        multiple: Of both sides.
+        seed: Of NumPy's PCG64.
+    """
+    h, w = (max(1, round(s / multiple)) * multiple for s in (side, side * wide))
+    rng = np.random.default_rng(seed)
+    cells = rng.uniform(5, 90, (batch, 1, h // CELL + 1, w // CELL + 1))
+    grown = cells.repeat(CELL, 2).repeat(CELL, 3)[:, :, :h, :w]
+    return np.asarray(grown + rng.uniform(0, 5, grown.shape), np.float32)
 
 
 type Check = Callable[[Subject], None]
@@ -128,7 +140,8 @@ def assert_conforms(subject: Subject) -> None:
         raise AssertionError("\n".join([f"{subject.name} does not conform:", *failures]))
 
 
-def _expect(true: bool, message: str) -> None:
+def expect(true: bool, message: str) -> None:
+    """Raise `AssertionError` with a message where something is not so."""
     if not true:
         raise AssertionError(message)
 
@@ -136,30 +149,30 @@ def _expect(true: bool, message: str) -> None:
 def has_a_card(subject: Subject) -> None:
     """Its card is filled in and bears its name."""
     card = subject.entry.card
-    _expect(card.name == subject.name, f"the card names it {card.name!r}")
-    _expect(card.kind in KINDS, f"kind is {card.kind!r}, expected one of {KINDS}")
+    expect(card.name == subject.name, f"the card names it {card.name!r}")
+    expect(card.kind in KINDS, f"kind is {card.kind!r}, expected one of {KINDS}")
     empty = [
         n for n in ("summary", "paper", "code_licence", "weights_licence") if not getattr(card, n)
     ]
-    _expect(not empty, f"the card says nothing of {', '.join(empty)}")
+    expect(not empty, f"the card says nothing of {', '.join(empty)}")
     unknown = card.supports - ABILITIES
-    _expect(not unknown, f"supports is {set(card.supports)}, expected of {set(ABILITIES)}")
+    expect(not unknown, f"supports is {set(card.supports)}, expected of {set(ABILITIES)}")
 
 
 def has_a_sensible_grid(subject: Subject) -> None:
     """Its grid's numbers fit together."""
     grid = subject.model.grid
-    _expect(grid.multiple >= 1 <= grid.ab_stride, f"{grid} has a number below 1")
-    _expect(grid.multiple % grid.ab_stride == 0, f"{grid}: ab_stride does not divide multiple")
-    _expect(64 <= grid.size <= 2048, f"{grid}: size is outside 64 to 2048")
+    expect(grid.multiple >= 1 <= grid.ab_stride, f"{grid} has a number below 1")
+    expect(grid.multiple % grid.ab_stride == 0, f"{grid}: ab_stride does not divide multiple")
+    expect(64 <= grid.size <= 2048, f"{grid}: size is outside 64 to 2048")
 
 
 def declares_its_options_well(subject: Subject) -> None:
     """Each option's default is a value it accepts, and no name comes twice."""
     names = [option.name for option in subject.entry.options]
-    _expect(len(names) == len(set(names)), f"an option is declared twice: {names}")
+    expect(len(names) == len(set(names)), f"an option is declared twice: {names}")
     for option in subject.entry.options:
-        _expect(bool(option.summary), f"option {option.name} has no summary")
+        expect(bool(option.summary), f"option {option.name} has no summary")
         try:
             option.check(option.default)
         except SettingError as error:
@@ -173,8 +186,8 @@ def returns_the_right_shape(subject: Subject) -> None:
         luma = subject.luma(batch, wide)
         ab = subject.model.predict(luma)
         expected = (batch, 2, luma.shape[2] // stride, luma.shape[3] // stride)
-        _expect(ab.shape == expected, f"L {luma.shape} gave ab {ab.shape}, expected {expected}")
-        _expect(ab.dtype == np.float32, f"ab is {ab.dtype}, expected float32")
+        expect(ab.shape == expected, f"L {luma.shape} gave ab {ab.shape}, expected {expected}")
+        expect(ab.dtype == np.float32, f"ab is {ab.dtype}, expected float32")
 
 
 def stays_in_range(subject: Subject) -> None:
@@ -188,9 +201,9 @@ def stays_in_range(subject: Subject) -> None:
         ("noise", noise),
     ):
         ab = subject.model.predict(luma)
-        _expect(bool(np.isfinite(ab).all()), f"ab of {name} is not finite")
+        expect(bool(np.isfinite(ab).all()), f"ab of {name} is not finite")
         largest = float(np.abs(ab).max())
-        _expect(largest <= AB_LIMIT, f"ab of {name} reaches {largest:.1f}, expected {AB_LIMIT:g}")
+        expect(largest <= AB_LIMIT, f"ab of {name} reaches {largest:.1f}, expected {AB_LIMIT:g}")
 
 
 def colours_each_row_on_its_own(subject: Subject) -> None:
@@ -200,10 +213,10 @@ def colours_each_row_on_its_own(subject: Subject) -> None:
     for row in range(3):
         alone = subject.model.predict(luma[row : row + 1])[0]
         apart = float(np.abs(alone - together[row]).max())
-        _expect(apart <= ROUNDING, f"row {row} moves by {apart:.3f} with its batch")
+        expect(apart <= ROUNDING, f"row {row} moves by {apart:.3f} with its batch")
     swapped = subject.model.predict(np.ascontiguousarray(luma[::-1]))[::-1]
     apart = float(np.abs(swapped - together).max())
-    _expect(apart <= ROUNDING, f"the order in a batch moves ab by {apart:.3f}")
+    expect(apart <= ROUNDING, f"the order in a batch moves ab by {apart:.3f}")
 
 
 def repeats_itself(subject: Subject) -> None:
@@ -211,9 +224,9 @@ def repeats_itself(subject: Subject) -> None:
     luma = subject.luma(2)
     first = subject.model.predict(luma)
     subject.model.predict(subject.luma(2, seed=7))
-    _expect(np.array_equal(subject.model.predict(luma), first), "the same batch gave other bytes")
+    expect(np.array_equal(subject.model.predict(luma), first), "the same batch gave other bytes")
     again = subject.entry.open(subject.place, subject.weights, subject.options)
-    _expect(np.array_equal(again.predict(luma), first), "loaded again it gives other bytes")
+    expect(np.array_equal(again.predict(luma), first), "loaded again it gives other bytes")
 
 
 def leaves_its_input_alone(subject: Subject) -> None:
@@ -222,7 +235,7 @@ def leaves_its_input_alone(subject: Subject) -> None:
     kept = luma.copy()
     luma.setflags(write=False)
     subject.model.predict(luma)
-    _expect(np.array_equal(luma, kept), "predict changed its input")
+    expect(np.array_equal(luma, kept), "predict changed its input")
 
 
 def takes_any_memory_layout(subject: Subject) -> None:
@@ -230,7 +243,7 @@ def takes_any_memory_layout(subject: Subject) -> None:
     luma = subject.luma(2)
     strided = np.repeat(luma, 2, axis=3)[:, :, :, ::2]
     same = np.array_equal(subject.model.predict(strided), subject.model.predict(luma))
-    _expect(same, "strided luma gave other bytes")
+    expect(same, "strided luma gave other bytes")
 
 
 def runs_in_threads(subject: Subject) -> None:
@@ -247,39 +260,39 @@ def runs_in_threads(subject: Subject) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    _expect(len(found) == 4, "predict failed in a thread")
+    expect(len(found) == 4, "predict failed in a thread")
     same = all(np.array_equal(found[n], alone[n]) for n in range(4))
-    _expect(same, "threads got other bytes than one alone")
+    expect(same, "threads got other bytes than one alone")
 
 
 def takes_hints_if_it_says_so(subject: Subject) -> None:
     """With no hint set it predicts as without, and a hint changes something."""
     says, does = "hints" in subject.entry.card.supports, isinstance(subject.model, HintedModel)
-    _expect(says == does, f"the card {'has' if says else 'lacks'} hints, the model does not agree")
+    expect(says == does, f"the card {'has' if says else 'lacks'} hints, the model does not agree")
     if not isinstance(subject.model, HintedModel):
         return
     luma = subject.luma(1)
     ab, mask = np.zeros((1, 2, *luma.shape[2:]), np.float32), np.zeros_like(luma)
     plain = subject.model.predict(luma)
     same = np.allclose(subject.model.predict_hinted(luma, ab, mask), plain, atol=ROUNDING)
-    _expect(same, "without a hint set, predict_hinted differs from predict")
+    expect(same, "without a hint set, predict_hinted differs from predict")
     middle = (..., slice(luma.shape[2] // 2, None), slice(luma.shape[3] // 2, None))
     ab[middle], mask[middle] = 60, 1
     changed = not np.array_equal(subject.model.predict_hinted(luma, ab, mask), plain)
-    _expect(changed, "a hint changes nothing")
+    expect(changed, "a hint changes nothing")
 
 
 def looks_around_if_it_can(subject: Subject) -> None:
     """Given its own notes alone, a model that looks at neighbours predicts as without."""
     if not isinstance(subject.model, WindowedModel):
         return
-    _expect(subject.model.radius >= 0, f"radius is {subject.model.radius}")
+    expect(subject.model.radius >= 0, f"radius is {subject.model.radius}")
     luma = subject.luma(1)
     notes = subject.model.notice(luma)
-    _expect(np.asarray(notes).ndim == 1, "notice returned no flat array")
+    expect(np.asarray(notes).ndim == 1, "notice returned no flat array")
     among = subject.model.predict_among(luma, [{0: np.asarray(notes, np.float32)}])
     same = np.allclose(among, subject.model.predict(luma), atol=ROUNDING)
-    _expect(same, "a frame alone in its scene is coloured otherwise by predict_among")
+    expect(same, "a frame alone in its scene is coloured otherwise by predict_among")
 
 
 def refuses_runtimes_it_lacks(subject: Subject) -> None:
@@ -288,7 +301,7 @@ def refuses_runtimes_it_lacks(subject: Subject) -> None:
         try:
             subject.entry.place("cpu", runtime)
         except SettingError as error:
-            _expect(runtime in str(error), f"the refusal of {runtime} does not name it: {error}")
+            expect(runtime in str(error), f"the refusal of {runtime} does not name it: {error}")
         else:
             raise AssertionError(f"runtime {runtime} is not refused")
 
@@ -299,7 +312,7 @@ def refuses_options_it_lacks(subject: Subject) -> None:
     try:
         subject.entry.open(subject.place, subject.weights, given)
     except SettingError as error:
-        _expect("no_such_option" in str(error), f"the refusal does not name it: {error}")
+        expect("no_such_option" in str(error), f"the refusal does not name it: {error}")
     else:
         raise AssertionError("an unknown option is not refused")
 
@@ -316,8 +329,8 @@ def refuses_bad_weights(subject: Subject) -> None:
                 subject.entry.open(subject.place, path, subject.options)
             except WeightsError as error:
                 told = str(error)
-                _expect(path.name in told, f"the refusal does not name the file: {told}")
-                _expect("\n" not in told, f"the refusal has more than a line: {told}")
+                expect(path.name in told, f"the refusal does not name the file: {told}")
+                expect("\n" not in told, f"the refusal has more than a line: {told}")
             except VscolorError as error:
                 raise AssertionError(f"{path.name} raised {type(error).__name__}") from error
             else:
@@ -343,6 +356,6 @@ def keeps_luma_and_order_in_the_filter(subject: Subject) -> None:
     fresh = coloured()
     for n in (2, 0, 3, 1):
         planes = planes_of(fresh, n)
-        _expect(np.array_equal(planes[0], planes_of(clip, n)[0]), f"luma of frame {n} changed")
+        expect(np.array_equal(planes[0], planes_of(clip, n)[0]), f"luma of frame {n} changed")
         same = all(np.array_equal(a, b) for a, b in zip(planes, straight[n], strict=True))
-        _expect(same, f"frame {n} differs when frames are asked for in another order")
+        expect(same, f"frame {n} differs when frames are asked for in another order")

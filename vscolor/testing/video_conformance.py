@@ -1,0 +1,195 @@
+"""What every video model must do: rows of the promised size, no memory but its state, order, range.
+
+Used as `vscolor.testing.conformance` is, with `VideoSubject` and `video_checks()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import vapoursynth as vs
+
+from vscolor.device import Device
+from vscolor.errors import SettingError
+from vscolor.filters import colorize
+from vscolor.models.base import Array
+from vscolor.models.registry import Entry, registry
+from vscolor.models.video import Exemplar, Strengths, VideoModel
+from vscolor.testing.builders import noise_clip, planes_of
+from vscolor.testing.conformance import AB_LIMIT, ROUNDING, expect, pictures
+
+FRAMES: Final = 3
+
+
+@dataclass(frozen=True)
+class VideoSubject:
+    """The model under test.
+
+    Attributes:
+        name: As it is registered.
+        weights: What to give as `weights=`; None for its own.
+        options: What to give as `options=`.
+        side: Short side of the pictures, in pixels.
+        device: Where to run it.
+    """
+
+    name: str
+    weights: str | Path | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    side: int = 64
+    device: str = "cpu"
+
+    @cached_property
+    def entry(self) -> Entry:
+        """The model as registered."""
+        return registry.get(self.name)
+
+    @property
+    def place(self) -> Device:
+        """Where it runs."""
+        return self.entry.place(self.device, None)
+
+    @cached_property
+    def model(self) -> VideoModel[Any]:
+        """The model, ready."""
+        return self.entry.open_video(self.place, self.weights, self.options, Strengths())
+
+    @cached_property
+    def luma(self) -> Array:
+        """A few frames, L* `[FRAMES,1,h,w]`."""
+        return pictures(FRAMES, self.side, 1.5, self.model.grid.multiple, 0)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the frames."""
+        return self.luma.shape[2], self.luma.shape[3]
+
+    def exemplar(self) -> Exemplar:
+        """The first frame, coloured as the model colours it on its own."""
+        features = self.model.encode(self.luma[:1])[0]
+        ab = self.model.still(features, *self.size)
+        trust = np.ones(ab.shape[1:], np.float32)
+        return Exemplar(self.luma[0, 0], ab, trust, features, 1.0, True)
+
+    def matched(self, n: int, exemplars: list[Exemplar]) -> Array:
+        """What `match` says of frame n."""
+        features = self.model.encode(self.luma[n : n + 1])[0]
+        before = self.luma[max(n - 1, 0), 0]
+        return self.model.match(self.luma[n, 0], before, features, exemplars)
+
+
+type VideoCheck = Callable[[VideoSubject], None]
+
+
+def video_checks() -> list[VideoCheck]:
+    """All checks, cheap ones first."""
+    return [
+        has_a_plan_and_history,
+        makes_rows_of_the_promised_size,
+        encodes_each_row_on_its_own,
+        colours_in_shape_and_range,
+        keeps_nothing_but_its_state,
+        runs_without_exemplars,
+        refuses_video_options_it_lacks,
+        keeps_luma_and_order_with_history,
+    ]
+
+
+def has_a_plan_and_history(subject: VideoSubject) -> None:
+    """Its card says history and references, and its blocks are longer than their warm-up."""
+    card, plan = subject.entry.card, subject.model.blocks
+    expect(card.kind == "video", f"the card's kind is {card.kind!r}, expected 'video'")
+    missing = {"history", "references"} - card.supports
+    expect(not missing, f"the card does not say that it supports {', '.join(sorted(missing))}")
+    expect(0 <= plan.warm_up <= plan.length, f"{plan}: the warm-up is longer than the block")
+
+
+def makes_rows_of_the_promised_size(subject: VideoSubject) -> None:
+    """`encode` and `match` return as many floats as they say."""
+    features = subject.model.encode(subject.luma)
+    wanted = (FRAMES, subject.model.feature_size(*subject.size))
+    expect(features.shape == wanted, f"encode returned {features.shape}, expected {wanted}")
+    matched = subject.matched(1, [subject.exemplar()])
+    size = (subject.model.match_size(*subject.size),)
+    expect(matched.shape == size, f"match returned {matched.shape}, expected {size}")
+
+
+def encodes_each_row_on_its_own(subject: VideoSubject) -> None:
+    """A frame's features do not depend on what else is in its batch."""
+    together = subject.model.encode(subject.luma)
+    for row in range(FRAMES):
+        alone = subject.model.encode(subject.luma[row : row + 1])[0]
+        apart = float(np.abs(alone - together[row]).max())
+        expect(apart <= ROUNDING, f"row {row} of encode moves by {apart:.3f} with its batch")
+
+
+def colours_in_shape_and_range(subject: VideoSubject) -> None:
+    """`still` and `step` return ab of the grid's size, finite and within -128 to 127."""
+    stride = subject.model.grid.ab_stride
+    wanted = (2, *(side // stride for side in subject.size))
+    known = subject.exemplar()
+    ab, _ = subject.model.step(subject.matched(1, [known]), None, *subject.size)
+    for name, found in (("still", known.ab), ("step", ab)):
+        expect(found.shape == wanted, f"{name} returned {found.shape}, expected {wanted}")
+        expect(bool(np.isfinite(found).all()), f"ab of {name} is not finite")
+        largest = float(np.abs(found).max())
+        expect(largest <= AB_LIMIT, f"ab of {name} reaches {largest:.1f}, expected {AB_LIMIT:g}")
+
+
+def keeps_nothing_but_its_state(subject: VideoSubject) -> None:
+    """A step repeated from the same state gives the same bytes, whatever ran between."""
+    known = [subject.exemplar()]
+    rows = [subject.matched(n, known) for n in range(FRAMES)]
+    _, state = subject.model.step(rows[0], None, *subject.size)
+    first, _ = subject.model.step(rows[1], state, *subject.size)
+    subject.model.step(rows[2], None, *subject.size)
+    again, _ = subject.model.step(rows[1], state, *subject.size)
+    expect(np.array_equal(first, again), "a step from the same state gave other bytes")
+    alone, _ = subject.model.step(rows[1], None, *subject.size)
+    expect(not np.array_equal(first, alone), "the frame before counts for nothing")
+
+
+def runs_without_exemplars(subject: VideoSubject) -> None:
+    """Where there is nothing to take colours from, it still colours."""
+    ab, _ = subject.model.step(subject.matched(1, []), None, *subject.size)
+    expect(bool(np.isfinite(ab).all()), "without exemplars ab is not finite")
+
+
+def refuses_video_options_it_lacks(subject: VideoSubject) -> None:
+    """An unknown option is refused by name."""
+    given = {**subject.options, "no_such_option": 1}
+    try:
+        subject.entry.open_video(subject.place, subject.weights, given, Strengths())
+    except SettingError as error:
+        expect("no_such_option" in str(error), f"the refusal does not name it: {error}")
+    else:
+        raise AssertionError("an unknown option is not refused")
+
+
+def keeps_luma_and_order_with_history(subject: VideoSubject) -> None:
+    """Through `colorize`, luma is kept, and frames are the same in any order of requests."""
+    clip = noise_clip(vs.YUV420P8, 3 * subject.side // 2, subject.side, 4)
+
+    def coloured() -> vs.VideoNode:
+        return colorize(
+            clip,
+            subject.name,
+            size=subject.side,
+            device=subject.device,
+            weights=subject.weights,
+            options=subject.options,
+            scenes=(),
+        )
+
+    out, fresh = coloured(), coloured()
+    straight = [planes_of(out, n) for n in range(4)]
+    for n in (3, 1, 0, 2):
+        planes = planes_of(fresh, n)
+        expect(np.array_equal(planes[0], planes_of(clip, n)[0]), f"luma of frame {n} changed")
+        same = all(np.array_equal(a, b) for a, b in zip(planes, straight[n], strict=True))
+        expect(same, f"frame {n} differs when frames are asked for in another order")

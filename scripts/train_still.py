@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from vscolor.training.batches import BatchSettings
-from vscolor.training.still import Places, Recipe, train
+from vscolor.training.run import Places
+from vscolor.training.still import Recipe, train
 
 
 def arguments() -> argparse.Namespace:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vscolor.models.mini.adapter import TORCH_FILE
 from vscolor.training.episodes import EpisodeSettings
-from vscolor.training.still import Places
+from vscolor.training.run import Places
 from vscolor.training.video import VideoRecipe, train
 
 

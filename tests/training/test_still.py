@@ -17,16 +17,8 @@ from vscolor.training.batches import BatchSettings, crop, make_batch
 from vscolor.training.degrade import degrade, film_weights
 from vscolor.training.objective import frequencies, rebalancing, soft_table, terms
 from vscolor.training.photographs import open_folder, shares, source_of
-from vscolor.training.still import (
-    Places,
-    Progress,
-    Recipe,
-    Trainer,
-    encoder_rate_at,
-    publish,
-    rate_at,
-    train,
-)
+from vscolor.training.run import Places, Progress, rate_at
+from vscolor.training.still import Recipe, Trainer, encoder_rate_at, publish, train
 
 TINY = Recipe(
     samples=8,

@@ -8,9 +8,10 @@ from skimage import data
 from vscolor.models.mini.adapter import TORCH_FILE as MINI
 from vscolor.models.mini_video import motion
 from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings
+from vscolor.training.lessons import follow, turned
 from vscolor.training.photographs import open_folder, shares
 from vscolor.training.scenery import make_scene
-from vscolor.training.video import VideoRecipe, VideoTrainer, follow, publish, turned
+from vscolor.training.video import VideoRecipe, VideoTrainer, publish
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 The loss is the distance of each frame's answer from the steady colour, and of each step of that
 distance from zero: an error that stays is half as bad as one that flickers. No flow is needed, as
 the steady colours move with the picture. Checkpoints and the average of the
-weights: as in `vscolor.training.still`.
+weights: as in `vscolor.training.run`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import AdamW
 
@@ -27,6 +26,7 @@ from vscolor.models.blind.network import Blind
 from vscolor.training.flicker import flickering
 from vscolor.training.footage import CHROMA_LEVELS, Piece, Shot, camera_piece, shot_piece
 from vscolor.training.photographs import Photographs
+from vscolor.training.run import average_in, write_checkpoint, write_weights
 
 
 @dataclass(frozen=True)
@@ -140,9 +140,7 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
-        decay = min(self.recipe.averaging, (1.0 + self.step) / (10.0 + self.step))
-        for name, value in self.network.state_dict().items():
-            self.average[name].lerp_(value, 1.0 - decay)
+        average_in(self.average, self.network, self.step, self.recipe.averaging)
         with torch.no_grad():
             flicker = (batch.given - batch.steady).diff(dim=0).abs().mean() * CHROMA_LEVELS
         self.spent += time.process_time() - begin
@@ -150,7 +148,6 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Write the whole run, whole or not at all."""
-        part = path.with_suffix(".part")
         state = {
             "network": self.network.state_dict(),
             "average": self.average,
@@ -158,8 +155,7 @@ class Trainer:
             "step": self.step,
             "spent": self.spent,
         }
-        torch.save(state, part)
-        part.replace(path)
+        write_checkpoint(state, path)
 
     def restore(self, path: Path) -> None:
         """Continue a run that `save` wrote; the recipe must be the same."""
@@ -170,11 +166,7 @@ class Trainer:
 
     def publish(self, path: Path) -> None:
         """Write the average of the weights as it ships: half precision, safetensors."""
-        state = {k: v.half().contiguous() for k, v in self.average.items()}
-        part = path.with_suffix(".part")
-        save_file(state, str(part), metadata={"format": "pt", "architecture": str(VERSION)})
-        part.chmod(0o644)  # safetensors writes it for the owner alone
-        part.replace(path)
+        write_weights(self.average, path, VERSION)
 
 
 def train(

@@ -7,17 +7,14 @@ whichever is further, so that a run on a busy machine still ends with a low rate
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim import AdamW
 
@@ -28,8 +25,17 @@ from vscolor.training.batches import Batch, Batches, BatchSettings, batches_from
 from vscolor.training.imagenet import initialise_encoder
 from vscolor.training.objective import Terms, frequencies, rebalancing, soft_table, terms
 from vscolor.training.photographs import Photographs, open_folder, shares
-
-type State = dict[str, Tensor]
+from vscolor.training.run import (
+    Places,
+    Progress,
+    Run,
+    State,
+    average_in,
+    go_through,
+    rate_at,
+    steps_of,
+    write_weights,
+)
 
 
 @dataclass(frozen=True)
@@ -74,34 +80,6 @@ class Recipe:
     collections: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass
-class Progress:
-    """How far a run has come.
-
-    Attributes:
-        step: Batches done.
-        started: Clock at the start of the run, seconds since 1970.
-    """
-
-    step: int
-    started: float
-
-    def share(self, recipe: Recipe, now: float) -> float:
-        """Part of the schedule that is behind us, 0..1."""
-        share = self.step * recipe.batches.size / recipe.samples
-        if recipe.hours is not None:
-            share = max(share, (now - self.started) / (3600.0 * recipe.hours))
-        return min(share, 1.0)
-
-
-def rate_at(share: float, recipe: Recipe) -> float:
-    """Learning rate relative to the peak: linear rise, cosine fall."""
-    if share < recipe.warm_up:
-        return max(share / recipe.warm_up, 1e-2)
-    fallen = (share - recipe.warm_up) / (1.0 - recipe.warm_up)
-    return recipe.final_rate + (1.0 - recipe.final_rate) * 0.5 * (1.0 + math.cos(math.pi * fallen))
-
-
 def encoder_rate_at(share: float, recipe: Recipe) -> float:
     """The encoder's rate relative to the decoder's peak: 0 while frozen, then a rise of its own."""
     since = share - recipe.frozen_share
@@ -131,7 +109,7 @@ def optimizer_of(model: Mini, recipe: Recipe) -> AdamW:
     return AdamW(groups, lr=recipe.rate)
 
 
-class Trainer:
+class Trainer(Run[Mini]):
     """One training run: model, average, optimizer and progress, saved and restored as one.
 
     Args:
@@ -196,16 +174,9 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
         self.progress.step += 1
-        self._update_average()
+        average_in(self.average, self.model, self.progress.step, self.recipe.averaging)
         scores = {"loss": loss.item(), "rate": decoder_rate * self.recipe.rate}
         return scores | {k: v.item() for k, v in parts._asdict().items()}
-
-    def _update_average(self) -> None:
-        step = self.progress.step
-        decay = min(self.recipe.averaging, (1.0 + step) / (10.0 + step))
-        for name, value in self.model.state_dict().items():
-            if value.is_floating_point():
-                self.average[name].lerp_(value, 1.0 - decay)
 
     def averaged(self) -> Mini:
         """A copy of the model that carries the average of the weights."""
@@ -213,49 +184,10 @@ class Trainer:
         copy.load_state_dict(self.average)
         return copy.eval()
 
-    def save(self, path: Path) -> None:
-        """Write the whole run, whole or not at all."""
-        part = path.with_suffix(".part")
-        state = {
-            "model": self.model.state_dict(),
-            "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
-            "progress": asdict(self.progress),
-        }
-        torch.save(state, part)
-        part.replace(path)
-
-    def restore(self, path: Path) -> None:
-        """Continue a run that `save` wrote; the recipe must be the same."""
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.average = state["average"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.progress = Progress(**state["progress"])
-
 
 def publish(model: Mini, path: Path) -> None:
     """Write weights as they ship: batch norms folded, half precision, safetensors."""
-    state = {k: v.half().contiguous() for k, v in folded_state(model).items()}
-    part = path.with_suffix(".part")
-    save_file(state, str(part), metadata={"format": "pt", "architecture": str(VERSION)})
-    part.chmod(0o644)  # safetensors writes it for the owner alone
-    part.replace(path)
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a run reads and writes.
-
-    Attributes:
-        photographs: Folder of colour photographs.
-        run: Folder for checkpoint, log and weights.
-        cache: Folder for the decoded pictures.
-    """
-
-    photographs: Path
-    run: Path
-    cache: Path
+    write_weights(folded_state(model), path, VERSION)
 
 
 def train(
@@ -285,27 +217,18 @@ def train(
     places.run.mkdir(parents=True, exist_ok=True)
     pictures = open_folder(places.photographs, places.cache)
     trainer = Trainer(recipe, pictures, initial)
-    checkpoint, weights = places.run / "checkpoint.pt", places.run / "mini.safetensors"
+    weights = places.run / "mini.safetensors"
     if resume:
-        trainer.restore(checkpoint)
+        trainer.restore(places.run / "checkpoint.pt")
     batches = Batches(pictures, trainer.chances, recipe.batches)
-    last = math.ceil(recipe.samples / recipe.batches.size)
-    saved = time.time()
-    with (places.run / "log.jsonl").open("a") as log:
-        for batch in batches_from(batches, trainer.progress.step, last, workers):
-            now = time.time()
-            share = trainer.progress.share(recipe, now)
-            if share >= 1.0:
-                break
-            scores = trainer.step(Batch(*batch), share)
-            note = {"step": trainer.progress.step, "time": now, "share": share, **scores}
-            log.write(json.dumps({k: round(v, 6) for k, v in note.items()}) + "\n")
-            if now - saved > every:
-                log.flush()
-                trainer.save(checkpoint)
-                publish(trainer.averaged(), weights)
-                say(f"step {trainer.progress.step}, {share:.0%}, loss {scores['loss']:.3f}")
-                saved = now
-    trainer.save(checkpoint)
-    publish(trainer.averaged(), weights)
+    go_through(
+        trainer,
+        batches_from(batches, trainer.progress.step, steps_of(recipe), workers),
+        lambda batch, share: trainer.step(Batch(*batch), share),
+        lambda: publish(trainer.averaged(), weights),
+        recipe=recipe,
+        folder=places.run,
+        every=every,
+        say=say,
+    )
     return weights

@@ -6,16 +6,14 @@ picks among the candidates, over a few recurrent steps at a time.
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import AdamW
@@ -25,8 +23,18 @@ from vscolor.models.mini_video import architecture as arch
 from vscolor.models.mini_video.motion import LARGEST_RESIDUAL
 from vscolor.models.mini_video.network import Evidence, MiniVideo, attend
 from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings
+from vscolor.training.lessons import Lesson, Shares, follow, make_lesson
 from vscolor.training.photographs import open_folder, shares
-from vscolor.training.still import Places, Progress
+from vscolor.training.run import (
+    Places,
+    Progress,
+    Run,
+    average_in,
+    go_through,
+    rate_at,
+    steps_of,
+    write_weights,
+)
 from vscolor.training.video_objective import (
     ColourEncoder,
     Losses,
@@ -63,10 +71,7 @@ class VideoRecipe:
         final_rate: Rate at the end, relative to the peak.
         decay: AdamW's weight decay.
         averaging: Decay of the average of the weights, per step.
-        still_share: Part of the scenes whose reference is `mini`'s own colouring.
-        odd_share: Part of the scenes with true colours whose hue is turned.
-        stranger_share: Part of the scenes whose reference is of another scene.
-        no_flow_share: Part of the scenes whose reference is matched alone, not followed.
+        shares: How often which kind of reference is chosen.
         weights: Of the losses.
         batches: How scenes become batches.
     """
@@ -78,67 +83,12 @@ class VideoRecipe:
     final_rate: float = 0.02
     decay: float = 1e-3
     averaging: float = 0.998
-    still_share: float = 0.35
-    odd_share: float = 0.3
-    stranger_share: float = 0.07
-    no_flow_share: float = 0.2
+    shares: Shares = field(default_factory=Shares)
     weights: dict[str, float] = field(default_factory=lambda: dict(WEIGHTS))
     batches: EpisodeSettings = field(default_factory=EpisodeSettings)
 
 
-class Lesson(NamedTuple):
-    """An `Episodes` with what the frozen networks say of it and what is asked.
-
-    Attributes:
-        vectors: The embedding of every frame `[B,F,64,h/8,w/8]`.
-        context: `[B,F,16,h/4,w/4]`.
-        still: `mini`'s colours of every frame `[B,F,2,h/2,w/2]`.
-        reference: The reference's colours `[B,2,h/2,w/2]`.
-        wanted: The answer for every frame `[B,F,2,h/2,w/2]`.
-        weight: How much each place of it counts `[B,F,1,h/2,w/2]`.
-        seen: Part of a place that the reference shows `[B,F,1,h/2,w/2]`.
-        direct: 0 or `arch.ABSENT` `[B]`: whether the reference may be followed by flow.
-        history: Colours of frame 1 to start from `[B,2,h/2,w/2]`.
-        has_history: 0 or `arch.ABSENT` `[B]`.
-    """
-
-    vectors: Tensor
-    context: Tensor
-    still: Tensor
-    reference: Tensor
-    wanted: Tensor
-    weight: Tensor
-    seen: Tensor
-    direct: Tensor
-    history: Tensor
-    has_history: Tensor
-
-
-def follow(planes: Tensor, flow: Tensor) -> Tensor:
-    """Bring `[B,C,h,w]` along a flow `[B,2,h,w]` in pixels; as `motion.follow`, with gradients."""
-    height, width = planes.shape[2:]
-    x = flow[:, 0] + torch.arange(width, dtype=flow.dtype)
-    y = flow[:, 1] + torch.arange(height, dtype=flow.dtype)[:, None]
-    return look_up(planes, torch.stack([x, y], dim=1))
-
-
-def look_up(planes: Tensor, places: Tensor) -> Tensor:
-    """Values of `[B,C,h,w]` at places `[B,2,h',w']` in pixels, x then y."""
-    size = torch.tensor([planes.shape[3], planes.shape[2]], dtype=places.dtype).view(1, 2, 1, 1)
-    grid = ((places + 0.5) / size * 2 - 1).permute(0, 2, 3, 1)
-    return functional.grid_sample(planes, grid, padding_mode="border", align_corners=False)
-
-
-def turned(ab: Tensor, angle: Tensor, gain: Tensor) -> Tensor:
-    """Ab `[B,...,2,h,w]` with hue turned by an angle `[B]` and chroma times a gain `[B]`."""
-    shape = (-1,) + (1,) * (ab.ndim - 2)
-    cos, sin = (gain * angle.cos()).view(shape), (gain * angle.sin()).view(shape)
-    a, b = ab.unbind(dim=-3)
-    cos, sin = cos.expand_as(a), sin.expand_as(a)
-    return torch.stack([cos * a - sin * b, sin * a + cos * b], dim=-3)
-
-
-class VideoTrainer:
+class VideoTrainer(Run[MiniVideo]):
     """One training run: model, average, optimizer and progress, saved and restored as one."""
 
     def __init__(self, recipe: VideoRecipe, initial: Path | None = None) -> None:
@@ -156,43 +106,8 @@ class VideoTrainer:
         self.progress = Progress(0, time.time())
 
     def prepare(self, batch: Episodes) -> Lesson:
-        """Choose what the reference is and what the answer should be."""
-        b, frames = batch.luma.shape[:2]
-        chance = torch.Generator().manual_seed(self.progress.step)
-        draw = torch.rand((6, b), generator=chance)
-        still = batch.still
-        taps = {index: tap.flatten(0, 1) for index, tap in zip(arch.TAPS, batch.taps, strict=True)}
-        vectors, context = self.model.embedding(taps)
-        vectors, context = (x.unflatten(0, (b, frames)) for x in (vectors, context))
-
-        odd = (draw[0] < self.recipe.odd_share).float()
-        true = turned(batch.ab, odd * (draw[1] * 2 - 1) * math.pi, 1 - odd * 0.5 * (1 - draw[2]))
-        by_still = draw[3] < self.recipe.still_share
-        stranger = (draw[4] < self.recipe.stranger_share) & ~by_still
-        reference = torch.where(by_still[:, None, None, None], still[:, 0], true[:, 0])
-        flat = batch.places.flatten(0, 1)
-        moved = look_up(reference.repeat_interleave(frames, 0), flat).unflatten(0, (b, frames))
-        seen = (batch.visible > 0.9).float()
-        five = (b, 1, 1, 1, 1)
-        wanted = torch.where(by_still.view(five), moved * seen + still * (1 - seen), true)
-        weight = torch.where(by_still.view(five), 0.3 + 0.7 * seen, torch.ones_like(seen))
-        no_flow = (draw[5] < self.recipe.no_flow_share) | stranger
-        started = torch.rand((3, b), generator=chance)
-        history = wanted[:, 1] + _blotches(wanted[:, 1], chance) * started[1].view(b, 1, 1, 1)
-        history = torch.where((started[2] < 0.15).view(b, 1, 1, 1), still[:, 1], history)
-        lesson = Lesson(
-            vectors,
-            context,
-            still,
-            reference,
-            wanted,
-            weight,
-            seen,
-            no_flow.float() * arch.ABSENT,
-            history,
-            (started[0] < 0.5).float() * arch.ABSENT,
-        )
-        return _estranged(lesson, stranger, batch.ab)
+        """What the next step asks of a batch; see `lessons.make_lesson`."""
+        return make_lesson(batch, self.model.embedding, self.recipe.shares, self.progress.step)
 
     def unroll(self, batch: Episodes, lesson: Lesson) -> Losses:
         """Colour the frames one after the other and score the result."""
@@ -282,7 +197,7 @@ class VideoTrainer:
 
     def step(self, batch: Episodes, share: float) -> dict[str, float]:
         """One step at `share` of the schedule; returns what the log keeps."""
-        rate = self.recipe.rate * _rate_at(share, self.recipe)
+        rate = self.recipe.rate * rate_at(share, self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         losses = self.unroll(batch, self.prepare(batch))
@@ -292,31 +207,9 @@ class VideoTrainer:
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
         self.progress.step += 1
-        decay = min(self.recipe.averaging, (1 + self.progress.step) / (10 + self.progress.step))
-        for name, value in self.model.state_dict().items():
-            self.average[name].lerp_(value, 1.0 - decay)
+        average_in(self.average, self.model, self.progress.step, self.recipe.averaging)
         scores = {k: v.item() for k, v in losses._asdict().items()}
         return {"loss": loss.item(), "rate": rate, **scores}
-
-    def save(self, path: Path) -> None:
-        """Write the whole run, whole or not at all."""
-        part = path.with_suffix(".part")
-        state = {
-            "model": self.model.state_dict(),
-            "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
-            "progress": asdict(self.progress),
-        }
-        torch.save(state, part)
-        part.replace(path)
-
-    def restore(self, path: Path) -> None:
-        """Continue a run that `save` wrote; the recipe must be the same."""
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.average = state["average"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.progress = Progress(**state["progress"])
 
 
 class Steadied(NamedTuple):
@@ -386,27 +279,6 @@ def _start_sensibly(model: MiniVideo) -> None:
             nn.init.zeros_(block.project.conv.weight)  # type: ignore[union-attr, arg-type]
 
 
-def _estranged(lesson: Lesson, stranger: Tensor, true: Tensor) -> Lesson:
-    """Give some scenes the reference of the next one; the answer there is the truth."""
-    five = stranger.view(-1, 1, 1, 1, 1)
-    vectors = lesson.vectors
-    others = torch.cat([vectors[:, :1].roll(1, 0), vectors[:, 1:]], dim=1)
-    reference = lesson.reference
-    return lesson._replace(
-        vectors=torch.where(five, others, vectors),
-        reference=torch.where(five[:, 0], reference.roll(1, 0), reference),
-        wanted=torch.where(five, true, lesson.wanted),
-        seen=torch.where(five, torch.zeros_like(lesson.seen), lesson.seen),
-        weight=torch.where(five, 0.5 * torch.ones_like(lesson.weight), lesson.weight),
-    )
-
-
-def _blotches(like: Tensor, chance: torch.Generator) -> Tensor:
-    """Smooth errors of colour, a few units strong, as a long history gathers them."""
-    coarse = torch.randn((len(like), 2, 4, 5), generator=chance) * 8.0
-    return functional.interpolate(coarse, size=like.shape[-2:], mode="bilinear")
-
-
 def _quartered(flow: Tensor) -> Tensor:
     return functional.avg_pool2d(flow, 2) / 2
 
@@ -422,20 +294,9 @@ def _nearest(places: Tensor, shape: torch.Size) -> Tensor:
     return (y * shape[1] + x).long().flatten(1)
 
 
-def _rate_at(share: float, recipe: VideoRecipe) -> float:
-    if share < recipe.warm_up:
-        return max(share / recipe.warm_up, 1e-2)
-    fallen = (share - recipe.warm_up) / (1.0 - recipe.warm_up)
-    return recipe.final_rate + (1.0 - recipe.final_rate) * 0.5 * (1.0 + math.cos(math.pi * fallen))
-
-
 def publish(trainer: VideoTrainer, path: Path) -> None:
     """Write the averaged weights as they ship: half precision, safetensors."""
-    state = {k: v.half().contiguous() for k, v in trainer.average.items()}
-    part = path.with_suffix(".part")
-    save_file(state, str(part), metadata={"format": "pt", "architecture": str(arch.VERSION)})
-    part.chmod(0o644)  # safetensors writes it for the owner alone
-    part.replace(path)
+    write_weights(trainer.average, path, arch.VERSION)
 
 
 def train(
@@ -467,35 +328,24 @@ def train(
     places.run.mkdir(parents=True, exist_ok=True)
     pictures = open_folder(places.photographs, places.cache)
     trainer = VideoTrainer(recipe, initial)
-    checkpoint, weights = places.run / "checkpoint.pt", places.run / "mini_video.safetensors"
+    weights = places.run / "mini_video.safetensors"
     if resume:
-        trainer.restore(checkpoint)
-    last = math.ceil(recipe.samples / recipe.batches.size)
-    batches = DataLoader(
+        trainer.restore(places.run / "checkpoint.pt")
+    batches: DataLoader[Episodes] = DataLoader(
         EpisodeBatches(pictures, shares(pictures, {}), recipe.batches, mini),
         batch_size=None,
-        sampler=range(trainer.progress.step, last),
+        sampler=range(trainer.progress.step, steps_of(recipe)),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
     )
-    saved = time.time()
-    with (places.run / "log.jsonl").open("a") as log:
-        for batch in batches:
-            now = time.time()
-            done = trainer.progress.step * recipe.batches.size / recipe.samples
-            if recipe.hours is not None:
-                done = max(done, (now - trainer.progress.started) / (3600.0 * recipe.hours))
-            if done >= 1.0:
-                break
-            scores = trainer.step(Episodes(*batch), done)
-            note = {"step": trainer.progress.step, "time": now, "share": done, **scores}
-            log.write(json.dumps({k: round(v, 6) for k, v in note.items()}) + "\n")
-            if now - saved > every:
-                log.flush()
-                trainer.save(checkpoint)
-                publish(trainer, weights)
-                say(f"step {trainer.progress.step}, {done:.0%}, loss {scores['loss']:.3f}")
-                saved = now
-    trainer.save(checkpoint)
-    publish(trainer, weights)
+    go_through(
+        trainer,
+        batches,
+        lambda batch, share: trainer.step(Episodes(*batch), share),
+        lambda: publish(trainer, weights),
+        recipe=recipe,
+        folder=places.run,
+        every=every,
+        say=say,
+    )
     return weights

@@ -1,0 +1,152 @@
+"""What the video model is asked of a batch of scenes: its reference, its history, the answer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vscolor.models.mini_video import architecture as arch
+from vscolor.models.mini_video.network import Embedding
+from vscolor.training.episodes import Episodes
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Part of the scenes whose reference is of a kind.
+
+    Attributes:
+        still: It is `mini`'s own colouring.
+        odd: True colours whose hue is turned.
+        stranger: It is of another scene.
+        no_flow: It is matched alone, not followed.
+    """
+
+    still: float = 0.35
+    odd: float = 0.3
+    stranger: float = 0.07
+    no_flow: float = 0.2
+
+
+class Lesson(NamedTuple):
+    """An `Episodes` with what the frozen networks say of it and what is asked.
+
+    Attributes:
+        vectors: The embedding of every frame `[B,F,64,h/8,w/8]`.
+        context: `[B,F,16,h/4,w/4]`.
+        still: `mini`'s colours of every frame `[B,F,2,h/2,w/2]`.
+        reference: The reference's colours `[B,2,h/2,w/2]`.
+        wanted: The answer for every frame `[B,F,2,h/2,w/2]`.
+        weight: How much each place of it counts `[B,F,1,h/2,w/2]`.
+        seen: Part of a place that the reference shows `[B,F,1,h/2,w/2]`.
+        direct: 0 or `arch.ABSENT` `[B]`: whether the reference may be followed by flow.
+        history: Colours of frame 1 to start from `[B,2,h/2,w/2]`.
+        has_history: 0 or `arch.ABSENT` `[B]`.
+    """
+
+    vectors: Tensor
+    context: Tensor
+    still: Tensor
+    reference: Tensor
+    wanted: Tensor
+    weight: Tensor
+    seen: Tensor
+    direct: Tensor
+    history: Tensor
+    has_history: Tensor
+
+
+def make_lesson(batch: Episodes, embedding: Embedding, shares: Shares, step: int) -> Lesson:
+    """Choose what the reference is and what the answer should be.
+
+    Args:
+        batch: The scenes.
+        embedding: Part of the model that is trained.
+        shares: How often which kind of reference is chosen.
+        step: Number of the batch, from which all chance comes.
+    """
+    b, frames = batch.luma.shape[:2]
+    chance = torch.Generator().manual_seed(step)
+    draw = torch.rand((6, b), generator=chance)
+    still = batch.still
+    taps = {index: tap.flatten(0, 1) for index, tap in zip(arch.TAPS, batch.taps, strict=True)}
+    vectors, context = embedding(taps)
+    vectors, context = (x.unflatten(0, (b, frames)) for x in (vectors, context))
+
+    odd = (draw[0] < shares.odd).float()
+    true = turned(batch.ab, odd * (draw[1] * 2 - 1) * math.pi, 1 - odd * 0.5 * (1 - draw[2]))
+    by_still = draw[3] < shares.still
+    stranger = (draw[4] < shares.stranger) & ~by_still
+    reference = torch.where(by_still[:, None, None, None], still[:, 0], true[:, 0])
+    flat = batch.places.flatten(0, 1)
+    moved = look_up(reference.repeat_interleave(frames, 0), flat).unflatten(0, (b, frames))
+    seen = (batch.visible > 0.9).float()
+    five = (b, 1, 1, 1, 1)
+    wanted = torch.where(by_still.view(five), moved * seen + still * (1 - seen), true)
+    weight = torch.where(by_still.view(five), 0.3 + 0.7 * seen, torch.ones_like(seen))
+    no_flow = (draw[5] < shares.no_flow) | stranger
+    started = torch.rand((3, b), generator=chance)
+    history = wanted[:, 1] + _blotches(wanted[:, 1], chance) * started[1].view(b, 1, 1, 1)
+    history = torch.where((started[2] < 0.15).view(b, 1, 1, 1), still[:, 1], history)
+    lesson = Lesson(
+        vectors,
+        context,
+        still,
+        reference,
+        wanted,
+        weight,
+        seen,
+        no_flow.float() * arch.ABSENT,
+        history,
+        (started[0] < 0.5).float() * arch.ABSENT,
+    )
+    return _estranged(lesson, stranger, batch.ab)
+
+
+def follow(planes: Tensor, flow: Tensor) -> Tensor:
+    """Bring `[B,C,h,w]` along a flow `[B,2,h,w]` in pixels; as `motion.follow`, with gradients."""
+    height, width = planes.shape[2:]
+    x = flow[:, 0] + torch.arange(width, dtype=flow.dtype)
+    y = flow[:, 1] + torch.arange(height, dtype=flow.dtype)[:, None]
+    return look_up(planes, torch.stack([x, y], dim=1))
+
+
+def look_up(planes: Tensor, places: Tensor) -> Tensor:
+    """Values of `[B,C,h,w]` at places `[B,2,h',w']` in pixels, x then y."""
+    size = torch.tensor([planes.shape[3], planes.shape[2]], dtype=places.dtype).view(1, 2, 1, 1)
+    grid = ((places + 0.5) / size * 2 - 1).permute(0, 2, 3, 1)
+    return functional.grid_sample(planes, grid, padding_mode="border", align_corners=False)
+
+
+def turned(ab: Tensor, angle: Tensor, gain: Tensor) -> Tensor:
+    """Ab `[B,...,2,h,w]` with hue turned by an angle `[B]` and chroma times a gain `[B]`."""
+    shape = (-1,) + (1,) * (ab.ndim - 2)
+    cos, sin = (gain * angle.cos()).view(shape), (gain * angle.sin()).view(shape)
+    a, b = ab.unbind(dim=-3)
+    cos, sin = cos.expand_as(a), sin.expand_as(a)
+    return torch.stack([cos * a - sin * b, sin * a + cos * b], dim=-3)
+
+
+def _estranged(lesson: Lesson, stranger: Tensor, true: Tensor) -> Lesson:
+    """Give some scenes the reference of the next one; the answer there is the truth."""
+    five = stranger.view(-1, 1, 1, 1, 1)
+    vectors = lesson.vectors
+    others = torch.cat([vectors[:, :1].roll(1, 0), vectors[:, 1:]], dim=1)
+    reference = lesson.reference
+    return lesson._replace(
+        vectors=torch.where(five, others, vectors),
+        reference=torch.where(five[:, 0], reference.roll(1, 0), reference),
+        wanted=torch.where(five, true, lesson.wanted),
+        seen=torch.where(five, torch.zeros_like(lesson.seen), lesson.seen),
+        weight=torch.where(five, 0.5 * torch.ones_like(lesson.weight), lesson.weight),
+    )
+
+
+def _blotches(like: Tensor, chance: torch.Generator) -> Tensor:
+    """Smooth errors of colour, a few units strong, as a long history gathers them."""
+    coarse = torch.randn((len(like), 2, 4, 5), generator=chance) * 8.0
+    return functional.interpolate(coarse, size=like.shape[-2:], mode="bilinear")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import vapoursynth as vs
@@ -17,7 +18,7 @@ import vapoursynth as vs
 from vscolor import memory, windows
 from vscolor.errors import SettingError, VscolorError
 from vscolor.guided import flat_lines, local_lines
-from vscolor.models.base import Array, StillModel
+from vscolor.models.base import Array, Grid, StillModel
 
 BATCHES_KEPT = 4
 
@@ -114,13 +115,33 @@ def predict_lines(
         YUV444PS at 1/`ab_stride` of luma's size and twice as high: a* and b* in planes 1 and 2,
         as lines in f(Y), slopes above offsets. A frame that fails raises `vs.Error`.
     """
+    work = line_work(
+        partial(windows.predict, model), frames.luma, model.grid, edge_aware=edge_aware
+    )
+    return run_frames(frames, work, batch, lanes)
+
+
+def line_work(
+    predict: Callable[[Array, Sequence[vs.VideoFrame]], Array],
+    luma: vs.VideoNode,
+    grid: Grid,
+    *,
+    edge_aware: bool,
+) -> Work:
+    """Colour frames and put the colour into lines, see `predict_lines`.
+
+    Args:
+        predict: From L* `[B,1,h,w]` and the frames of `FramePass.notes` to ab.
+        luma: L* at the model's size, GRAYS.
+        grid: The model's.
+        edge_aware: Whether colour follows luma's edges.
+    """
 
     def lines(stack: Array, notes: Sequence[vs.VideoFrame]) -> Array:
-        ab = windows.predict(model, stack, notes)
+        ab = predict(stack, notes)
         return np.concatenate(local_lines(stack, ab) if edge_aware else flat_lines(ab), axis=2)
 
-    work = Work(lines, lines_like(frames.luma, model.grid.ab_stride))
-    return run_frames(frames, work, batch, lanes)
+    return Work(lines, lines_like(luma, grid.ab_stride))
 
 
 def lines_like(luma: vs.VideoNode, stride: int) -> vs.VideoNode:

@@ -9,9 +9,8 @@ from typing import Final
 import numpy as np
 import vapoursynth as vs
 
-from vscolor.blocks import FramePass, Work, lines_like, run_frames
+from vscolor.blocks import FramePass, line_work, run_frames
 from vscolor.exemplars import check_frame, dab_of
-from vscolor.guided import flat_lines, local_lines
 from vscolor.hints import Hint
 from vscolor.models.base import Array, HintedModel
 from vscolor.models.video import Dab
@@ -86,11 +85,10 @@ def hinted_lines(
         )
     hinted = HintedPass(model, dabs)
 
-    def lines(stack: Array, notes: Sequence[vs.VideoFrame]) -> Array:
-        ab = hinted.predict(stack, [int(str(f.props[NUMBER_PROP])) for f in notes])
-        return np.concatenate(local_lines(stack, ab) if edge_aware else flat_lines(ab), axis=2)
+    def predict(stack: Array, notes: Sequence[vs.VideoFrame]) -> Array:
+        return hinted.predict(stack, [int(str(f.props[NUMBER_PROP])) for f in notes])
 
-    work = Work(lines, lines_like(frames.luma, model.grid.ab_stride))
+    work = line_work(predict, frames.luma, model.grid, edge_aware=edge_aware)
     return run_frames(replace(frames, notes=_numbered(frames.luma)), work, batch, lanes)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -112,8 +113,9 @@ class Guiding:
     reference_strength: float = 1.0
     still_strength: float = 1.0
 
+    @cached_property
     def guidance(self) -> Guidance:
-        """As far as it decides which model is wanted."""
+        """As far as it decides which model is wanted; hint files and folders are read once."""
         return Guidance(
             self.history,
             tuple(given_references(self.references)),
@@ -122,14 +124,14 @@ class Guiding:
 
     def follows(self, model: str | None) -> bool:
         """Whether the model that is wanted has history."""
-        return self.guidance().entry(model).card.kind == "video"
+        return self.guidance.entry(model).card.kind == "video"
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of `colorize`."""
         return {
             "history": self.history,
-            "references": given_references(self.references) or None,
-            "hints": self.hints,
+            "references": self.guidance.references or None,
+            "hints": self.guidance.hints or None,
             "scenes": self.scenes,
             "history_strength": self.history_strength,
             "reference_strength": self.reference_strength,
@@ -200,7 +202,7 @@ class Look:
         return self._entry().place(self.device, self.runtime)
 
     def _entry(self) -> Entry:
-        return self.guiding.guidance().entry(self.model)
+        return self.guiding.guidance.entry(self.model)
 
     @property
     def group(self) -> int:

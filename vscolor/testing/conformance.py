@@ -43,8 +43,8 @@ CELL: Final = 8
 
 
 @dataclass(frozen=True)
-class Subject:
-    """The model under test.
+class Registered:
+    """A model under test, by its name.
 
     Attributes:
         name: As it is registered: of this package, or by a plugin's entry point.
@@ -69,6 +69,11 @@ class Subject:
     def place(self) -> Device:
         """Where it runs."""
         return self.entry.place(self.device, None)
+
+
+@dataclass(frozen=True)
+class Subject(Registered):
+    """A still model under test; its attributes are `Registered`'s."""
 
     @cached_property
     def model(self) -> StillModel:

@@ -5,54 +5,27 @@ Used as `vscolor.testing.conformance` is, with `VideoSubject` and `video_checks(
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import vapoursynth as vs
 
-from vscolor.device import Device
 from vscolor.errors import SettingError
 from vscolor.filters import colorize
 from vscolor.models.base import Array
-from vscolor.models.registry import Entry, registry
 from vscolor.models.video import Exemplar, Strengths, VideoModel
 from vscolor.testing.builders import noise_clip, planes_of
-from vscolor.testing.conformance import AB_LIMIT, ROUNDING, expect, pictures
+from vscolor.testing.conformance import AB_LIMIT, ROUNDING, Registered, expect, pictures
 
 FRAMES: Final = 3
 
 
 @dataclass(frozen=True)
-class VideoSubject:
-    """The model under test.
-
-    Attributes:
-        name: As it is registered.
-        weights: What to give as `weights=`; None for its own.
-        options: What to give as `options=`.
-        side: Short side of the pictures, in pixels.
-        device: Where to run it.
-    """
-
-    name: str
-    weights: str | Path | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    side: int = 64
-    device: str = "cpu"
-
-    @cached_property
-    def entry(self) -> Entry:
-        """The model as registered."""
-        return registry.get(self.name)
-
-    @property
-    def place(self) -> Device:
-        """Where it runs."""
-        return self.entry.place(self.device, None)
+class VideoSubject(Registered):
+    """A video model under test; its attributes are `Registered`'s."""
 
     @cached_property
     def model(self) -> VideoModel[Any]:

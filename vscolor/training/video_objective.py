@@ -2,7 +2,7 @@
 
 Perceptual and contextual losses look through the ImageNet encoder, which sees colour. There is no
 adversarial loss: the fusion picks colours that exist instead of painting them, so there is nothing
-for a discriminator to make more vivid; tried on paper only, left out for its cost on a CPU.
+for a discriminator to make more vivid. That is an argument, not a result: it was not tried.
 """
 
 from __future__ import annotations

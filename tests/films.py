@@ -99,3 +99,9 @@ def listing(path: Path) -> str:
 
 def opened(path: Path, **options) -> vs.VideoNode:
     return vs.core.bs.VideoSource(str(path), cachemode=0, showprogress=False, **options)
+
+
+def two_shots(folder: Path) -> Path:
+    """Two shots of twelve frames, in colour, without sound."""
+    parts = "split[a][b];[b]hue=h=120,hflip,negate[c];[a][c]concat"
+    return make(folder / "film.mkv", frames=12, chain=parts, sound=False, size="160x120")

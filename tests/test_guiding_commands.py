@@ -5,7 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from films import make, opened
+from films import opened, two_shots
 
 from vscolor import Hint, Reference, cli, colorize, keys
 from vscolor.testing import planes_of
@@ -23,9 +23,7 @@ def vscolor(*words):
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
     """Two shots of twelve frames."""
-    folder = tmp_path_factory.mktemp("shots")
-    parts = "split[a][b];[b]hue=h=120,hflip,negate[c];[a][c]concat"
-    return make(folder / "film.mkv", frames=12, chain=parts, sound=False, size="160x120")
+    return two_shots(tmp_path_factory.mktemp("shots"))
 
 
 def coloured(film, target, *words):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import vapoursynth as vs
-from films import make, opened
+from films import opened, two_shots
 
 from vscolor import cli, colorize, stabilize
 from vscolor.testing import planes_of
@@ -21,9 +21,7 @@ def vscolor(*words):
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
     """Two shots of twelve frames, in colour, with a tone."""
-    folder = tmp_path_factory.mktemp("shots")
-    parts = "split[a][b];[b]hue=h=120,hflip,negate[c];[a][c]concat"
-    return make(folder / "film.mkv", frames=12, chain=parts, sound=False, size="160x120")
+    return two_shots(tmp_path_factory.mktemp("shots"))
 
 
 def lossless(source, target, *arguments):

@@ -23,6 +23,7 @@ import numpy as np
 
 from vscolor.device import Device, require_torch
 from vscolor.errors import MissingExtraError, SettingError, VscolorError
+from vscolor.files import refuse_existing
 from vscolor.models.base import ExportableModel
 from vscolor.models.registry import registry
 
@@ -66,10 +67,7 @@ def export(
     """
     if layout not in LAYOUTS:
         raise SettingError(f"--layout is {layout!r}, expected one of {', '.join(LAYOUTS)}")
-    if target.exists() and not overwrite:
-        raise SettingError(f"{target} exists; give --overwrite to replace it")
-    if not target.absolute().parent.is_dir():
-        raise SettingError(f"{target.parent} is not a folder to write in")
+    refuse_existing(target, overwrite)
     require_torch()
     if importlib.util.find_spec("onnx") is None:
         raise MissingExtraError("onnx", "export")

@@ -43,7 +43,7 @@ CARD = Card(
     weights_licence="MIT; trained in part on research-only pictures, see the card",
     score="see the card",
     page="vscolor/models/mini_video/card.md",
-    supports=frozenset({"history", "hints", "references", "onnx"}),
+    supports=frozenset({"history", "hints", "references"}),
 )
 
 

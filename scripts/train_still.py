@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from vscolor.models.mini.architecture import TAPS
 from vscolor.training.batches import BatchSettings
 from vscolor.training.run import Places
 from vscolor.training.still import Recipe, train
@@ -25,6 +26,19 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--collections", type=Path, help="JSON: weight of each collection")
     parser.add_argument("--init", type=Path, help="fine-tune these weights")
+    parser.add_argument("--rate", type=float, default=Recipe.rate, help="peak learning rate")
+    parser.add_argument(
+        "--frozen-blocks",
+        type=int,
+        default=Recipe.frozen_blocks,
+        help=f"encoder blocks that stay as they are; {TAPS[-1] + 1} keep mini-video's features",
+    )
+    parser.add_argument(
+        "--frozen-share",
+        type=float,
+        default=Recipe.frozen_share,
+        help="part of the schedule in which the whole encoder is frozen",
+    )
     parser.add_argument("--threads", type=int, help="threads of the training process")
     parser.add_argument("--resume", action="store_true", help="go on from RUN/checkpoint.pt")
     return parser.parse_args()
@@ -37,6 +51,9 @@ def main() -> None:
     recipe = replace(
         Recipe(),
         samples=given.samples,
+        rate=given.rate,
+        frozen_blocks=given.frozen_blocks,
+        frozen_share=given.frozen_share,
         hours=given.hours,
         batches=BatchSettings(size=given.batch, seed=given.seed),
         collections=json.loads(given.collections.read_text()) if given.collections else {},

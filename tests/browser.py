@@ -122,7 +122,7 @@ def page():
         os.dup2(read, 3)
         os.dup2(write, 4)
 
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
             [PROGRAM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
             preexec_fn=wire,  # noqa: PLW1509 - it takes no lock

@@ -21,6 +21,20 @@ def test_lab_and_back_is_identity(rgb):
     assert color.lab_to_srgb(color.srgb_to_lab(np.array(rgb))) == pytest.approx(rgb, abs=1e-6)
 
 
+@pytest.mark.parametrize("linear", [False, True])
+@pytest.mark.parametrize("matrix", [1, 5, 9])
+def test_underlaid_colour_gives_its_chroma_back(matrix, linear):
+    rgb = np.random.default_rng(4).random((2000, 3))
+    how = color.Colorimetry(matrix, 8 if linear else 1, 1, full_range=False)
+    lightness, a, b = np.moveaxis(color.underlaid_lab(rgb, how), -1, 0)
+    kr, kg, kb = reference.WEIGHTS[matrix]
+    luma = rgb @ [kr, kg, kb]
+    assert np.abs(lightness - reference.lightness(luma, linear)).max() < 1e-3
+    cb, cr = reference.chroma(luma, a, b, matrix, linear)
+    assert np.abs(cb - (rgb[:, 2] - luma) / (2 - 2 * kb)).max() < 2e-3
+    assert np.abs(cr - (rgb[:, 0] - luma) / (2 - 2 * kr)).max() < 2e-3
+
+
 def test_grey_has_no_ab_and_known_lightness():
     lab = color.srgb_to_lab(np.array([[0.0] * 3, [0.5] * 3, [1.0] * 3]))
     assert lab[:, 0] == pytest.approx([0, 53.3890, 100], abs=1e-3)

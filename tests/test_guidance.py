@@ -6,15 +6,39 @@ import cv2
 import numpy as np
 import pytest
 import vapoursynth as vs
+from skimage import data
 
-from vscolor import Hint, Reference
-from vscolor.color import srgb_to_lab
+from vscolor import Hint, Reference, colorize
+from vscolor.color import (
+    Colorimetry,
+    decode_srgb,
+    lab_f,
+    rgb_to_xyz_matrix,
+    srgb_to_lab,
+    underlaid_lab,
+)
 from vscolor.errors import SettingError
 from vscolor.guidance import read_cuts
 from vscolor.hints import listed as hints
 from vscolor.hints import read_hint_file
 from vscolor.references import listed as references
 from vscolor.references import shown
+
+BT709 = Colorimetry(1, 1, 1, full_range=False)
+
+
+def photograph(fmt, matrix):
+    """One frame of a real picture, 256 x 192, of a YUV format."""
+    pixels = cv2.resize(data.astronaut(), (256, 256), interpolation=cv2.INTER_AREA)[:192]
+    rgb = vs.core.std.BlankClip(None, 256, 192, vs.RGB24, 1)
+
+    def write(n, f):
+        frame = f.copy()
+        for p in range(3):
+            np.copyto(np.asarray(frame[p]), pixels[..., p])
+        return frame
+
+    return rgb.std.ModifyFrame(rgb, write).resize.Bicubic(format=fmt, matrix=matrix)
 
 
 def write_picture(path, color=(200, 40, 90), size=(40, 60)):
@@ -47,17 +71,45 @@ def test_paths_clips_and_references_mix(tmp_path):
 
 
 def test_a_picture_is_shown_in_its_colours(tmp_path):
-    lab = shown(Reference(write_picture(tmp_path / "a.png")), 96, 64).get_frame(0)
-    expected = srgb_to_lab(np.array([200, 40, 90]) / 255)
+    lab = shown(Reference(write_picture(tmp_path / "a.png")), 96, 64, BT709).get_frame(0)
+    expected = underlaid_lab(np.array([200, 40, 90]) / 255, BT709)
     found = [np.asarray(lab[p]).mean() for p in range(3)]
     assert np.allclose(found, expected, atol=0.5)
+
+
+@pytest.mark.parametrize("matrix", [1, 5, 9])
+@pytest.mark.parametrize("primaries", [1, 6])
+def test_a_reference_of_the_very_frame_reproduces_it(matrix, primaries):
+    """The promise that is easily lost on the way: through the whole filter, to the eye's limit."""
+    true = photograph(vs.YUV444P16, matrix).std.SetFrameProps(_Primaries=primaries)
+    grey = true.std.Expr(["", "32768", "32768"])
+    coloured = colorize(grey, "mini-video", references=Reference(true, frame=0))
+    errors = [
+        np.abs(np.asarray(true.get_frame(0)[p], float) - np.asarray(coloured.get_frame(0)[p]))
+        for p in (1, 2)
+    ]
+    assert np.mean(errors) < 0.5 * 256, "in units of the last of 8 bits: a half"
+    assert np.quantile(errors, 0.99) < 4 * 256
+
+
+def test_a_reference_of_other_primaries_and_transfer_is_brought_over():
+    wide = photograph(vs.YUV444P16, 9).std.SetFrameProps(_Primaries=9)
+    target = Colorimetry(1, 8, 1, full_range=False)
+    lab = shown(Reference(wide), 96, 72, target).get_frame(0)
+    rgb = wide.resize.Bicubic(96, 72, vs.RGBS, filter_param_a=1 / 3, filter_param_b=1 / 3)
+    code = np.stack([np.asarray(rgb.get_frame(0)[p]) for p in range(3)], -1).clip(0, 1)
+    to_target = np.linalg.solve(rgb_to_xyz_matrix(1), rgb_to_xyz_matrix(9))
+    light = (decode_srgb(code) @ to_target.T).clip(0, 1)
+    luma = light @ [0.2126, 0.7152, 0.0722]
+    expected = 116 * lab_f(luma) - 16
+    assert np.abs(np.asarray(lab[0]) - expected).max() < 0.1
 
 
 def test_another_shape_is_cropped_about_its_middle(tmp_path):
     pixels = np.zeros((64, 192, 3), np.uint8)
     pixels[:, 64:128] = 255
     cv2.imwrite(str(tmp_path / "wide.png"), pixels)
-    luma = np.asarray(shown(Reference(tmp_path / "wide.png"), 64, 64).get_frame(0)[0])
+    luma = np.asarray(shown(Reference(tmp_path / "wide.png"), 64, 64, BT709).get_frame(0)[0])
     assert luma.min() > 90
 
 

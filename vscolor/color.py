@@ -37,6 +37,9 @@ SRGB_POWER = 2.4
 ENCODE_LIMIT = 8.0
 ENCODE_DEGREE = 9
 
+SHIFT_STEPS = 18
+"""Halvings of an interval below 1: finer than a code of 16 bits."""
+
 D65 = (0.3127, 0.3290)
 # ASTM E308's tabulated white, which Lab is reckoned from everywhere, not the rounded xy above:
 # they differ by 2e-4, which shows at 16 bits.
@@ -207,6 +210,41 @@ def lab_to_srgb(lab: ArrayLike) -> Float:
     f = np.stack([y + v[..., 1] / 500, y, y - v[..., 2] / 200], axis=-1)
     xyz = lab_f_inverse(f) * white_xyz()
     return encode_srgb(xyz @ np.linalg.inv(rgb_to_xyz_matrix()).T)
+
+
+def underlaid_lab(rgb: ArrayLike, colorimetry: Colorimetry) -> Float:
+    """Read a coloured picture as the merge writes one.
+
+    A film's luma stands for the lightness of grey, which is not that of a colour of the same luma:
+    luma weighs encoded channels. So the ab of a coloured picture, put under its luma, would not
+    give its chroma back. This finds the colour that does: of the same differences between the
+    channels, and as light as that grey. What is outside the gamut is clipped first, as a screen
+    does; pulling it in at its luma, as the merge must, strays further from what is seen.
+
+    Args:
+        rgb: R'G'B' `[...,3]`, nominally 0..1, of the film's transfer and primaries.
+        colorimetry: The film's.
+
+    Returns:
+        Lab `[...,3]`; L* is that of the picture without its colour.
+    """
+    code = np.clip(np.asarray(rgb, dtype=np.result_type(rgb, np.float32)), 0, 1)
+    kr, kb = LUMA_WEIGHTS[colorimetry.matrix]
+    luma = code @ np.array([kr, 1 - kr - kb, kb], code.dtype)
+    decode = (lambda v: v) if colorimetry.linear else decode_srgb
+    to_xyz = rgb_to_xyz_matrix(colorimetry.primaries).astype(code.dtype)
+    light, wanted = to_xyz[1], decode(luma)
+    low, high = luma - code.max(-1), luma - code.min(-1)
+    # The light of code + shift rises with the shift, from below grey's to above it.
+    for _ in range(SHIFT_STEPS):
+        middle = (low + high) / 2
+        under = decode(code + middle[..., None]) @ light < wanted
+        low, high = np.where(under, middle, low), np.where(under, high, middle)
+    shifted = code + ((low + high) / 2)[..., None]
+    f = lab_f(decode(shifted) @ to_xyz.T / white_xyz().astype(code.dtype))
+    grey = luma_to_lab_f(luma, colorimetry.linear)
+    x, z = f[..., 0], f[..., 2]
+    return np.stack([116 * grey - 16, 500 * (x - grey), 200 * (grey - z)], axis=-1)
 
 
 def luma_to_lab_f(luma: ArrayLike, linear: bool) -> Float:

@@ -11,6 +11,7 @@ import vapoursynth as vs
 
 from vscolor import keys as plan
 from vscolor.blocks import FramePass
+from vscolor.clip import Film
 from vscolor.errors import SettingError, VscolorError
 from vscolor.gather import cuts_near
 from vscolor.hints import Hint
@@ -33,16 +34,14 @@ class Studio:
         model: The model.
         flags: A clip with `_SceneChangePrev`.
         cuts: The list of cuts, where the user gave one.
-        width: Of the film, in pixels.
-        height: Likewise.
+        film: The film itself.
     """
 
     frames: FramePass
     model: VideoModel[Any]
     flags: vs.VideoNode
     cuts: tuple[int, ...] | None
-    width: int
-    height: int
+    film: Film
 
     @property
     def shape(self) -> Shape:
@@ -100,7 +99,7 @@ class Studio:
     def _picture(self, reference: Reference) -> vs.VideoNode:
         """A reference's row, a clip of one frame."""
         shape = self.shape
-        lab = shown(reference, shape.width, shape.height)
+        lab = shown(reference, shape.width, shape.height, self.film.colorimetry)
         blank = shape.like(lab, shape.exemplar, 1)
         trust = np.ones(shape.colours, np.float32)
 
@@ -124,8 +123,8 @@ class Studio:
     def _painted(self, frame: int, hints: Sequence[Hint]) -> vs.VideoNode:
         """The row of a frame that hints colour in part, a clip of one frame."""
         shape = self.shape
-        film, seen = (self.width, self.height), (shape.width, shape.height)
-        dabs = [dab_of(hint, film, seen) for hint in hints]
+        film = (self.film.clip.width, self.film.clip.height)
+        dabs = [dab_of(hint, film, (shape.width, shape.height)) for hint in hints]
         blank = shape.like(self.frames.luma, shape.exemplar, 1)
 
         def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001

@@ -143,7 +143,7 @@ def colorize(
                 video,
                 picture,
                 guidance,
-                film=(clip.width, clip.height),
+                film=film,
                 batch=group,
                 lanes=lanes,
                 edge_aware=edge_aware,

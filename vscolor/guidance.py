@@ -10,6 +10,7 @@ from typing import Final
 import vapoursynth as vs
 
 from vscolor.blocks import FramePass
+from vscolor.clip import Film
 from vscolor.errors import SettingError
 from vscolor.exemplars import Studio
 from vscolor.hints import Hint
@@ -113,7 +114,7 @@ def guided_lines(
     picture: vs.VideoNode,
     guidance: Guidance,
     *,
-    film: tuple[int, int],
+    film: Film,
     batch: int,
     lanes: int,
     edge_aware: bool,
@@ -125,7 +126,7 @@ def guided_lines(
         model: The model.
         picture: The same frames, YUV or GRAY, to find cuts in.
         guidance: What the caller asked for.
-        film: Width and height of the film, in whose pixels hints are given.
+        film: The film, in whose pixels hints are given and whose colorimetry the result has.
         batch: Frames per run of the model.
         lanes: Runs at the same time.
         edge_aware: Whether colour follows luma's edges.
@@ -137,7 +138,7 @@ def guided_lines(
         SettingError: A reference, a hint or a cut cannot be used.
     """
     marked = flags(picture, guidance.cuts)
-    studio = Studio(frames, model, marked, guidance.cuts, film[0], film[1])
+    studio = Studio(frames, model, marked, guidance.cuts, film)
     given = studio.given(guidance.references, guidance.hints)
     return colour_along(
         frames, model, marked, given, batch=batch, lanes=lanes, edge_aware=edge_aware

@@ -17,7 +17,13 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor import clip as core
-from vscolor.color import srgb_to_lab
+from vscolor.color import (
+    Colorimetry,
+    decode_srgb,
+    encode_srgb,
+    rgb_to_xyz_matrix,
+    underlaid_lab,
+)
 from vscolor.errors import SettingError
 from vscolor.models.base import Array
 from vscolor.source import STILL_SUFFIXES, open_source
@@ -97,8 +103,14 @@ def _folder(folder: Path) -> list[Reference]:
     return found
 
 
-def shown(reference: Reference, width: int, height: int) -> vs.VideoNode:
+def shown(reference: Reference, width: int, height: int, colorimetry: Colorimetry) -> vs.VideoNode:
     """The reference's picture at the model's size.
+
+    Args:
+        reference: The reference.
+        width: Of the model's picture.
+        height: Likewise.
+        colorimetry: Of the film that is to look like it.
 
     Returns:
         One frame of YUV444PS whose planes are L*, a* and b* (not nominal YUV).
@@ -125,16 +137,27 @@ def shown(reference: Reference, width: int, height: int) -> vs.VideoNode:
         **core.MITCHELL,
     )
     blank = vs.core.std.BlankClip(rgb, format=vs.YUV444PS, keep=True)
-    return blank.std.ModifyFrame([blank, rgb], _write_lab)
+
+    def write_lab(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
+        frame = f[0].copy()
+        seen = np.stack([np.asarray(f[1][plane]) for plane in range(3)], axis=-1)
+        brought = _brought(seen, film.colorimetry, colorimetry)
+        lab: Array = np.asarray(underlaid_lab(brought, colorimetry), np.float32)
+        for plane in range(3):
+            np.copyto(np.asarray(frame[plane]), lab[..., plane])
+        return frame
+
+    return blank.std.ModifyFrame([blank, rgb], write_lab)
 
 
-def _write_lab(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
-    frame = f[0].copy()
-    rgb = np.stack([np.asarray(f[1][plane]) for plane in range(3)], axis=-1)
-    lab: Array = np.asarray(srgb_to_lab(np.clip(rgb, 0, 1)), np.float32)
-    for plane in range(3):
-        np.copyto(np.asarray(frame[plane]), lab[..., plane])
-    return frame
+def _brought(rgb: Array, source: Colorimetry, target: Colorimetry) -> Array:
+    """R'G'B' `[h,w,3]` in the target's transfer and primaries."""
+    if (source.linear, source.primaries) == (target.linear, target.primaries):
+        return rgb
+    light = rgb if source.linear else decode_srgb(rgb)
+    to_xyz = rgb_to_xyz_matrix(source.primaries)
+    light = light @ np.linalg.solve(rgb_to_xyz_matrix(target.primaries), to_xyz).T
+    return np.asarray(light if target.linear else encode_srgb(light), np.float32)
 
 
 def _opened(picture: str | Path | vs.VideoNode) -> vs.VideoNode:

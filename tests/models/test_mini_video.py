@@ -28,7 +28,7 @@ def picture(seed, shape=SHAPE):
 def colours(seed, shape=SHAPE):
     rng = np.random.default_rng(seed)
     coarse = rng.uniform(-60, 60, (2, shape[0] // 8, shape[1] // 8)).astype(np.float32)
-    return coarse.repeat(4, axis=1).repeat(4, axis=2)
+    return coarse.repeat(8, axis=1).repeat(8, axis=2)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_training_matches_as_the_filter_does(video):
     as_rows = lambda v: torch.from_numpy(v.copy()).flatten(1).T[None]  # noqa: E731
     pool = torch.nn.functional.avg_pool2d
     luma = torch.from_numpy(then)[None, None]
-    values = training.reference_values(pool(luma, 8), pool(torch.from_numpy(ab)[None], 4))
+    values = training.reference_values(pool(luma, 8), pool(torch.from_numpy(ab)[None], 8))
     found, cosine = network.attend(
         as_rows(seen["vectors"]),
         as_rows(keys),
@@ -128,6 +128,8 @@ def test_motion_is_found_and_followed():
     flow = np.zeros((32, 48, 2), np.float32)
     flow[..., 0] = 3
     assert np.array_equal(motion.follow(plane, flow)[:, :40], plane[:, 3:43])
+    assert np.array_equal(motion.finer(flow), 2 * flow.repeat(2, 0).repeat(2, 1))
+    assert np.array_equal(motion.coarser(flow), flow[::2, ::2] / 2)
 
 
 def test_flicker_of_brightness_is_no_motion():
@@ -163,10 +165,10 @@ def test_without_exemplars_the_still_colour_stands(video):
 )
 def test_strengths_leave_sources_out(strengths, source):
     video = adapter.load(Device("onnx", "cpu"), None, {}, strengths)
-    now, ab = picture(11), np.full((2, 32, 48), 40, np.float32)
+    now, ab = picture(11), np.full((2, *SHAPE), 40, np.float32)
     given = exemplar_of(video, now, ab)
     features = video.encode(now[None, None])[0]
-    history = np.full((32, 48, 2), -40, np.float32)
+    history = np.full((*SHAPE, 2), -40, np.float32)
     state = model.State(history, np.zeros((16, 24, arch.HIDDEN), np.float32))
     result, _ = video.step(video.match(now, now, features, [given]), state, *SHAPE)
     expected = {
@@ -182,10 +184,34 @@ def test_a_dab_spreads_over_what_it_lies_on(video):
     luma[16:48, 16:48] = 70
     features = video.encode(luma[None, None])[0]
     ab, trust = video.spread(luma, features, [Dab(32, 32, 2, np.array([50, -20], np.float32))])
-    assert np.allclose(ab[:, 16, 16], [50, -20], atol=1e-3)
-    assert trust[16, 16] == 1
-    assert trust[12:20, 12:20].mean() > 0.5
-    assert trust[:, 30:].mean() < 0.05
+    assert np.allclose(ab[:, 32, 32], [50, -20], atol=1e-3)
+    assert trust[32, 32] == 1
+    assert trust[24:40, 24:40].mean() > 0.5
+    assert trust[:, 60:].mean() < 0.05
+
+
+def test_a_picture_that_the_encoder_cannot_take_whole_is_coloured(video):
+    """Multiples of 8 that are none of 32: the last rows are repeated, and nothing is left of it."""
+    luma = picture(13, (72, 104))
+    features = video.encode(luma[None, None])
+    assert features.shape == (1, video.feature_size(72, 104))
+    whole = video.encode(picture(13, (96, 128))[None, None])
+    assert whole.shape == (1, video.feature_size(96, 128))
+    given = exemplar_of(video, luma, colours(14, (72, 104)))
+    found = video.match(luma, luma, features[0], [given])
+    ab, _ = video.step(found, None, 72, 104)
+    assert np.abs(ab - given.ab).mean() < 0.1 * np.abs(given.ab).mean()
+
+
+def test_training_mixes_as_the_filter_does():
+    rng = np.random.default_rng(15)
+    judgement = rng.normal(0, 1, (6, 16, 24)).astype(np.float32)
+    candidates = rng.normal(0, 30, (4, 2, *SHAPE)).astype(np.float32)
+    ours = model._mixed(judgement, *candidates)
+    theirs = network.mix(
+        torch.from_numpy(judgement)[None], torch.from_numpy(candidates).flatten(0, 1)[None]
+    )
+    assert np.abs(ours - theirs[0].numpy()).max() < 1e-3
 
 
 def test_a_step_writes_to_neither_state_nor_match(video):

@@ -16,13 +16,12 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.data import Dataset
 
 from vscolor.device import Device, onnx_session
 from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE as TEMPERATURE
 from vscolor.models.mini.graph import build
-from vscolor.models.mini_video.architecture import AB_STRIDE, TAPS
+from vscolor.models.mini_video.architecture import TAPS
 from vscolor.models.mini_video.motion import Motion, find_motion
 from vscolor.training.photographs import Photographs
 from vscolor.training.scenery import SHAPES, Scene, make_scene
@@ -33,15 +32,14 @@ class Episodes(NamedTuple):
 
     Attributes:
         luma: L* `[B,F,1,h,w]`.
-        ab: True colours `[B,F,2,h/2,w/2]`.
-        places: Where each place is in the reference, pixels of the half-size grid,
-            `[B,F,2,h/2,w/2]`, x then y.
-        visible: Part of it that could be seen there `[B,F,1,h/2,w/2]`.
+        ab: True colours `[B,F,2,h,w]`.
+        places: Where each place is in the reference, in pixels, `[B,F,2,h,w]`, x then y.
+        visible: Whether it could be seen there `[B,F,1,h,w]`, 0 or 1.
         back: Flow of frames 2.. to the frame before `[B,F-2,2,h/2,w/2]`.
         back_residual: What it leaves `[B,F-2,1,h/4,w/4]`, L* units.
         direct: Flow of frames 2.. to the reference.
         direct_residual: What it leaves.
-        still: `mini`'s colours of every frame `[B,F,2,h/2,w/2]`.
+        still: `mini`'s colours of every frame `[B,F,2,h/4,w/4]`.
         taps: Its encoder's features of every frame, `[B,F,C,h/s,w/s]` for each of
             `architecture.TAPS`.
     """
@@ -98,14 +96,13 @@ class EpisodeBatches(Dataset[Episodes]):
         return Episodes(**seen, still=still, taps=tuple(taps))
 
     def _ask_mini(self, luma: Tensor) -> list[Tensor]:
-        """`mini`'s colours at the half size, and its taps, of `[B,F,1,h,w]`."""
+        """`mini`'s colours and its taps, of `[B,F,1,h,w]`."""
         feeds = {
             "luma": luma.flatten(0, 1).numpy(),
             "temperature": np.array(TEMPERATURE, np.float32),
         }
-        ab, *taps = (torch.from_numpy(x) for x in _session(self.mini).run(None, feeds))
-        still = functional.interpolate(ab, scale_factor=2.0, mode="bilinear")
-        return [x.unflatten(0, luma.shape[:2]) for x in (still, *taps)]
+        found = (torch.from_numpy(x) for x in _session(self.mini).run(None, feeds))
+        return [x.unflatten(0, luma.shape[:2]) for x in found]
 
 
 @cache
@@ -120,23 +117,14 @@ def _observe(scene: Scene) -> list[NDArray[np.float32]]:
     pairs = range(2, len(luma))
     back = [find_motion(luma[n], luma[n - 1]) for n in pairs]
     direct = [find_motion(luma[n], luma[0]) for n in pairs]
-    # Pixel centres: place p of the full grid is (p - 0.5) / 2 of the half one.
-    places = np.asarray((_halved(scene.places) - 0.5 * (AB_STRIDE - 1)) / AB_STRIDE, np.float32)
     return [
         luma[:, None],
-        _channels_first(_halved(scene.ab)),
-        _channels_first(places),
-        _halved(scene.visible[..., None])[:, None],
+        _channels_first(scene.ab),
+        _channels_first(scene.places),
+        scene.visible[:, None].astype(np.float32),
         *_planes(back),
         *_planes(direct),
     ]
-
-
-def _halved(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`[F,h,w,c]` at half the size; a last axis of 1 goes."""
-    size = (frames.shape[2] // AB_STRIDE, frames.shape[1] // AB_STRIDE)
-    small = [cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames]
-    return np.asarray(np.stack(small), np.float32)
 
 
 def _channels_first(frames: NDArray[np.float32]) -> NDArray[np.float32]:

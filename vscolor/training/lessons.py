@@ -38,13 +38,13 @@ class Lesson(NamedTuple):
     Attributes:
         vectors: The embedding of every frame `[B,F,64,h/8,w/8]`.
         context: `[B,F,16,h/4,w/4]`.
-        still: `mini`'s colours of every frame `[B,F,2,h/2,w/2]`.
-        reference: The reference's colours `[B,2,h/2,w/2]`.
-        wanted: The answer for every frame `[B,F,2,h/2,w/2]`.
-        weight: How much each place of it counts `[B,F,1,h/2,w/2]`.
-        seen: Part of a place that the reference shows `[B,F,1,h/2,w/2]`.
+        still: `mini`'s colours of every frame `[B,F,2,h,w]`.
+        reference: The reference's colours `[B,2,h,w]`.
+        wanted: The answer for every frame `[B,F,2,h,w]`.
+        weight: How much each place of it counts `[B,F,1,h,w]`.
+        seen: Part of a place that the reference shows `[B,F,1,h,w]`.
         direct: 0 or `arch.ABSENT` `[B]`: whether the reference may be followed by flow.
-        history: Colours of frame 1 to start from `[B,2,h/2,w/2]`.
+        history: Colours of frame 1 to start from `[B,2,h,w]`.
         has_history: 0 or `arch.ABSENT` `[B]`.
     """
 
@@ -72,7 +72,9 @@ def make_lesson(batch: Episodes, embedding: Embedding, shares: Shares, step: int
     b, frames = batch.luma.shape[:2]
     chance = torch.Generator().manual_seed(step)
     draw = torch.rand((6, b), generator=chance)
-    still = batch.still
+    still = functional.interpolate(
+        batch.still.flatten(0, 1), scale_factor=float(arch.FUSE_STRIDE), mode="bilinear"
+    ).unflatten(0, (b, frames))
     taps = {index: tap.flatten(0, 1) for index, tap in zip(arch.TAPS, batch.taps, strict=True)}
     vectors, context = embedding(taps)
     vectors, context = (x.unflatten(0, (b, frames)) for x in (vectors, context))

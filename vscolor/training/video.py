@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from vscolor.models.mini_video import architecture as arch
 from vscolor.models.mini_video.motion import LARGEST_RESIDUAL
-from vscolor.models.mini_video.network import Evidence, MiniVideo, attend
+from vscolor.models.mini_video.network import Evidence, MiniVideo, attend, mix
 from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings
 from vscolor.training.lessons import Lesson, Shares, follow, make_lesson
 from vscolor.training.photographs import open_folder, shares
@@ -112,23 +112,29 @@ class VideoTrainer(Run[MiniVideo]):
     def unroll(self, batch: Episodes, lesson: Lesson) -> Losses:
         """Colour the frames one after the other and score the result."""
         fine = functional.avg_pool2d(batch.luma.flatten(0, 1), 4).unflatten(0, batch.luma.shape[:2])
-        half = functional.avg_pool2d(batch.luma.flatten(0, 1), 2).unflatten(0, batch.luma.shape[:2])
         ab, memory = lesson.history, torch.zeros_like(fine[:, 1]).repeat(1, arch.HIDDEN, 1, 1)
         has_history = lesson.has_history
         terms: list[dict[str, Tensor]] = []
         for n in range(2, batch.luma.shape[1]):
             matched, found = self._match(batch, lesson, n)
             back, direct = batch.back[:, n - 2], batch.direct[:, n - 2]
-            before = follow(ab, back)
+            before = follow(ab, _doubled(back))
             memory = follow(memory, _quartered(back))
-            candidates = torch.cat(
+            followed = follow(lesson.reference, _doubled(direct))
+            sharp = [
+                before * (has_history == 0).view(-1, 1, 1, 1),
+                followed * (lesson.direct == 0).view(-1, 1, 1, 1),
+            ]
+            pooled = torch.cat(
                 [
-                    before * (has_history == 0).view(-1, 1, 1, 1),
-                    follow(lesson.reference, direct) * (lesson.direct == 0).view(-1, 1, 1, 1),
-                    matched.ab,
-                    lesson.still[:, n],
+                    *(functional.avg_pool2d(ab, arch.FUSE_STRIDE) for ab in sharp),
+                    _grown(matched.ab, arch.MATCH_STRIDE // arch.FUSE_STRIDE),
+                    batch.still[:, n],
                 ],
                 dim=1,
+            )
+            candidates = torch.cat(
+                [*sharp, _grown(matched.ab, arch.MATCH_STRIDE), lesson.still[:, n]], dim=1
             )
             trust = torch.cat(
                 [
@@ -141,10 +147,11 @@ class VideoTrainer(Run[MiniVideo]):
             nothing = torch.zeros_like(has_history)
             available = torch.stack([has_history, lesson.direct, nothing, nothing], dim=1)
             seen = Evidence(fine[:, n], lesson.context[:, n], trust, memory)
-            ab, memory = self.model.fusion(seen, candidates, available[..., None, None])
+            judgement, memory = self.model.fusion(seen, pooled, available[..., None, None])
+            ab = mix(judgement, candidates)
             known = (batch.back_residual[:, n - 2] < STILL_THERE).float()
             steady = Steadied(before if terms else ab, known)
-            terms.append(found | self._score(half, lesson, n, ab, steady))
+            terms.append(found | self._score(batch.luma, lesson, n, ab, steady))
             has_history = nothing
         return Losses(*(_mean_of(name, terms) for name in Losses._fields))
 
@@ -154,7 +161,7 @@ class VideoTrainer(Run[MiniVideo]):
         shape = lesson.vectors.shape[-2:]
         values = reference_values(
             functional.avg_pool2d(batch.luma[:, 0], arch.MATCH_STRIDE),
-            functional.avg_pool2d(lesson.reference, arch.MATCH_STRIDE // arch.AB_STRIDE),
+            functional.avg_pool2d(lesson.reference, arch.MATCH_STRIDE),
         )
         bias = torch.zeros(len(keys), 1, keys.shape[1])
         temperature = self.model.temperature.clamp(*arch.TEMPERATURES)
@@ -163,11 +170,11 @@ class VideoTrainer(Run[MiniVideo]):
         now = functional.avg_pool2d(batch.luma[:, n], arch.MATCH_STRIDE)
         top = cosine.transpose(1, 2).unflatten(2, shape)
         matched = read_match(planes, top, now)
-        eighth = arch.MATCH_STRIDE // arch.AB_STRIDE
+        eighth = arch.MATCH_STRIDE
         seen = (functional.avg_pool2d(lesson.seen[:, n], eighth) > 0.8).float()
         goal = functional.avg_pool2d(lesson.wanted[:, n], eighth)
         places = functional.avg_pool2d(batch.places[:, n], eighth)
-        index = _nearest(places / eighth, shape)
+        index = _nearest(places, shape)
         return matched, {
             "match": colour_error(planes[:, :2], goal, seen),
             "places": place_error(
@@ -178,18 +185,27 @@ class VideoTrainer(Run[MiniVideo]):
     def _score(
         self, luma: Tensor, lesson: Lesson, n: int, ab: Tensor, steady: Steadied
     ) -> dict[str, Tensor]:
-        """The losses on frame n, `luma` being all frames' at the half size `[B,F,1,h/2,w/2]`."""
-        twice = functional.interpolate(steady.known, scale_factor=2.0, mode="nearest")
+        """The losses on frame n, `luma` being all frames' `[B,F,1,h,w]`."""
+        known = functional.interpolate(
+            steady.known, scale_factor=float(arch.FUSE_STRIDE), mode="nearest"
+        )
         scores = {
             "colour": colour_error(ab, lesson.wanted[:, n], lesson.weight[:, n]),
-            "temporal": colour_error(ab, steady.ab, twice),
+            "temporal": colour_error(ab, steady.ab, known),
             "smooth": smoothness(ab, luma[:, n]),
         }
         if n < luma.shape[1] - 1:
             return scores
-        # The encoder that sees colour costs more than all the rest: it looks at the last frame.
-        given, true = self.colours(luma[:, n], ab), self.colours(luma[:, n], lesson.wanted[:, n])
-        model = self.colours(luma[:, 0], lesson.reference)
+        # The encoder that sees colour costs more than all the rest: it looks at the last frame,
+        # at half its size.
+        given, true, model = (
+            self.colours(*(functional.avg_pool2d(x, 2) for x in pair))
+            for pair in (
+                (luma[:, n], ab),
+                (luma[:, n], lesson.wanted[:, n]),
+                (luma[:, 0], lesson.reference),
+            )
+        )
         return scores | {
             "perceptual": functional.mse_loss(given, true),
             "contextual": contextual(given, model),
@@ -213,14 +229,14 @@ class VideoTrainer(Run[MiniVideo]):
 
 
 class Steadied(NamedTuple):
-    """The frame before's colours brought along `[B,2,h/2,w/2]`, and where that holds, 0 or 1."""
+    """The frame before's colours brought along `[B,2,h,w]`; where that holds `[B,1,h/4,w/4]`."""
 
     ab: Tensor
     known: Tensor
 
 
 class Matched(NamedTuple):
-    """What correspondence says: ab `[B,2,h/2,w/2]` and its trust planes `[B,4,h/4,w/4]`."""
+    """What correspondence says: ab `[B,2,h/8,w/8]` and its trust planes `[B,4,h/4,w/4]`."""
 
     ab: Tensor
     trust: Tensor
@@ -248,13 +264,7 @@ def read_match(planes: Tensor, cosine: Tensor, luma: Tensor) -> Matched:
     ab, there, square, vouched = planes.split([2, 1, 1, 1], dim=1)
     spread = (square - ab.pow(2).sum(1, True)).clamp(min=1e-4).sqrt()
     trust = torch.cat([cosine, (luma - there).abs(), spread, vouched], dim=1)
-    fine = arch.MATCH_STRIDE // arch.FUSE_STRIDE
-    return Matched(
-        functional.interpolate(
-            ab, scale_factor=float(arch.MATCH_STRIDE // arch.AB_STRIDE), mode="bilinear"
-        ),
-        functional.interpolate(trust, scale_factor=float(fine), mode="bilinear"),
-    )
+    return Matched(ab, _grown(trust, arch.MATCH_STRIDE // arch.FUSE_STRIDE))
 
 
 def _mean_of(name: str, terms: list[dict[str, Tensor]]) -> Tensor:
@@ -279,8 +289,16 @@ def _start_sensibly(model: MiniVideo) -> None:
             nn.init.zeros_(block.project.conv.weight)  # type: ignore[union-attr, arg-type]
 
 
+def _grown(planes: Tensor, factor: int) -> Tensor:
+    return functional.interpolate(planes, scale_factor=float(factor), mode="bilinear")
+
+
 def _quartered(flow: Tensor) -> Tensor:
     return functional.avg_pool2d(flow, 2) / 2
+
+
+def _doubled(flow: Tensor) -> Tensor:
+    return _grown(flow, 2) * 2
 
 
 def _or_worst(residual: Tensor, absent: Tensor) -> Tensor:
@@ -288,9 +306,10 @@ def _or_worst(residual: Tensor, absent: Tensor) -> Tensor:
 
 
 def _nearest(places: Tensor, shape: torch.Size) -> Tensor:
-    """Index among the places of a grid, for positions `[B,2,h,w]` in pixel centres of it."""
-    x = (places[:, 0] - 0.375).round().clamp(0, shape[1] - 1)
-    y = (places[:, 1] - 0.375).round().clamp(0, shape[0] - 1)
+    """Index among the places of a grid at `MATCH_STRIDE`, for positions `[B,2,h,w]` in pixels."""
+    places = (places + 0.5) / arch.MATCH_STRIDE - 0.5
+    x = places[:, 0].round().clamp(0, shape[1] - 1)
+    y = places[:, 1].round().clamp(0, shape[0] - 1)
     return (y * shape[1] + x).long().flatten(1)
 
 

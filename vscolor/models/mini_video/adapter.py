@@ -149,8 +149,8 @@ class OnnxNetworks:
 
     def fuse(self, feeds: dict[str, Array]) -> tuple[Array, Array]:
         """See `Networks`."""
-        ab, memory = self._sessions["fuse"].run(["ab", "memory_out"], feeds)
-        return ab, memory
+        judgement, memory = self._sessions["fuse"].run(["judgement", "memory_out"], feeds)
+        return judgement, memory
 
 
 def _temperature_of(attend: onnxruntime.InferenceSession) -> float:

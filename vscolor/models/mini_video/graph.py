@@ -1,7 +1,7 @@
 """The embedded video model as ONNX, three graphs written from the published weights.
 
 `embed` turns `mini`'s taps into what is compared, `attend` brings the references' colours, `fuse`
-picks among the candidates. Each is run where `network.py` says.
+judges the candidates. Each is run where `network.py` says.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def build(weights: str | Path) -> dict[str, ModelProto]:
     Returns:
         By name: `embed` from `tap.2`, `tap.4`, `tap.10` to `vectors` and `context`; `attend` from
         `query`, `keys`, `values` and `bias` to `found` and `cosine`; `fuse` from `luma`,
-        `context`, `trust`, `memory`, `candidates` and `available` to `ab` and `memory_out`.
+        `context`, `trust`, `memory`, `candidates` and `available` to `judgement` and
+        `memory_out`.
         Shapes are those of `network.py`, float32.
     """
     tensors = load_file(str(weights))
@@ -102,31 +103,30 @@ def _fuse(tensors: Weights) -> ModelProto:
     scaled = writer.op(
         "Mul", ["correction", writer.constant("ab.scale", np.array(arch.AB_SCALE))], "correction.ab"
     )
-    _mix(writer, writer.op("Concat", [shares, scaled], "weights", axis=1))
-    half = ("h2", "w2")
+    writer.op("Concat", [shares, scaled], "judgement", axis=1)
     fine = ("h4", "w4")
     inputs = [
         value("luma", "batch", 1, *fine),
         value("context", "batch", arch.CONTEXT, *fine),
         value("trust", "batch", len(arch.EVIDENCE_SCALES), *fine),
         value("memory", "batch", arch.HIDDEN, *fine),
-        value("candidates", "batch", 2 * count, *half),
+        value("candidates", "batch", 2 * count, *fine),
         value("available", "batch", count, 1, 1),
     ]
-    outputs = [value("ab", "batch", 2, *half), value("memory_out", "batch", arch.HIDDEN, *fine)]
+    outputs = [
+        value("judgement", "batch", count + 2, *fine),
+        value("memory_out", "batch", arch.HIDDEN, *fine),
+    ]
     return writer.model("fuse", inputs, outputs)
 
 
 def _fuse_inputs(writer: Writer) -> str:
     scales = np.array(arch.EVIDENCE_SCALES).reshape(1, -1, 1, 1)
-    pooled = writer.op(
-        "AveragePool", ["candidates"], "candidates.pooled", kernel_shape=[2, 2], strides=[2, 2]
-    )
     parts = [
         writer.op("Mul", [x, writer.constant(f"{x}.scale", np.asarray(scale))], f"{x}.scaled")
         for x, scale in (
             ("luma", 1 / arch.LUMA_SCALE),
-            (pooled, 1 / arch.AB_SCALE),
+            ("candidates", 1 / arch.AB_SCALE),
             ("trust", scales),
         )
     ]
@@ -146,27 +146,6 @@ def _judge(writer: Writer, x: str) -> str:
     for index in range(arch.BLOCKS_OUT):
         y = writer.residual(y, f"fusion.last.{index}")
     return writer.conv(y, "fusion.leave")
-
-
-def _mix(writer: Writer, weights: str) -> None:
-    """The candidates' weighted mean and its correction, at the half size."""
-    count = len(arch.CANDIDATES)
-    scale = float(arch.FUSE_STRIDE // arch.AB_STRIDE)
-    up = writer.op(
-        "Resize",
-        [weights, "", writer.constant("weights.scale", np.array([1.0, 1.0, scale, scale]))],
-        "weights.half",
-        mode="linear",
-        coordinate_transformation_mode="half_pixel",
-    )
-    names = [f"share.{i}" for i in range(count)]
-    writer.split(up, [*[1] * count, 2], [*names, "correction.half"])
-    pairs = [f"candidate.{i}" for i in range(count)]
-    writer.split("candidates", [2] * count, pairs)
-    total = "correction.half"
-    for share, pair in zip(names, pairs, strict=True):
-        total = writer.add(writer.op("Mul", [pair, share], f"{pair}.weighted"), total)
-    writer.op("Identity", [total], "ab")
 
 
 def write_embedded() -> list[Path]:

@@ -12,12 +12,12 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from vscolor.models.base import Array, Grid
-from vscolor.models.mini.architecture import MULTIPLE
+from vscolor.models.mini.architecture import MULTIPLE as MINI_MULTIPLE
 from vscolor.models.parts import Parts
 from vscolor.models.video import BlockPlan, Dab, Exemplar, Strengths
 
 from . import architecture as arch
-from .motion import LARGEST_RESIDUAL, Motion, coarser, find_motion, follow
+from .motion import LARGEST_RESIDUAL, Motion, coarser, find_motion, finer, follow
 from .spreading import spread
 
 BLOCKS = BlockPlan(length=16, warm_up=8)
@@ -45,7 +45,7 @@ class Networks(Protocol):
 
 
 class State(NamedTuple):
-    """What a step leaves for the next: ab `[h/2,w/2,2]` and the fusion's memory `[h/4,w/4,4]`."""
+    """What a step leaves for the next: ab `[h,w,2]` and the fusion's memory `[h/4,w/4,4]`."""
 
     ab: Array
     memory: Array
@@ -59,13 +59,15 @@ def feature_parts(height: int, width: int) -> Parts:
 
 def match_parts(height: int, width: int) -> Parts:
     """What `match` says of a frame: all that `step` takes but the state."""
-    half, fine = (height // 2, width // 2), (height // 4, width // 4)
+    half, fine, eighth = ((height // s, width // s) for s in (2, 4, 8))
     return Parts(
         luma=(1, *fine),
         context=(arch.CONTEXT, *fine),
         trust=(len(arch.EVIDENCE_SCALES), *fine),
         flow=(*half, 2),
-        candidates=(2 * len(arch.CANDIDATES), *half),
+        direct=(2, height, width),
+        matched=(2, *eighth),
+        still=(2, *fine),
         available=(len(arch.CANDIDATES),),
     )
 
@@ -73,7 +75,7 @@ def match_parts(height: int, width: int) -> Parts:
 class MiniVideo:
     """The embedded video model."""
 
-    grid = Grid(multiple=MULTIPLE, ab_stride=arch.AB_STRIDE, size=256)
+    grid = Grid(multiple=arch.MULTIPLE, ab_stride=1, size=256)
     blocks = BLOCKS
 
     def __init__(self, networks: Networks, strengths: Strengths) -> None:
@@ -90,13 +92,19 @@ class MiniVideo:
 
     def encode(self, luma: Array) -> Array:
         """See `VideoModel`."""
-        ab, vectors, context = self._networks.see(luma)
-        rows = [x.reshape(len(luma), -1) for x in (ab, vectors, context)]
+        height, width = luma.shape[2:]
+        planes = self._networks.see(_widened(luma, MINI_MULTIPLE))
+        strides = (arch.FUSE_STRIDE, arch.MATCH_STRIDE, arch.FUSE_STRIDE)
+        rows = [
+            x[:, :, : height // s, : width // s].reshape(len(luma), -1)
+            for x, s in zip(planes, strides, strict=True)
+        ]
         return np.concatenate(rows, axis=1)
 
     def still(self, features: Array, height: int, width: int) -> Array:
         """See `VideoModel`."""
-        return _resized(feature_parts(height, width).unpack(features)["still"], 2)
+        still = feature_parts(height, width).unpack(features)["still"]
+        return _resized(still, arch.FUSE_STRIDE)
 
     def spread(self, luma: Array, features: Array, dabs: list[Dab]) -> tuple[Array, Array]:
         """See `VideoModel`."""
@@ -111,15 +119,15 @@ class MiniVideo:
         back = find_motion(luma, before)
         direct = _followed(luma, [e for e in exemplars if e.same_shot])
         matched = self._matched(luma, seen["vectors"], exemplars)
-        nothing = np.zeros((2, height // 2, width // 2), np.float32)
-        candidates = [nothing, direct.ab, matched.ab, _resized(seen["still"], 2)]
         trust = [back.residual[None], direct.residual[None], matched.trust]
         return match_parts(height, width).pack(
             luma=_shrunk(luma, arch.FUSE_STRIDE),
             context=seen["context"],
             trust=np.concatenate(trust),
             flow=back.flow,
-            candidates=np.concatenate(candidates),
+            direct=direct.ab,
+            matched=matched.ab,
+            still=seen["still"],
             available=self._scores(direct.exists, bool(exemplars)),
         )
 
@@ -128,27 +136,40 @@ class MiniVideo:
     ) -> tuple[Array, State]:
         """See `VideoModel`."""
         parts = match_parts(height, width).unpack(matched)
-        candidates, trust = parts["candidates"], parts["trust"]
-        available = parts["available"]
+        trust, available = parts["trust"], parts["available"]
         if state is None:
+            before = np.zeros((2, height, width), np.float32)
             memory = np.zeros((arch.HIDDEN, height // 4, width // 4), np.float32)
             trust, available = trust.copy(), available.copy()
             trust[0], available[0] = LARGEST_RESIDUAL, arch.ABSENT
         else:
-            candidates = candidates.copy()
-            candidates[:2] = _channels_first(follow(state.ab, parts["flow"]))
-            memory = _channels_first(follow(state.memory, coarser(parts["flow"], 2)))
-        ab, memory = self._networks.fuse(
+            before = _channels_first(follow(state.ab, finer(parts["flow"])))
+            memory = _channels_first(follow(state.memory, coarser(parts["flow"])))
+        matched, still = parts["matched"], parts["still"]
+        ratio = arch.MATCH_STRIDE // arch.FUSE_STRIDE
+        pooled = [
+            *(_area(plane, arch.FUSE_STRIDE)[None] for plane in (*before, *parts["direct"])),
+            _resized(matched, ratio),
+            still,
+        ]
+        judgement, memory = self._networks.fuse(
             {
                 "luma": parts["luma"][None],
                 "context": parts["context"][None],
                 "trust": trust[None],
                 "memory": memory[None],
-                "candidates": candidates[None],
+                "candidates": np.concatenate(pooled)[None],
                 "available": available.reshape(1, -1, 1, 1),
             }
         )
-        return ab[0], State(_channels_last(ab[0]), _channels_last(memory[0]))
+        ab = _mixed(
+            judgement[0],
+            before,
+            parts["direct"],
+            _resized(matched, arch.MATCH_STRIDE),
+            _resized(still, arch.FUSE_STRIDE),
+        )
+        return ab, State(_channels_last(ab), _channels_last(memory[0]))
 
     def _scores(self, follows: bool, matches: bool) -> Array:
         """What is added to the candidates' scores: their strength, or that they do not exist."""
@@ -176,20 +197,20 @@ class MiniVideo:
 
     def _bias(self, exemplar: Exemplar, share: float) -> Array:
         """What makes the softmax count each place times its share and trust."""
-        trust = _area(exemplar.trust, arch.MATCH_STRIDE // arch.AB_STRIDE)
+        trust = _area(exemplar.trust, arch.MATCH_STRIDE)
         log_share = np.log(np.maximum(trust * share, LEAST_SHARE)).ravel()
         return np.asarray(log_share * self._networks.temperature, np.float32)
 
 
 class Matched(NamedTuple):
-    """What correspondence says: ab `[2,h/2,w/2]` and its trust planes `[4,h/4,w/4]`."""
+    """What correspondence says: ab `[2,h/8,w/8]` and its trust planes `[4,h/4,w/4]`."""
 
     ab: Array
     trust: Array
 
 
 class Followed(NamedTuple):
-    """What flow from the exemplars says: ab `[2,h/2,w/2]`, luma left `[h/4,w/4]`."""
+    """What flow from the exemplars says: ab `[2,h,w]`, luma left `[h/4,w/4]`."""
 
     ab: Array
     residual: Array
@@ -199,7 +220,7 @@ class Followed(NamedTuple):
 def _unmatched(height: int, width: int) -> Matched:
     trust = np.zeros((4, height // 4, width // 4), np.float32)
     trust[0], trust[1] = -1, LARGEST_RESIDUAL
-    return Matched(np.zeros((2, height // 2, width // 2), np.float32), trust)
+    return Matched(np.zeros((2, height // 8, width // 8), np.float32), trust)
 
 
 def _read(planes: Array, cosine: Array, luma: Array) -> Matched:
@@ -207,15 +228,23 @@ def _read(planes: Array, cosine: Array, luma: Array) -> Matched:
     ab, there, square, vouched = planes[:2], planes[2:3], planes[3:4], planes[4:5]
     spread = np.sqrt(np.maximum(square - (ab * ab).sum(axis=0, keepdims=True), 1e-4))
     trust = np.concatenate([cosine, np.abs(luma - there), spread, vouched])
-    ratio = arch.MATCH_STRIDE // arch.AB_STRIDE
-    return Matched(_resized(ab, ratio), _resized(trust, arch.MATCH_STRIDE // arch.FUSE_STRIDE))
+    return Matched(ab, _resized(trust, arch.MATCH_STRIDE // arch.FUSE_STRIDE))
+
+
+def _mixed(judgement: Array, *candidates: Array) -> Array:
+    """The candidates' weighted mean, corrected, `[2,h,w]`; as `network.mix`."""
+    fine = _resized(judgement, arch.FUSE_STRIDE)
+    ab = fine[len(candidates) :]
+    for share, candidate in zip(fine, candidates, strict=False):
+        ab = ab + share * candidate
+    return np.asarray(ab, np.float32)
 
 
 def _followed(luma: Array, exemplars: Sequence[Exemplar]) -> Followed:
     """The exemplars' colours along flow; where several explain the luma, the better counts more."""
     height, width = luma.shape
     if not exemplars:
-        ab = np.zeros((2, height // 2, width // 2), np.float32)
+        ab = np.zeros((2, height, width), np.float32)
         residual = np.full((height // 4, width // 4), LARGEST_RESIDUAL, np.float32)
         return Followed(ab, residual, False)
     motions = [find_motion(luma, e.luma) for e in exemplars]
@@ -229,23 +258,23 @@ def _followed(luma: Array, exemplars: Sequence[Exemplar]) -> Followed:
     share = np.stack([np.full(left.shape[1:], e.weight) for e in exemplars])
     share *= 0.5 ** (left / RESIDUAL_HALVING) + LEAST_SHARE
     share = np.asarray(share / share.sum(axis=0), np.float32)
-    fine = np.stack([_resized(s[None], 2)[0] for s in share])
+    fine = _resized(share, arch.FUSE_STRIDE)
     ab = sum(s * a for s, (a, _) in zip(fine, moved, strict=True))
     return Followed(np.asarray(ab), np.minimum((share * left).sum(axis=0), LARGEST_RESIDUAL), True)
 
 
 def _carried(exemplar: Exemplar, motion: Motion) -> tuple[Array, Array]:
-    """An exemplar's ab `[2,h/2,w/2]` and trust `[h/4,w/4]`, brought along."""
+    """An exemplar's ab `[2,h,w]` and trust `[h/4,w/4]`, brought along."""
     planes = np.concatenate([exemplar.ab, exemplar.trust[None]])
-    moved = _channels_first(follow(_channels_last(planes), motion.flow))
-    return moved[:2], _area(moved[2], 2)
+    moved = _channels_first(follow(_channels_last(planes), finer(motion.flow)))
+    return moved[:2], _area(moved[2], arch.FUSE_STRIDE)
 
 
 def _values(exemplar: Exemplar) -> Array:
     """What an exemplar's places carry `[M,5]`; as in training."""
-    ab = np.stack([_area(plane, arch.MATCH_STRIDE // arch.AB_STRIDE) for plane in exemplar.ab])
+    ab = np.stack([_area(plane, arch.MATCH_STRIDE) for plane in exemplar.ab])
     luma = _shrunk(exemplar.luma, arch.MATCH_STRIDE)
-    trust = _area(exemplar.trust, arch.MATCH_STRIDE // arch.AB_STRIDE)[None]
+    trust = _area(exemplar.trust, arch.MATCH_STRIDE)[None]
     square = (ab * ab).sum(axis=0, keepdims=True)
     return _places(np.concatenate([ab, luma, square, trust]))
 
@@ -261,9 +290,17 @@ def _shrunk(luma: Array, stride: int) -> Array:
 
 def _area(plane: Array, factor: int) -> Array:
     """Means of squares, `[h,w]` to `[h/factor,w/factor]`."""
-    height, width = plane.shape
-    cells = plane.reshape(height // factor, factor, width // factor, factor)
-    return np.asarray(cells.mean(axis=(1, 3)), np.float32)
+    import cv2
+
+    size = (plane.shape[1] // factor, plane.shape[0] // factor)
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _widened(luma: Array, multiple: int) -> Array:
+    """`[B,1,h,w]` with its last rows and columns repeated up to a multiple."""
+    height, width = luma.shape[2:]
+    more = ((0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple))
+    return np.pad(luma, more, mode="edge")
 
 
 def _resized(planes: Array, factor: int) -> Array:

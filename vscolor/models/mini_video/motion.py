@@ -26,7 +26,8 @@ class Motion(NamedTuple):
     """Where a frame's places were in another frame.
 
     Attributes:
-        flow: Displacement in pixels of the half-size grid `[h/2,w/2,2]`, x then y.
+        flow: Displacement in pixels of its own half-size grid `[h/2,w/2,2]`, x then y; DIS knows
+            it no finer.
         residual: Mean luma difference left, L* units, `[h/4,w/4]`.
     """
 
@@ -50,10 +51,10 @@ def find_motion(now: Array, then: Array) -> Motion:
     back = cv2.remap(then, *_places(flow), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     residual = np.minimum(np.abs(now - back), LARGEST_RESIDUAL)
     fuse = (width // arch.FUSE_STRIDE, height // arch.FUSE_STRIDE)
-    half = (width // arch.AB_STRIDE, height // arch.AB_STRIDE)
+    half = (width // arch.FLOW_STRIDE, height // arch.FLOW_STRIDE)
     return Motion(
         np.asarray(
-            cv2.resize(flow / arch.AB_STRIDE, half, interpolation=cv2.INTER_AREA), np.float32
+            cv2.resize(flow / arch.FLOW_STRIDE, half, interpolation=cv2.INTER_AREA), np.float32
         ),
         np.asarray(cv2.resize(residual, fuse, interpolation=cv2.INTER_AREA), np.float32),
     )
@@ -67,12 +68,20 @@ def follow(planes: Array, flow: Array) -> Array:
     return np.asarray(moved, np.float32)
 
 
-def coarser(flow: Array, factor: int) -> Array:
-    """A flow on a grid `factor` times coarser, in that grid's pixels."""
+def coarser(flow: Array) -> Array:
+    """A flow on a grid of half the size, in that grid's pixels."""
     import cv2
 
-    size = (flow.shape[1] // factor, flow.shape[0] // factor)
-    return np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_AREA) / factor, np.float32)
+    size = (flow.shape[1] // 2, flow.shape[0] // 2)
+    return np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_AREA) / 2, np.float32)
+
+
+def finer(flow: Array) -> Array:
+    """A flow on a grid of twice the size, in that grid's pixels."""
+    import cv2
+
+    size = (flow.shape[1] * 2, flow.shape[0] * 2)
+    return np.asarray(cv2.resize(flow * 2, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _estimator() -> Any:

@@ -115,23 +115,24 @@ class Fusion(nn.Module):
     def forward(
         self, seen: Evidence, candidates: Tensor, available: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Colour a frame.
+        """Judge a frame's candidates.
 
         Args:
             seen: What there is to judge by.
             candidates: ab of the four candidates in the order of `arch.CANDIDATES`,
-                `[B,8,h/2,w/2]`; zero where there is none.
+                `[B,8,h/4,w/4]`; zero where there is none.
             available: Added to the candidates' scores `[B,4,1,1]`: 0, or `arch.ABSENT` for one
                 that does not exist, or the logarithm of its strength.
 
         Returns:
-            ab `[B,2,h/2,w/2]` and the memory `[B,4,h/4,w/4]`.
+            What `mix` takes: the candidates' shares, which sum to 1, and a correction of their
+            mean, in ab, `[B,6,h/4,w/4]`; and the memory `[B,4,h/4,w/4]`.
         """
         x = torch.cat(
             [
                 seen.luma / arch.LUMA_SCALE,
                 seen.context,
-                functional.avg_pool2d(candidates, 2) / arch.AB_SCALE,
+                candidates / arch.AB_SCALE,
                 seen.trust * self.scale,
                 seen.memory,
             ],
@@ -141,13 +142,8 @@ class Fusion(nn.Module):
         count = len(arch.CANDIDATES)
         scores = out[:, :count] + self.prior(x) + available
         correction = out[:, count : count + 2] * arch.AB_SCALE
-        shares = torch.cat([torch.softmax(scores, dim=1), correction], dim=1)
-        shares = functional.interpolate(
-            shares, scale_factor=float(arch.FUSE_STRIDE // arch.AB_STRIDE), mode="bilinear"
-        )
-        pairs = candidates.unflatten(1, (count, 2))
-        ab = (pairs * shares[:, :count, None]).sum(dim=1) + shares[:, count:]
-        return ab, torch.tanh(out[:, count + 2 :])
+        judgement = torch.cat([torch.softmax(scores, dim=1), correction], dim=1)
+        return judgement, torch.tanh(out[:, count + 2 :])
 
     def _judge(self, x: Tensor) -> Tensor:
         y: Tensor = self.enter(x)
@@ -161,6 +157,23 @@ class Fusion(nn.Module):
             y = block(y)
         out: Tensor = self.leave(y)
         return out
+
+
+def mix(judgement: Tensor, candidates: Tensor) -> Tensor:
+    """Colour a frame: the candidates' weighted mean, corrected.
+
+    Args:
+        judgement: What `Fusion` returns `[B,6,h/4,w/4]`.
+        candidates: As it takes them, at the luma's size `[B,8,h,w]`.
+
+    Returns:
+        ab `[B,2,h,w]`.
+    """
+    count = len(arch.CANDIDATES)
+    fine = functional.interpolate(judgement, scale_factor=float(arch.FUSE_STRIDE), mode="bilinear")
+    pairs = candidates.unflatten(1, (count, 2))
+    ab: Tensor = (pairs * fine[:, :count, None]).sum(dim=1) + fine[:, count:]
+    return ab
 
 
 class MiniVideo(nn.Module):

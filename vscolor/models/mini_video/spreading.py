@@ -19,6 +19,9 @@ LUMA_SCALE = 12.0
 DISTANCE_SCALE = 0.35
 """Of the picture's short side."""
 
+LEAST_RADIUS = 2.0
+"""Pixels: a dab covers a few places at least, whose median luma is its thing's."""
+
 
 def spread(luma: Array, vectors: Array, dabs: list[Dab]) -> tuple[Array, Array]:
     """Colour a frame from points.
@@ -29,10 +32,9 @@ def spread(luma: Array, vectors: Array, dabs: list[Dab]) -> tuple[Array, Array]:
         dabs: The points, in pixels of `luma`.
 
     Returns:
-        ab `[2,h/2,w/2]` and trust `[h/2,w/2]`, 0 to 1.
+        ab `[2,h,w]` and trust `[h,w]`, 0 to 1.
     """
-    small = _halved(luma)
-    sure = np.stack([_likeness(small, vectors, dab) for dab in dabs])
+    sure = np.stack([_likeness(luma, vectors, dab) for dab in dabs])
     share = sure**2 / np.maximum((sure**2).sum(axis=0), 1e-6)
     colours = np.stack([dab.ab for dab in dabs])
     ab = np.einsum("kij,kc->cij", share, colours)
@@ -40,12 +42,11 @@ def spread(luma: Array, vectors: Array, dabs: list[Dab]) -> tuple[Array, Array]:
 
 
 def _likeness(luma: Array, vectors: Array, dab: Dab) -> Array:
-    """How sure it is that each place is of the thing under a dab, `[h/2,w/2]`."""
+    """How sure it is that each place is of the thing under a dab, `[h,w]`."""
     height, width = luma.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    ratio = arch.AB_STRIDE
-    distance = np.hypot(x - (dab.x - 0.5) / ratio, y - (dab.y - 0.5) / ratio)
-    inside = distance <= max(dab.radius / ratio, 1.0)
+    distance = np.hypot(x - (dab.x - 0.5), y - (dab.y - 0.5))
+    inside = distance <= max(dab.radius, LEAST_RADIUS)
     own_luma = np.median(luma[inside]) if inside.any() else 50.0
     cosine = _cosine(vectors, dab, (height, width))
     reach = DISTANCE_SCALE * min(height, width)
@@ -65,10 +66,3 @@ def _cosine(vectors: Array, dab: Dab, shape: tuple[int, int]) -> Array:
     column = min(columns - 1, int(dab.x / arch.MATCH_STRIDE))
     cosine = np.einsum("cij,c->ij", vectors, vectors[:, row, column])
     return np.asarray(cv2.resize(cosine, shape[::-1], interpolation=cv2.INTER_LINEAR))
-
-
-def _halved(luma: Array) -> Array:
-    height, width = luma.shape
-    ratio = arch.AB_STRIDE
-    cells = luma.reshape(height // ratio, ratio, width // ratio, ratio)
-    return np.asarray(cells.mean(axis=(1, 3)), np.float32)

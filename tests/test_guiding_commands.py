@@ -70,9 +70,16 @@ def test_history_references_hints_and_scenes_reach_the_filter(film, tmp_path):
     assert_same(made, ours)
 
 
+def test_debug_reaches_the_filter(film, tmp_path):
+    made = coloured(film, tmp_path / "out.mkv", "--history", "--debug", "marks")
+    assert_same(made, colorize(opened(film), size=64, history=True, debug="marks"))
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (("--debug", "marks"), "debug= is marks, but model mini has no history"),
+        (("--history", "--debug", "maps"), "debug= is 'maps', expected one of marks, sources"),
         (("--reference", "nowhere.png@3"), "nowhere.png does not exist"),
         (("--history", "--model", "mini"), "model mini takes no history"),
         (("--hints", "nowhere.json"), "nowhere.json cannot be read"),

@@ -9,7 +9,7 @@ shows where one block meets the next.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +28,9 @@ from vscolor.scenes import shift
 START: Final = "_vscolor_start"
 """Set on the first frame of a scene: nothing is carried into it."""
 
+type Step = Callable[[Array, Any, int, int], tuple[Array, Any]]
+"""`VideoModel.step`, or what shows something else than its colour on the same way."""
+
 
 @dataclass(frozen=True)
 class _Block:
@@ -36,12 +39,14 @@ class _Block:
     Attributes:
         start: First frame that leaves it.
         model: The model.
+        step: What it does with each frame.
         length: Of the clip.
         shape: Of the model's picture.
     """
 
     start: int
     model: VideoModel[Any]
+    step: Step
     length: int
     shape: Shape
 
@@ -72,9 +77,7 @@ class _Block:
                 continue
             if frame.props[START]:
                 state = None
-            ab, state = self.model.step(
-                row_of(frame)[:size], state, self.shape.height, self.shape.width
-            )
+            ab, state = self.step(row_of(frame)[:size], state, self.shape.height, self.shape.width)
             found.append(ab)
         return found
 
@@ -85,6 +88,7 @@ def colour_in_blocks(
     matched: vs.VideoNode,
     lanes: int,
     *,
+    step: Step,
     edge_aware: bool,
 ) -> vs.VideoNode:
     """The blocks, in lanes, as lines."""
@@ -109,7 +113,7 @@ def colour_in_blocks(
 
         def colour(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
             blank, *inputs = f
-            block = _Block(n * cycle + lane * blocks.length, model, length, shape)
+            block = _Block(n * cycle + lane * blocks.length, model, step, length, shape)
             try:
                 ab = np.stack(block.colours(inputs[: len(offsets)]))
             except VscolorError as error:

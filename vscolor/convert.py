@@ -103,6 +103,7 @@ class Guiding:
         history_strength: See `colorize`.
         reference_strength: Likewise.
         still_strength: Likewise.
+        debug: Likewise.
     """
 
     history: bool | None = None
@@ -112,6 +113,7 @@ class Guiding:
     history_strength: float = 1.0
     reference_strength: float = 1.0
     still_strength: float = 1.0
+    debug: str | None = None
 
     @cached_property
     def guidance(self) -> Guidance:
@@ -120,6 +122,7 @@ class Guiding:
             self.history,
             tuple(given_references(self.references)),
             tuple(read_hints(self.hints)),
+            view=self.debug,
         )
 
     def follows(self, model: str | None) -> bool:
@@ -136,6 +139,7 @@ class Guiding:
             "history_strength": self.history_strength,
             "reference_strength": self.reference_strength,
             "still_strength": self.still_strength,
+            "debug": self.debug,
         }
 
 

@@ -59,22 +59,31 @@ class Studio:
             check_frame(hint.frame, "hint", self.frames.luma.num_frames)
             by_frame.setdefault(hint.frame, []).append(hint)
         return [
-            *(self._placed(self._picture(r), self._frame_of(r)) for r in references),
-            *(self._placed(self._painted(n, dabs), n) for n, dabs in sorted(by_frame.items())),
+            *(self._reference(r) for r in references),
+            *(
+                self._placed(f"hints of frame {n}", self._painted(n, dabs), n)
+                for n, dabs in sorted(by_frame.items())
+            ),
         ]
 
-    def _placed(self, row: vs.VideoNode, frame: int | None) -> Given:
+    def _reference(self, reference: Reference) -> Given:
+        frame = self._frame_of(reference)
+        of = "no frame" if frame is None else f"frame {frame}"
+        name = f"reference {reference.name} of {of}"
+        return self._placed(name, self._picture(reference), frame)
+
+    def _placed(self, name: str, row: vs.VideoNode, frame: int | None) -> Given:
         # Nodes that are made frame by frame ask for it; the core does not see that coming.
         row.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
         if frame is None:
-            return Given(row, None)
+            return Given(name, row, None)
         if self.cuts is not None:
             length = self.frames.luma.num_frames
             scene = plan.scene_around(frame, self.cuts, 0, length - 1, length)
-            return Given(row, frame, scene=scene)
+            return Given(name, row, frame, scene=scene)
         span = cuts_near(self.flags, frame, plan.REACH)
         span.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
-        return Given(row, frame, span=span)
+        return Given(name, row, frame, span=span)
 
     def _frame_of(self, reference: Reference) -> int | None:
         if reference.scene is None:

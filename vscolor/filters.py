@@ -11,6 +11,7 @@ from typing import Any
 import vapoursynth as vs
 
 from vscolor import clip as core
+from vscolor import debug as debugging
 from vscolor import device as devices
 from vscolor import stabilizers, windows
 from vscolor.blocks import FramePass, guarded, predict_lines
@@ -53,6 +54,7 @@ def colorize(
     history_strength: float = 1.0,
     reference_strength: float = 1.0,
     still_strength: float = 1.0,
+    debug: str | None = None,
 ) -> vs.VideoNode:
     """Colour a black-and-white clip.
 
@@ -99,6 +101,11 @@ def colorize(
             judgement, up to 10.
         reference_strength: How much references, hints and the scene's keys count, likewise.
         still_strength: How much the model's idea of the frame on its own counts, likewise.
+        debug: For models with history. `marks` writes on each frame its number, where its scene
+            began, and which key frames and references serve it and their weights. `sources` shows,
+            in place of the colours and on dimmed luma, where they come from: blue the frame before,
+            green a reference or key along the motion, red the same by likeness, grey the frame on
+            its own. Default: neither.
 
     Returns:
         The coloured clip, in the input's format (GRAY: see `format`), with its properties.
@@ -127,6 +134,7 @@ def colorize(
                 in_range("reference_strength", reference_strength, 0, MAX_STRENGTH),
                 in_range("still_strength", still_strength, 0, MAX_STRENGTH),
             ),
+            debug,
         )
         entry = guidance.entry(model)
         where = entry.place(device, runtime)
@@ -138,7 +146,7 @@ def colorize(
         if entry.card.kind == "video":
             video = entry.open_video(where, weights, settings, guidance.carried)
             frames = _frames_of(film, seen, short_side, video.grid)
-            lines = guided_lines(
+            lines, told = guided_lines(
                 frames,
                 video,
                 picture,
@@ -148,6 +156,9 @@ def colorize(
                 lanes=lanes,
                 edge_aware=edge_aware,
             )
+            if debug == debugging.SOURCES:
+                canvas = seen = debugging.dimmed(canvas)
+                gain = 1.0
         else:
             still = entry.open(where, weights, settings)
             frames = _frames_of(film, seen, short_side, still.grid)
@@ -168,7 +179,8 @@ def colorize(
                 )
     except VscolorError as error:
         raise vs.Error(f"colorize: {error}") from error
-    return core.from_yuv(core.merge(canvas, seen, lines, gain, fmt), film)
+    coloured = core.from_yuv(core.merge(canvas, seen, lines, gain, fmt), film)
+    return coloured if debug is None else debugging.written(debug, coloured, told)
 
 
 def _frames_of(film: core.Film, seen: core.Film, size: int | None, grid: Grid) -> FramePass:

@@ -9,12 +9,13 @@ from typing import Final
 
 import vapoursynth as vs
 
+from vscolor import debug
 from vscolor.blocks import FramePass
 from vscolor.clip import Film
 from vscolor.errors import SettingError
 from vscolor.exemplars import Studio
 from vscolor.hints import Hint
-from vscolor.history import colour_along
+from vscolor.history import Along, colour_along
 from vscolor.models.registry import Entry, registry
 from vscolor.models.video import Strengths, VideoModel
 from vscolor.references import Reference, listed
@@ -34,6 +35,8 @@ class Guidance:
         hints: Coloured points.
         cuts: First frames of scenes; None to find them.
         strengths: How much each source of colour counts.
+        view: What to show, one of `debug.VIEWS`, beside or in place of the colours; None for these
+            alone.
     """
 
     history: bool | None = None
@@ -41,6 +44,7 @@ class Guidance:
     hints: tuple[Hint, ...] = ()
     cuts: tuple[int, ...] | None = None
     strengths: Strengths = field(default_factory=Strengths)
+    view: str | None = None
 
     def entry(self, model: str | None) -> Entry:
         """The model that does it.
@@ -55,6 +59,8 @@ class Guidance:
             wanted = self.history or self.references or self.hints
             model = VIDEO_MODEL if wanted else STILL_MODEL
         entry = registry.get(model)
+        if self.view is not None:
+            debug.check(self.view, entry)
         for name, given in (
             ("history", self.history),
             ("references", self.references),
@@ -118,7 +124,7 @@ def guided_lines(
     batch: int,
     lanes: int,
     edge_aware: bool,
-) -> vs.VideoNode:
+) -> Along:
     """Colour a clip by a model that has history.
 
     Args:
@@ -131,15 +137,24 @@ def guided_lines(
         lanes: Runs at the same time.
         edge_aware: Whether colour follows luma's edges.
 
-    Returns:
-        Lines as `blocks.predict_lines` returns them.
-
     Raises:
-        SettingError: A reference, a hint or a cut cannot be used.
+        SettingError: A reference, a hint or a cut cannot be used, or the model cannot show what
+            was asked.
     """
+    if guidance.view is not None:
+        debug.check_room(film)
+    tells = guidance.view == debug.SOURCES
+    step = debug.tinting(model) if tells else model.step
     marked = flags(picture, guidance.cuts)
     studio = Studio(frames, model, marked, guidance.cuts, film)
     given = studio.given(guidance.references, guidance.hints)
     return colour_along(
-        frames, model, marked, given, batch=batch, lanes=lanes, edge_aware=edge_aware
+        frames,
+        model,
+        marked,
+        given,
+        batch=batch,
+        lanes=lanes,
+        step=step,
+        edge_aware=edge_aware and not tells,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import vapoursynth as vs
@@ -17,7 +17,7 @@ import vapoursynth as vs
 from vscolor import keys as plan
 from vscolor import memory
 from vscolor.blocks import FramePass, Work, run_frames, weave
-from vscolor.chain import START, colour_in_blocks
+from vscolor.chain import START, Step, colour_in_blocks
 from vscolor.errors import VscolorError
 from vscolor.gather import cuts_of, gathered_cuts
 from vscolor.models.base import Array
@@ -30,18 +30,23 @@ OWN_WEIGHT: Final = 0.02
 MOST_REFERENCES: Final = 4
 """A frame takes from so many references at most, the nearest in time."""
 
+SERVING: Final = "_vscolor_serving"
+"""Set on each matched frame: its scene, keys and references and their weights, a line each."""
+
 
 @dataclass(frozen=True)
 class Given:
     """A reference of the user's, ready to be asked for.
 
     Attributes:
+        name: What to call it before a person.
         row: A clip of one frame: the exemplar's row.
         frame: The frame of the film it belongs to; None for any.
         scene: The scene of that frame, where a list tells it.
         span: Else a clip of one frame whose `CUTS` are those around `frame`.
     """
 
+    name: str
     row: vs.VideoNode
     frame: int | None
     scene: plan.Scene | None = None
@@ -61,6 +66,18 @@ class Given:
         return _within(n, plan.scene_around(self.frame, cuts_of(span), *reach, length))
 
 
+class Along(NamedTuple):
+    """What comes of a clip.
+
+    Attributes:
+        lines: As `blocks.predict_lines` returns them.
+        told: As many frames, with the property `SERVING`.
+    """
+
+    lines: vs.VideoNode
+    told: vs.VideoNode
+
+
 def _within(n: int, scene: plan.Scene) -> bool:
     return (scene.start is None or scene.start <= n) and (scene.end is None or n < scene.end)
 
@@ -73,8 +90,9 @@ def colour_along(
     *,
     batch: int,
     lanes: int,
+    step: Step,
     edge_aware: bool,
-) -> vs.VideoNode:
+) -> Along:
     """Run a video model over a clip.
 
     Args:
@@ -84,10 +102,8 @@ def colour_along(
         references: The user's.
         batch: Frames per run of what is not a chain.
         lanes: Runs at the same time.
+        step: The model's, or what shows something else in place of its colour.
         edge_aware: Whether colour follows luma's edges.
-
-    Returns:
-        Lines as `blocks.predict_lines` returns them.
     """
     shape = Shape.of(model, frames.luma)
     looks = run_frames(frames, _look(model, shape, frames.luma), batch, lanes)
@@ -100,7 +116,8 @@ def colour_along(
     matched.std.SetVideoCache(
         mode=1, fixedsize=1, maxsize=2 * (model.blocks.length + model.blocks.warm_up)
     )
-    return colour_in_blocks(frames, model, matched, lanes, edge_aware=edge_aware)
+    lines = colour_in_blocks(frames, model, matched, lanes, step=step, edge_aware=edge_aware)
+    return Along(lines, matched)
 
 
 def _look(model: VideoModel[Any], shape: Shape, luma: vs.VideoNode) -> Work:
@@ -163,11 +180,15 @@ class _Matcher:
             _, look, luma, before, *rest = f
             rows, spans = rest[: len(keys) + len(given)], iter(rest[len(keys) + len(given) :])
             told = [next(spans) if r.span is not None else None for r in given]
-            chosen = [
-                (self.shape.read_exemplar(row_of(row), *self._standing(number, r)))
+            serving = [
+                (r, row)
                 for r, row, span in zip(given, rows[len(keys) :], told, strict=True)
                 if r.serves(number, span, length)
             ][:MOST_REFERENCES]
+            chosen = [
+                self.shape.read_exemplar(row_of(row), *self._standing(number, r))
+                for r, row in serving
+            ]
             beside = OWN_WEIGHT if chosen else 1.0
             # Beside a reference they speak where it is silent, for which likeness is enough: flow
             # to each of them would cost more than all the networks.
@@ -186,6 +207,7 @@ class _Matcher:
             memory.tidy()
             fill(frame, found)
             frame.props[START] = int(number == 0 or number in cuts)
+            frame.props[SERVING] = _described(number, scene, keys, beside, [r for r, _ in serving])
             return frame
 
         node = blank.std.ModifyFrame(inputs, match)
@@ -203,3 +225,19 @@ class _Matcher:
     def _standing(n: int, reference: Given) -> tuple[float, bool]:
         """A reference's weight, and whether it is of the frame's own shot."""
         return plan.nearness(n, reference.frame), reference.frame is not None
+
+
+def _described(
+    n: int, scene: plan.Scene, keys: Sequence[plan.Key], beside: float, serving: Sequence[Given]
+) -> str:
+    """What serves a frame, a line each."""
+    start = f"before {plan.searched(n)[0]}" if scene.start is None else str(scene.start)
+    cut = ", CUT" if scene.start == n and n else ""
+    return "\n".join(
+        [
+            f"frame {n}",
+            f"scene from {start}{cut}",
+            *(f"key {key.frame}: {beside * key.weight:.3f}" for key in keys),
+            *(f"{r.name}: {plan.nearness(n, r.frame):.3f}" for r in serving),
+        ]
+    )

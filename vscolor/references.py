@@ -49,6 +49,11 @@ class Reference:
     frame: int | None = None
     scene: int | None = None
 
+    @property
+    def name(self) -> str:
+        """What to call it: the file's name, or `clip`."""
+        return "clip" if isinstance(self.picture, vs.VideoNode) else Path(self.picture).name
+
 
 type Given = Reference | str | Path | vs.VideoNode
 

@@ -16,6 +16,7 @@ from vscolor.cli.options import (
     Codec,
     CopyStreams,
     Crf,
+    Debug,
     Device,
     EdgeAware,
     EncoderArgs,
@@ -84,6 +85,7 @@ def colorize_command(
     history_strength: HistoryStrength = 1.0,
     reference_strength: ReferenceStrength = 1.0,
     still_strength: StillStrength = 1.0,
+    debug: Debug = None,
     codec: Codec = None,
     crf: Crf = None,
     preset: Preset = None,
@@ -106,6 +108,7 @@ def colorize_command(
         history_strength=history_strength,
         reference_strength=reference_strength,
         still_strength=still_strength,
+        debug=debug,
     )
     if scenes is not None and steadiness is None and not guiding.follows(model):
         raise SettingError(

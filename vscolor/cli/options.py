@@ -97,6 +97,14 @@ ReferenceStrength = Annotated[
 StillStrength = Annotated[
     float, option("How much the frame's own colouring counts, 0 to 10; 1.", GUIDING)
 ]
+Debug = Annotated[
+    str | None,
+    option(
+        "With history: marks writes scenes, keys and references on each frame; sources shows where "
+        "its colours come from in place of them.",
+        GUIDING,
+    ),
+]
 Codec = Annotated[
     str | None,
     option("An ffmpeg encoder, or h264, h265, av1, vp9, prores; default h264.", ENCODING),

@@ -8,12 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from vscolor.models.base import Array, Grid
 
 if TYPE_CHECKING:
     from vscolor.device import Device
+
+
+SOURCES: Final = ("history", "flow", "match", "still")
+"""Where a frame's colour can come from: the frame before; an exemplar of the same shot, along the
+motion; an exemplar, by likeness; the frame's own colouring."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +166,25 @@ class VideoModel[State](Protocol):
 
         Returns:
             ab `[2,h/s,w/s]` and the new state; `state` is not written to.
+        """
+        ...
+
+
+@runtime_checkable
+class TellingModel[State](VideoModel[State], Protocol):
+    """A video model that can tell where its colours come from."""
+
+    def shares(self, matched: Array, state: State | None, height: int, width: int) -> Array:
+        """Tell how much of each place's colour `step` takes from each of `SOURCES`.
+
+        Args:
+            matched: As for `step`.
+            state: Likewise.
+            height: Likewise.
+            width: Likewise.
+
+        Returns:
+            `[4,h/s,w/s]`, 0 to 1, together 1 at each place.
         """
         ...
 

@@ -154,6 +154,18 @@ class TinyVideoModel:
         mean = sum((e.ab * np.float32(e.weight / total) for e in exemplars), np.zeros_like(own))
         return np.ravel((mean + own) / 2).astype(np.float32)
 
+    def shares(
+        self,
+        matched: Array,  # noqa: ARG002
+        state: Array | None,
+        height: int,
+        width: int,
+    ) -> Array:
+        """See `TellingModel`."""
+        follows = state is not None and self._strengths.history
+        parts = (1 / 3, 0, 1 / 3, 1 / 3) if follows else (0, 0, 1 / 2, 1 / 2)
+        return np.tile(np.array(parts, np.float32)[:, None, None], (1, height // 4, width // 4))
+
     def step(
         self, matched: Array, state: Array | None, height: int, width: int
     ) -> tuple[Array, Array]:

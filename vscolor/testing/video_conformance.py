@@ -16,7 +16,7 @@ import vapoursynth as vs
 from vscolor.errors import SettingError
 from vscolor.filters import colorize
 from vscolor.models.base import Array
-from vscolor.models.video import Exemplar, Strengths, VideoModel
+from vscolor.models.video import SOURCES, Exemplar, Strengths, TellingModel, VideoModel
 from vscolor.testing.builders import noise_clip, planes_of
 from vscolor.testing.conformance import AB_LIMIT, ROUNDING, Registered, expect, pictures
 
@@ -68,6 +68,7 @@ def video_checks() -> list[VideoCheck]:
         colours_in_shape_and_range,
         keeps_nothing_but_its_state,
         runs_without_exemplars,
+        tells_its_shares_if_it_can,
         refuses_video_options_it_lacks,
         keeps_luma_and_order_with_history,
     ]
@@ -131,6 +132,24 @@ def runs_without_exemplars(subject: VideoSubject) -> None:
     """Where there is nothing to take colours from, it still colours."""
     ab, _ = subject.model.step(subject.matched(1, []), None, *subject.size)
     expect(bool(np.isfinite(ab).all()), "without exemplars ab is not finite")
+
+
+def tells_its_shares_if_it_can(subject: VideoSubject) -> None:
+    """If it has `shares`, they are of the grid's size, 0 to 1, and together 1 everywhere."""
+    model = subject.model
+    if not isinstance(model, TellingModel):
+        return
+    stride = model.grid.ab_stride
+    wanted = (len(SOURCES), *(side // stride for side in subject.size))
+    row = subject.matched(1, [subject.exemplar()])
+    _, state = model.step(row, None, *subject.size)
+    for before in (None, state):
+        found = model.shares(row, before, *subject.size)
+        expect(found.shape == wanted, f"shares returned {found.shape}, expected {wanted}")
+        low, high = float(found.min()), float(found.max())
+        expect(low >= -ROUNDING and high <= 1 + ROUNDING, f"shares reach from {low} to {high}")
+        apart = float(np.abs(found.sum(axis=0) - 1).max())
+        expect(apart <= ROUNDING, f"shares sum to 1 but for {apart:.3f}")
 
 
 def refuses_video_options_it_lacks(subject: VideoSubject) -> None:

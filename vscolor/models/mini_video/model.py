@@ -51,6 +51,20 @@ class State(NamedTuple):
     memory: Array
 
 
+class Judged(NamedTuple):
+    """What the fusion makes of a frame.
+
+    Attributes:
+        judgement: Shares of the candidates and a correction, `[6,h/4,w/4]`, as `network.Fusion`.
+        memory: For the next frame, `[4,h/4,w/4]`.
+        before: The frame before's ab, brought along, `[2,h,w]`.
+    """
+
+    judgement: Array
+    memory: Array
+    before: Array
+
+
 def feature_parts(height: int, width: int) -> Parts:
     """What `encode` says of a frame: `mini`'s colours, unit vectors, context."""
     fine, eighth = (height // 4, width // 4), (height // 8, width // 8)
@@ -136,6 +150,25 @@ class MiniVideo:
     ) -> tuple[Array, State]:
         """See `VideoModel`."""
         parts = match_parts(height, width).unpack(matched)
+        judged = self._judged(parts, state, height, width)
+        ab = _mixed(
+            judged.judgement,
+            judged.before,
+            parts["direct"],
+            _resized(parts["matched"], arch.MATCH_STRIDE),
+            _resized(parts["still"], arch.FUSE_STRIDE),
+        )
+        return ab, State(_channels_last(ab), _channels_last(judged.memory))
+
+    def shares(self, matched: Array, state: State | None, height: int, width: int) -> Array:
+        """See `TellingModel`. The fusion's correction of the mean is of none of the sources."""
+        parts = match_parts(height, width).unpack(matched)
+        judged = self._judged(parts, state, height, width)
+        return _resized(judged.judgement[: len(arch.CANDIDATES)], arch.FUSE_STRIDE)
+
+    def _judged(
+        self, parts: dict[str, Array], state: State | None, height: int, width: int
+    ) -> Judged:
         trust, available = parts["trust"], parts["available"]
         if state is None:
             before = np.zeros((2, height, width), np.float32)
@@ -162,14 +195,7 @@ class MiniVideo:
                 "available": available.reshape(1, -1, 1, 1),
             }
         )
-        ab = _mixed(
-            judgement[0],
-            before,
-            parts["direct"],
-            _resized(matched, arch.MATCH_STRIDE),
-            _resized(still, arch.FUSE_STRIDE),
-        )
-        return ab, State(_channels_last(ab), _channels_last(memory[0]))
+        return Judged(judgement[0], memory[0], before)
 
     def _scores(self, follows: bool, matches: bool) -> Array:
         """What is added to the candidates' scores: their strength, or that they do not exist."""

@@ -17,11 +17,11 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor import scenes
+from vscolor.blocks import cut_apart, every, weave
 from vscolor.errors import VscolorError
 from vscolor.models.base import Array
 from vscolor.pictures import Picture, read_picture, starts_scene, write_chroma
 
-BLOCKS_KEPT: Final = 3
 BREADTH: Final = 1 / 8
 """Spread over which a first frame's chroma is moved, over the short side."""
 
@@ -194,8 +194,7 @@ def change_in_blocks(
         for own, after in zip(lanes, following, strict=True)
         for i in range(plan.length)
     ]
-    woven = vs.core.std.Interleave(members, modify_duration=False) if members[1:] else members[0]
-    return woven[: plan.frames]
+    return weave(members)[: plan.frames]
 
 
 def _passing(
@@ -245,11 +244,5 @@ def _lane(
                 raise vs.Error(f"{caller}: {error}") from None
         return write_chroma(blank, change)
 
-    inputs = [
-        scenes.shift(pictures, o).std.SelectEvery(plan.cycle, [0], modify_duration=False)
-        for o in plan.window(lane, 0)
-    ]
-    node = template.std.ModifyFrame([template, *inputs], steady)
-    # The core's guess at a cache may forget a block before its last frame is fetched.
-    node.std.SetVideoCache(mode=1, fixedsize=1, maxsize=BLOCKS_KEPT)
-    return [node.std.CropAbs(width, height, top=i * height) for i in range(count)]
+    inputs = [every(scenes.shift(pictures, o), plan.cycle, 0) for o in plan.window(lane, 0)]
+    return cut_apart(template.std.ModifyFrame([template, *inputs], steady), count)

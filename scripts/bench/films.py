@@ -46,10 +46,10 @@ def opened(path: Path) -> vs.VideoNode:
     return clip
 
 
-def small(path: Path, frames: int) -> vs.VideoNode:
+def small(path: Path, frames: int, short_side: int = SHORT_SIDE) -> vs.VideoNode:
     """The first frames of a film or a picture at the size results are judged at."""
     clip: vs.VideoNode = vs.core.bs.VideoSource(str(path), cachemode=0)[:frames]
-    scale = SHORT_SIDE / min(clip.width, clip.height)
+    scale = short_side / min(clip.width, clip.height)
     width, height = (max(16, round(v * scale / 16) * 16) for v in (clip.width, clip.height))
     unsaid = clip.format.color_family == vs.YUV and clip.get_frame(0).props.get("_Matrix", 2) == 2
     matrix = {"matrix_in": guess_matrix(clip.width, clip.height)} if unsaid else {}

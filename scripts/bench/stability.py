@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import vapoursynth as vs
-from films import small
+from films import SHORT_SIDE, small
 from numpy.typing import NDArray
 
 from vscolor import color, colorize, stabilize
@@ -151,9 +151,11 @@ def moved(after: vs.VideoNode, before: vs.VideoNode) -> float:
     return float(np.mean(gaps)) / 256
 
 
-def measure(path: Path, frames: int, methods: list[str], kinds: list[str]) -> Iterator[Row]:
+def measure(
+    path: Path, frames: int, short_side: int, methods: list[str], kinds: list[str]
+) -> Iterator[Row]:
     """All kinds and methods on one clip."""
-    clip = small(path, frames)
+    clip = small(path, frames, short_side)
     judge = Judge(clip)
     true = judge.warp(judge.ab)
     for kind in kinds:
@@ -208,6 +210,7 @@ def main() -> None:
     parser.add_argument("--kinds", default=",".join(KINDS), help="of flicker, comma-separated")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these films alone")
     parser.add_argument("--frames", type=int, default=48, help="of each film")
+    parser.add_argument("--short-side", type=int, default=SHORT_SIDE, help="of each film, pixels")
     parser.add_argument("--json", type=Path, help="write all figures here too")
     options = parser.parse_args()
     rows: list[Row] = []
@@ -218,7 +221,7 @@ def main() -> None:
             if options.only and path.stem not in options.only:
                 continue
             methods, kinds = options.methods.split(","), options.kinds.split(",")
-            for row in measure(path, options.frames, methods, kinds):
+            for row in measure(path, options.frames, options.short_side, methods, kinds):
                 print(line(row), flush=True)
                 rows.append(row)
     if options.json:

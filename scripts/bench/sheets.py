@@ -52,10 +52,12 @@ def chosen(
 
 
 def photograph(path: Path) -> list[Picture]:
-    """Grey, ours and true."""
+    """Grey, ours and true; the middle square of each."""
     judged = judge(read_rgb(path), predictor(TORCH_FILE, DEFAULT_TEMPERATURE), SIZE)
+    side = min(judged.true.shape[:2])
+    top, left = ((n - side) // 2 for n in judged.true.shape[:2])
     return [
-        np.asarray(np.rint(np.clip(p, 0, 1) * 255), np.uint8)
+        np.asarray(np.rint(np.clip(p, 0, 1) * 255), np.uint8)[top : top + side, left : left + side]
         for p in (judged.grey, judged.ours, judged.true)
     ]
 

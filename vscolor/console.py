@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import Final
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
@@ -72,6 +73,32 @@ def percent_bar(label: str, quiet: bool) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=stderr, disable=hidden, transient=True) as bar:
         task = bar.add_task(label, total=100, visible=False)
         yield lambda percent: bar.update(task, completed=percent, visible=True)
+
+
+@contextmanager
+def schedule_bar(label: str, quiet: bool) -> Iterator[Callable[[float, str], None]]:
+    """A bar with time left; gives a function that takes the part done, 0..1, and a few words."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f}%"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[words]}"),
+    )
+    hidden = quiet or not stderr.is_terminal
+    with Progress(*columns, console=stderr, disable=hidden, speed_estimate_period=120) as bar:
+        task = bar.add_task(label, total=1.0, words="")
+        yield lambda share, words: bar.update(task, completed=share, words=words)
+
+
+def tracked[T](label: str, items: Sequence[T], quiet: bool) -> Iterator[T]:
+    """Items one by one, with a bar that is gone when done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    hidden = quiet or not stderr.is_terminal
+    with Progress(
+        *columns, TimeRemainingColumn(), console=stderr, disable=hidden, transient=True
+    ) as bar:
+        yield from bar.track(items, description=label)
 
 
 class BytesBar:

@@ -58,6 +58,8 @@ def test_every_kind_of_flicker_changes_colour_in_time(kind):
 
 
 def test_shots_survive_the_disk(tmp_path, shots):
+    save_shots(tmp_path / "none.npz", [])
+    assert load_shots(tmp_path / "none.npz") == []
     save_shots(tmp_path / "shots.npz", shots)
     first, second = load_shots(tmp_path / "shots.npz")
     assert first.coloured is None
@@ -67,13 +69,13 @@ def test_shots_survive_the_disk(tmp_path, shots):
 
 def test_a_resumed_run_ends_in_the_same_weights(tmp_path, photographs, shots):
     whole, part = tmp_path / "whole", tmp_path / "part"
-    train(RECIPE, photographs, shots, whole, say=lambda _: None)
+    train(RECIPE, photographs, shots, whole)
     half = Trainer(RECIPE)
     for _ in range(2):
-        half.learn(make_batch(photographs, shots, RECIPE, half.step))
+        half.learn(make_batch(photographs, shots, RECIPE, half.progress.step), half.share)
     part.mkdir()
     half.save(part / "checkpoint.pt")
-    train(RECIPE, photographs, shots, part, resume=True, say=lambda _: None)
+    train(RECIPE, photographs, shots, part, resume=True)
     a, b = (load_file(folder / "blind.safetensors") for folder in (whole, part))
     assert len((part / "log.jsonl").read_text().splitlines()) == 1
     assert a.keys() == b.keys()

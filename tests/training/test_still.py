@@ -2,23 +2,36 @@
 
 import json
 import math
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from skimage import data
 from skimage.color import rgb2lab
 
+from vscolor.errors import SettingError, WeightsError
 from vscolor.models.mini import bins, network
+from vscolor.models.mini.adapter import TORCH_FILE
+from vscolor.models.mini.architecture import TAPS
 from vscolor.training import lab
 from vscolor.training.batches import BatchSettings, crop, make_batch
 from vscolor.training.degrade import degrade, film_weights
 from vscolor.training.objective import frequencies, rebalancing, soft_table, terms
 from vscolor.training.photographs import open_folder, shares, source_of
 from vscolor.training.run import Places, Progress, rate_at
-from vscolor.training.still import Recipe, Trainer, encoder_rate_at, publish, train
+from vscolor.training.still import (
+    TUNING,
+    Recipe,
+    Trainer,
+    encoder_rate_at,
+    publish,
+    train,
+)
 
 TINY = Recipe(
     samples=8,
@@ -75,10 +88,10 @@ def test_grey_pictures_are_not_drawn(pictures):
 
 
 def test_empty_and_grey_folders_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no picture"):
+    with pytest.raises(SettingError, match="no picture"):
         open_folder(tmp_path, tmp_path / "cache")
     Image.fromarray(data.camera()[:64, :64]).save(tmp_path / "grey.png")
-    with pytest.raises(ValueError, match="grey or toned"):
+    with pytest.raises(SettingError, match="grey, toned"):
         shares(open_folder(tmp_path, tmp_path / "cache"), {})
 
 
@@ -173,10 +186,9 @@ def test_rates():
 
 
 def test_schedule_follows_the_clock_when_it_is_ahead():
-    progress = Progress(step=2, started=1000.0)
     recipe = replace(TINY, samples=400, hours=1.0)
-    assert progress.share(recipe, 1000.0) == pytest.approx(0.01)
-    assert progress.share(recipe, 1000.0 + 1800) == pytest.approx(0.5)
+    assert Progress(step=2, seconds=0.0).share(recipe) == pytest.approx(0.01)
+    assert Progress(step=2, seconds=1800.0).share(recipe) == pytest.approx(0.5)
 
 
 def test_frozen_encoder_stays_and_deeper_blocks_learn(pictures):
@@ -197,22 +209,90 @@ def test_resumed_run_equals_an_uninterrupted_one(folder, tmp_path):
     torch.set_num_threads(2)
     straight, halves = tmp_path / "straight", tmp_path / "halves"
     cache = tmp_path / "cache"
-    silent = {"workers": 0, "say": lambda _: None}
-    train(TINY, Places(folder, straight, cache), **silent)
+    train(TINY, Places(folder, straight, cache), workers=0)
     pictures = open_folder(folder, cache)
     half = Trainer(TINY, pictures)
     for _ in range(2):
-        share = half.progress.share(TINY, 0.0)
+        share = half.progress.share(TINY)
         half.step(make_batch(pictures, half.chances, TINY.batches, half.progress.step), share)
     halves.mkdir()
     half.save(halves / "checkpoint.pt")
-    train(TINY, Places(folder, halves, cache), resume=True, **silent)
+    told = []
+    train(TINY, Places(folder, halves, cache), resume=True, workers=0, tell=told.append)
+    assert [(now.step, now.share) for now in told] == [(3, 0.5), (4, 0.75)]
     ends = [torch.load(p / "checkpoint.pt", weights_only=True) for p in (straight, halves)]
     for part in ("model", "average"):
         assert all(torch.equal(v, ends[1][part][k]) for k, v in ends[0][part].items())
     lines = (straight / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4]
     assert not list(straight.glob("*.part"))
+
+
+def test_a_run_notes_what_it_depends_on(folder, tmp_path):
+    places = Places(folder, tmp_path / "run", tmp_path / "cache")
+    train(TINY, places, workers=0)
+    record = json.loads((places.run / "recipe.json").read_text())
+    assert record["model"] == "mini"
+    assert record["recipe"]["batches"]["seed"] == 3
+    assert record["pictures"]["count"] == 9
+    rows = [line.split("\t") for line in (places.run / "pictures.tsv").read_text().splitlines()]
+    assert rows[1][0] == "astronaut_001.png"
+    assert sum(float(chance) for _, chance in rows[1:]) == pytest.approx(1, abs=1e-4)
+    with pytest.raises(SettingError, match="resume that run"):
+        train(TINY, places, workers=0)
+    with pytest.raises(SettingError, match=r"begun with recipe\.rate 0\.002, not 0\.1"):
+        train(replace(TINY, rate=0.1), places, resume=True, workers=0)
+    with pytest.raises(SettingError, match="nothing to resume"):
+        train(TINY, replace(places, run=tmp_path / "other"), resume=True, workers=0)
+    (places.run / "checkpoint.pt").write_bytes(b"no checkpoint at all")
+    with pytest.raises(WeightsError, match="cannot be gone on from"):
+        train(TINY, places, resume=True, workers=0)
+
+
+def test_a_folder_that_changed_is_decoded_anew(folder, tmp_path):
+    here, cache = tmp_path / "pictures", tmp_path / "cache"
+    here.mkdir()
+    for path in sorted(folder.iterdir())[:2]:
+        (here / path.name).write_bytes(path.read_bytes())
+    assert len(open_folder(here, cache)) == 2
+    (here / "coffee_9.png").write_bytes((folder / "coffee_001.png").read_bytes())
+    assert open_folder(here, cache).names[-1] == "coffee_9.png"
+    (here / "broken.png").write_bytes((folder / "coffee_001.png").read_bytes()[:3000])
+    with pytest.raises(OSError, match=r"broken\.png is no whole picture"):
+        open_folder(here, cache)
+    (here / "broken.png").unlink()
+    assert len(open_folder(here, cache)) == 3
+
+
+def test_an_interrupted_run_is_saved_and_goes_on(folder, tmp_path):
+    places = Places(folder, tmp_path / "run", tmp_path / "cache")
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+
+    def interrupt(now):
+        if now.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(TINY, places, workers=0, tell=interrupt)
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+    steps = torch.load(places.run / "checkpoint.pt", weights_only=True)["progress"]["step"]
+    assert steps == 2
+    assert (places.run / "mini.safetensors").is_file()
+    told = []
+    train(TINY, places, resume=True, workers=0, tell=told.append)
+    assert [now.step for now in told] == [3, 4]
+
+
+def test_tuning_leaves_what_mini_video_takes(folder, tmp_path):
+    tuned = replace(TUNING, samples=8, batches=TINY.batches)
+    places = Places(folder, tmp_path / "run", tmp_path / "cache")
+    made = load_file(train(tuned, places, workers=0, initial=TORCH_FILE))
+    before = load_file(TORCH_FILE)
+    changed = {name for name, value in made.items() if not torch.equal(value, before[name])}
+    blocks = {int(name.split(".")[1]) for name in changed if name.startswith("encoder.")}
+    assert "head.conv.weight" in changed
+    assert not any(name.startswith("stem") for name in changed)
+    assert blocks == set(range(TAPS[-1] + 1, 16))
 
 
 def test_published_weights_can_be_tuned_further(pictures, tmp_path):

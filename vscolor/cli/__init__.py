@@ -11,7 +11,7 @@ import typer
 import vapoursynth as vs
 
 from vscolor import console, doctor
-from vscolor.cli import films, fits, inspection, judging, models
+from vscolor.cli import films, fits, inspection, judging, models, training
 from vscolor.errors import SettingError, VscolorError
 
 FAILED: Final = 1
@@ -64,6 +64,7 @@ app.command("compare")(judging.compare_command)
 app.command("pipe")(films.pipe_command)
 app.command("demo")(films.demo_command)
 app.add_typer(models.app, name="models")
+app.add_typer(training.app, name="train")
 app.command("doctor")(inspection.doctor_command)
 
 

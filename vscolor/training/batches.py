@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vscolor.models.mini.architecture import AB_STRIDE
 from vscolor.training.degrade import degrade, film_weights
+from vscolor.training.interruption import leave_interruptions_to_the_parent
 from vscolor.training.lab import ab_of, lightness, linear_of
 from vscolor.training.photographs import Photographs
 
@@ -127,4 +128,5 @@ def batches_from(batches: Batches, first: int, last: int, workers: int) -> DataL
         sampler=range(first, last),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
+        worker_init_fn=leave_interruptions_to_the_parent,
     )

@@ -8,13 +8,12 @@ weights: as in `vscolor.training.run`.
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,7 +25,17 @@ from vscolor.models.blind.network import Blind
 from vscolor.training.flicker import flickering
 from vscolor.training.footage import CHROMA_LEVELS, Piece, Shot, camera_piece, shot_piece
 from vscolor.training.photographs import Photographs
-from vscolor.training.run import average_in, write_checkpoint, write_weights
+from vscolor.training.record import data_of, open_run
+from vscolor.training.run import (
+    CHECKPOINT,
+    Progress,
+    Run,
+    Tell,
+    average_in,
+    go_through,
+    tell_nobody,
+    write_weights,
+)
 
 
 @dataclass(frozen=True)
@@ -113,56 +122,41 @@ def loss(network: Blind, batch: Batch, steadiness: float) -> tuple[Tensor, Tenso
     return still + steadiness * moving, moving
 
 
-class Trainer:
+class Trainer(Run[Blind]):
     """One training run: network, average, optimizer and progress, saved and restored as one."""
 
     def __init__(self, recipe: Recipe) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.network, self.step, self.spent = recipe, Blind(), 0, 0.0
-        self.optimizer = AdamW(self.network.parameters(), lr=recipe.rate, weight_decay=1e-4)
-        self.average = {k: v.clone() for k, v in self.network.state_dict().items()}
+        self.recipe, self.model, self.progress = recipe, Blind(), Progress()
+        self.optimizer = AdamW(self.model.parameters(), lr=recipe.rate, weight_decay=1e-4)
+        self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
 
     @property
     def share(self) -> float:
         """Part of the schedule that is behind us, 0..1."""
-        recipe = self.recipe
-        return min(1.0, max(self.spent / (60 * recipe.minutes), self.step / recipe.steps))
+        spent = self.progress.seconds / (60 * self.recipe.minutes)
+        return min(1.0, max(spent, self.progress.step / self.recipe.steps))
 
-    def learn(self, batch: Batch) -> dict[str, float]:
-        """One step; returns what the log keeps."""
-        begin = time.process_time()
-        rate = min(1.0, self.share / 0.02 + 0.05) * (0.51 + 0.49 * math.cos(math.pi * self.share))
+    def learn(self, batch: Batch, share: float) -> dict[str, float]:
+        """One step at `share` of the schedule; returns what the log keeps."""
+        rate = min(1.0, share / 0.02 + 0.05) * (0.51 + 0.49 * math.cos(math.pi * share))
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate * rate
-        total, moving = loss(self.network, batch, self.recipe.steadiness)
+        total, moving = loss(self.model, batch, self.recipe.steadiness)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
-        self.step += 1
-        average_in(self.average, self.network, self.step, self.recipe.averaging)
+        self.progress.step += 1
+        average_in(self.average, self.model, self.progress.step, self.recipe.averaging)
         with torch.no_grad():
             flicker = (batch.given - batch.steady).diff(dim=0).abs().mean() * CHROMA_LEVELS
-        self.spent += time.process_time() - begin
-        return {"loss": total.item(), "moving": moving.item(), "before": flicker.item()}
-
-    def save(self, path: Path) -> None:
-        """Write the whole run, whole or not at all."""
-        state = {
-            "network": self.network.state_dict(),
-            "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "spent": self.spent,
+        return {
+            "loss": total.item(),
+            "rate": self.recipe.rate * rate,
+            "moving": moving.item(),
+            "before": flicker.item(),
         }
-        write_checkpoint(state, path)
-
-    def restore(self, path: Path) -> None:
-        """Continue a run that `save` wrote; the recipe must be the same."""
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.average, self.step, self.spent = state["average"], state["step"], state["spent"]
-        self.optimizer.load_state_dict(state["optimizer"])
 
     def publish(self, path: Path) -> None:
         """Write the average of the weights as it ships: half precision, safetensors."""
@@ -177,9 +171,9 @@ def train(
     *,
     resume: bool = False,
     every: float = 60.0,
-    say: Callable[[str], None] = print,
+    tell: Tell = tell_nobody,
 ) -> Path:
-    """Train, writing `checkpoint.pt`, `log.jsonl` and `blind.safetensors` into a folder.
+    """Train, writing into a folder as `still.train` does, here `blind.safetensors`.
 
     Args:
         recipe: What to do.
@@ -188,27 +182,35 @@ def train(
         folder: Where to write.
         resume: Go on from the folder's checkpoint.
         every: Seconds between checkpoints.
-        say: Gets a line now and then.
+        tell: Is told of every step.
 
     Returns:
         The weight file.
+
+    Raises:
+        SettingError, WeightsError, KeyboardInterrupt: As of `still.train`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    trainer, saved = Trainer(recipe), time.monotonic()
-    checkpoint, weights = folder / "checkpoint.pt", folder / "blind.safetensors"
+    trainer = Trainer(recipe)
+    weights, checkpoint = folder / "blind.safetensors", folder / CHECKPOINT
+    record = {
+        "model": "blind",
+        "recipe": asdict(recipe),
+        "pictures": data_of(photographs.names),
+        "shots": [shot.rgb.shape for shot in shots],
+    }
+    open_run(folder, checkpoint, record, resume=resume)
     if resume:
         trainer.restore(checkpoint)
-    with (folder / "log.jsonl").open("a") as log:
-        while trainer.share < 1.0:
-            scores = trainer.learn(make_batch(photographs, shots, recipe, trainer.step))
-            note = {"step": trainer.step, "share": trainer.share, **scores}
-            log.write(json.dumps({k: round(v, 4) for k, v in note.items()}) + "\n")
-            if time.monotonic() - saved > every:
-                log.flush()
-                trainer.save(checkpoint)
-                trainer.publish(weights)
-                say(f"step {trainer.step}, {trainer.share:.0%}, loss {scores['loss']:.3f}")
-                saved = time.monotonic()
-    trainer.save(checkpoint)
-    trainer.publish(weights)
+    steps = range(trainer.progress.step, recipe.steps)
+    go_through(
+        trainer,
+        (make_batch(photographs, shots, recipe, step) for step in steps),
+        trainer.learn,
+        lambda: trainer.publish(weights),
+        share=lambda: trainer.share,
+        folder=folder,
+        every=every,
+        tell=tell,
+        clock=time.process_time,
+    )
     return weights

@@ -150,7 +150,7 @@ def save_shots(path: Path, shots: Sequence[Shot]) -> None:
 def load_shots(path: Path) -> list[Shot]:
     """Read what `save_shots` wrote."""
     with np.load(path) as stored:
-        count = 1 + max(int(name.partition(".")[0]) for name in stored.files)
+        count = 1 + max((int(name.partition(".")[0]) for name in stored.files), default=-1)
         return [
             Shot(
                 **{

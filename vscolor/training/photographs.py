@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vscolor.errors import SettingError
 from vscolor.training.lab import ab_of, linear_of
 
 type Bytes = NDArray[np.uint8]
+type Track = Callable[[Sequence[Path]], Iterable[Path]]
 
 SUFFIXES = frozenset({".webp", ".jpg", ".jpeg", ".png"})
 STORED_SIDE = 160
@@ -70,9 +73,16 @@ def _small_ab(rgb: Bytes, size: int) -> NDArray[np.float32]:
 
 
 def read_picture(path: Path, side: int = STORED_SIDE) -> Bytes:
-    """Decode a picture, sRGB `[h,w,3]`, its short side at most `side`."""
-    with Image.open(path) as image:
-        rgb = np.asarray(image.convert("RGB"))
+    """Decode a picture, sRGB `[h,w,3]`, its short side at most `side`.
+
+    Raises:
+        OSError: It is damaged; the message names it.
+    """
+    try:
+        with Image.open(path) as image:
+            rgb = np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise OSError(f"{path} is no whole picture: {error}") from error
     scale = side / min(rgb.shape[:2])
     if scale >= 1.0:
         return rgb
@@ -80,15 +90,28 @@ def read_picture(path: Path, side: int = STORED_SIDE) -> Bytes:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def build_cache(folder: Path, cache: Path) -> None:
-    """Decode every picture of a folder into `cache` (a folder), replacing what is there."""
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder, by name.
+
+    Raises:
+        SettingError: It is no folder, or has none.
+    """
+    if not folder.is_dir():
+        raise SettingError(f"{folder} is not a folder")
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not paths:
-        raise FileNotFoundError(f"build_cache: no picture (.webp, .jpg, .png) in {folder}")
+        raise SettingError(f"{folder} has no picture ({', '.join(sorted(SUFFIXES))})")
+    return paths
+
+
+def build_cache(folder: Path, cache: Path, track: Track = iter) -> None:
+    """Decode every picture of a folder into `cache` (a folder), replacing what is there."""
+    paths = pictures_in(folder)
     cache.mkdir(parents=True, exist_ok=True)
+    (cache / "names.json").unlink(missing_ok=True)  # written last: without it there is no cache
     places, spread, offset = [], [], 0
     with (cache / "pixels.part").open("wb") as file:
-        for path in paths:
+        for path in track(paths):
             rgb = read_picture(path)
             file.write(rgb.tobytes())
             places.append((offset, *rgb.shape[:2]))
@@ -110,10 +133,25 @@ def open_cache(cache: Path) -> Photographs:
     )
 
 
-def open_folder(folder: Path, cache: Path) -> Photographs:
-    """The pictures of a folder, by way of the cache, which is built when absent."""
-    if not (cache / "names.json").exists():
-        build_cache(folder, cache)
+def open_folder(folder: Path, cache: Path, track: Track = iter) -> Photographs:
+    """The pictures of a folder, by way of the cache, which is built when absent.
+
+    It is built anew when pictures were added or taken away; one that changed under its name is not
+    noticed.
+
+    Args:
+        folder: Of the pictures.
+        cache: Folder for what is decoded.
+        track: Passes the pictures to be decoded on, and may show how far they are.
+
+    Raises:
+        SettingError: There is no picture.
+        OSError: One cannot be read.
+    """
+    listed = [path.name for path in pictures_in(folder)]
+    names = cache / "names.json"
+    if not names.exists() or json.loads(names.read_text()) != listed:
+        build_cache(folder, cache, track)
     return open_cache(cache)
 
 
@@ -128,9 +166,12 @@ def shares(photographs: Photographs, weights: dict[str, float]) -> NDArray[np.fl
     Args:
         photographs: The pictures.
         weights: Relative weight of a picture of a collection; 1 where the collection is absent.
+
+    Raises:
+        SettingError: No picture is left to draw.
     """
     weight = np.array([weights.get(source_of(name), 1.0) for name in photographs.names])
     weight = np.where(photographs.spread < MIN_SPREAD, 0.0, weight)
     if not weight.any():
-        raise ValueError("open_folder: every photograph is grey or toned, nothing to learn from")
+        raise SettingError("every photograph is grey, toned or of weight 0: nothing to learn from")
     return np.asarray(weight / weight.sum(), dtype=np.float64)

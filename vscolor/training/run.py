@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from vscolor.errors import WeightsError
 from vscolor.files import replacing
+from vscolor.training.interruption import noting_interruptions
 
 type State = dict[str, Tensor]
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
 
 
 class BatchSize(Protocol):
@@ -79,18 +85,42 @@ class Progress:
 
     Attributes:
         step: Batches done.
-        started: Clock at the start of the run, seconds since 1970.
+        seconds: Spent on them; pauses between two sittings do not count.
     """
 
-    step: int
-    started: float
+    step: int = 0
+    seconds: float = 0.0
 
-    def share(self, recipe: Schedule, now: float) -> float:
+    def share(self, recipe: Schedule) -> float:
         """Part of the schedule that is behind us, 0..1."""
         share = self.step * recipe.batches.size / recipe.samples
         if recipe.hours is not None:
-            share = max(share, (now - self.started) / (3600.0 * recipe.hours))
+            share = max(share, self.seconds / (3600.0 * recipe.hours))
         return min(share, 1.0)
+
+
+class Standing(NamedTuple):
+    """Where a run stands after a step.
+
+    Attributes:
+        step: Batches done.
+        share: Part of the schedule that is behind us, 0..1.
+        loss: Of the step.
+        saved: Whether checkpoint and weights were written after it.
+    """
+
+    step: int
+    share: float
+    loss: float
+    saved: bool
+
+
+type Tell = Callable[[Standing], None]
+"""Is told of every step."""
+
+
+def tell_nobody(_: Standing) -> None:
+    """A `Tell` for those who do not ask."""
 
 
 def steps_of(recipe: Schedule) -> int:
@@ -154,12 +184,25 @@ class Run[Model: nn.Module]:
         write_checkpoint(state, path)
 
     def restore(self, path: Path) -> None:
-        """Continue a run that `save` wrote; the recipe must be the same."""
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.average = state["average"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.progress = Progress(**state["progress"])
+        """Continue a run that `save` wrote; the recipe must be the same.
+
+        Raises:
+            WeightsError: The file is damaged, or of another model.
+        """
+        try:
+            state: dict[str, Any] = torch.load(path, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.average, self.progress = state["average"], Progress(**state["progress"])
+        except (RuntimeError, LookupError, ValueError, TypeError, EOFError) as error:
+            raise _unreadable(path, error) from error
+        except pickle.UnpicklingError as error:
+            raise _unreadable(path, "it is no checkpoint") from error
+
+
+def _unreadable(path: Path, reason: object) -> WeightsError:
+    first = str(reason).strip().splitlines()[:1]
+    return WeightsError(f"{path} cannot be gone on from: {''.join(first)}")
 
 
 def go_through[Batch](
@@ -168,38 +211,50 @@ def go_through[Batch](
     learn: Callable[[Batch, float], dict[str, float]],
     publish: Callable[[], None],
     *,
-    recipe: Schedule,
+    share: Callable[[], float],
     folder: Path,
     every: float,
-    say: Callable[[str], None],
+    tell: Tell,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Train until the schedule is done, writing `checkpoint.pt`, `log.jsonl` and weights.
+
+    Ctrl-C and its like wait for the end of the step; then the run is saved all the same.
 
     Args:
         run: The run.
         batches: From its progress on.
         learn: Takes one step on a batch, at a share of the schedule; returns what the log keeps.
         publish: Writes the weights.
-        recipe: The schedule.
+        share: Tells the part of the schedule that is behind the run, 0..1.
         folder: Where to write.
         every: Seconds between checkpoints.
-        say: Gets a line now and then.
+        tell: Is told of every step.
+        clock: The seconds that `run.progress` counts.
+
+    Raises:
+        KeyboardInterrupt: It was asked for; what was learnt so far is saved.
     """
-    saved = time.time()
-    with (folder / "log.jsonl").open("a") as log:
+
+    def save() -> None:
+        run.save(folder / CHECKPOINT)
+        publish()
+
+    with noting_interruptions() as interrupted, (folder / LOG).open("a") as log:
+        saved, begun = time.monotonic(), clock()
         for batch in batches:
-            now = time.time()
-            share = run.progress.share(recipe, now)
-            if share >= 1.0:
+            done = share()
+            if done >= 1.0 or interrupted():
                 break
-            scores = learn(batch, share)
-            note = {"step": run.progress.step, "time": now, "share": share, **scores}
+            scores = learn(batch, done)
+            now = clock()
+            run.progress.seconds, begun = run.progress.seconds + now - begun, now
+            note = {"step": run.progress.step, "time": time.time(), "share": done, **scores}
             log.write(json.dumps({k: round(v, 6) for k, v in note.items()}) + "\n")
-            if now - saved > every:
+            due = time.monotonic() - saved > every
+            if due:
                 log.flush()
-                run.save(folder / "checkpoint.pt")
-                publish()
-                say(f"step {run.progress.step}, {share:.0%}, loss {scores['loss']:.3f}")
-                saved = now
-    run.save(folder / "checkpoint.pt")
-    publish()
+                save()
+                saved = time.monotonic()
+            tell(Standing(run.progress.step, done, scores["loss"], due))
+        save()

@@ -7,9 +7,7 @@ whichever is further, so that a run on a busy machine still ends with a low rate
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,21 +17,26 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from vscolor.models.mini import bins
-from vscolor.models.mini.architecture import VERSION
+from vscolor.models.mini.adapter import reading
+from vscolor.models.mini.architecture import TAPS, VERSION
 from vscolor.models.mini.network import Mini, folded_state
 from vscolor.training.batches import Batch, Batches, BatchSettings, batches_from
 from vscolor.training.imagenet import initialise_encoder
 from vscolor.training.objective import Terms, frequencies, rebalancing, soft_table, terms
 from vscolor.training.photographs import Photographs, open_folder, shares
+from vscolor.training.record import data_of, hash_of, list_pictures, open_run
 from vscolor.training.run import (
+    CHECKPOINT,
     Places,
     Progress,
     Run,
     State,
+    Tell,
     average_in,
     go_through,
     rate_at,
     steps_of,
+    tell_nobody,
     write_weights,
 )
 
@@ -78,6 +81,19 @@ class Recipe:
     averaging: float = 0.998
     batches: BatchSettings = field(default_factory=BatchSettings)
     collections: dict[str, float] = field(default_factory=dict)
+
+
+TUNING = Recipe(
+    samples=4800,
+    rate=3e-4,
+    frozen_share=0.0,
+    frozen_blocks=TAPS[-1] + 1,
+    warm_up=0.05,
+)
+"""To go on from trained weights with a few dozen pictures, in minutes.
+
+What `mini-video` takes from the encoder stays as it is, so that the result serves there too.
+"""
 
 
 def encoder_rate_at(share: float, recipe: Recipe) -> float:
@@ -126,11 +142,12 @@ class Trainer(Run[Mini]):
             initialise_encoder(self.model)
             self.model.centres.copy_(torch.from_numpy(bins.centres().copy()))
         else:
-            self.model.load_state_dict({k: v.float() for k, v in load_file(initial).items()})
+            with reading(initial):
+                self.model.load_state_dict({k: v.float() for k, v in load_file(initial).items()})
         self.model.to(memory_format=torch.channels_last)
         self.optimizer = optimizer_of(self.model, recipe)
         self.average: State = {k: v.clone() for k, v in self.model.state_dict().items()}
-        self.progress = Progress(0, time.time())
+        self.progress = Progress()
         self.chances = shares(pictures, recipe.collections)
         self.table = soft_table(self.model.centres.numpy())
         self.weights = rebalancing(self._prior(), power=recipe.power)
@@ -198,9 +215,12 @@ def train(
     initial: Path | None = None,
     every: float = 200.0,
     workers: int = 1,
-    say: Callable[[str], None] = print,
+    tell: Tell = tell_nobody,
 ) -> Path:
-    """Train, writing `checkpoint.pt`, `log.jsonl` and `mini.safetensors` into the run's folder.
+    """Train, writing into the run's folder.
+
+    It gets `checkpoint.pt`, `log.jsonl` and `mini.safetensors`, and at the start `recipe.json` and
+    `pictures.tsv`, which say what the run depends on.
 
     Args:
         recipe: What to do.
@@ -209,26 +229,38 @@ def train(
         initial: Weights to fine-tune instead of ImageNet's.
         every: Seconds between checkpoints.
         workers: Processes that make batches; 0 makes them in this one.
-        say: Gets a line now and then.
+        tell: Is told of every step.
 
     Returns:
         The weight file.
+
+    Raises:
+        SettingError: The pictures or the run's folder will not do; see `open_run`.
+        WeightsError: A weight file or checkpoint is damaged, or of another model.
+        KeyboardInterrupt: It was asked for; the run is saved and can be resumed.
     """
-    places.run.mkdir(parents=True, exist_ok=True)
     pictures = open_folder(places.photographs, places.cache)
     trainer = Trainer(recipe, pictures, initial)
-    weights = places.run / "mini.safetensors"
+    weights, checkpoint = places.run / "mini.safetensors", places.run / CHECKPOINT
+    record = {
+        "model": "mini",
+        "recipe": asdict(recipe),
+        "initial": hash_of(initial),
+        "pictures": data_of(pictures.names),
+    }
+    open_run(places.run, checkpoint, record, resume=resume)
+    list_pictures(places.run, pictures.names, trainer.chances)
     if resume:
-        trainer.restore(places.run / "checkpoint.pt")
+        trainer.restore(checkpoint)
     batches = Batches(pictures, trainer.chances, recipe.batches)
     go_through(
         trainer,
         batches_from(batches, trainer.progress.step, steps_of(recipe), workers),
         lambda batch, share: trainer.step(Batch(*batch), share),
         lambda: publish(trainer.averaged(), weights),
-        recipe=recipe,
+        share=lambda: trainer.progress.share(recipe),
         folder=places.run,
         every=every,
-        say=say,
+        tell=tell,
     )
     return weights

@@ -6,9 +6,7 @@ picks among the candidates, over a few recurrent steps at a time.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,20 +17,26 @@ from torch.nn import functional
 from torch.optim import AdamW
 from torch.utils.data import DataLoader
 
+from vscolor.models.mini.adapter import reading
 from vscolor.models.mini_video import architecture as arch
 from vscolor.models.mini_video.motion import LARGEST_RESIDUAL
 from vscolor.models.mini_video.network import Evidence, MiniVideo, attend, mix
 from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings
+from vscolor.training.interruption import leave_interruptions_to_the_parent
 from vscolor.training.lessons import Lesson, Shares, follow, make_lesson
 from vscolor.training.photographs import open_folder, shares
+from vscolor.training.record import data_of, hash_of, list_pictures, open_run
 from vscolor.training.run import (
+    CHECKPOINT,
     Places,
     Progress,
     Run,
+    Tell,
     average_in,
     go_through,
     rate_at,
     steps_of,
+    tell_nobody,
     write_weights,
 )
 from vscolor.training.video_objective import (
@@ -98,12 +102,13 @@ class VideoTrainer(Run[MiniVideo]):
         if initial is None:
             _start_sensibly(self.model)
         else:
-            self.model.load_state_dict({k: v.float() for k, v in load_file(initial).items()})
+            with reading(initial, "mini-video"):
+                self.model.load_state_dict({k: v.float() for k, v in load_file(initial).items()})
         self.model.to(memory_format=torch.channels_last)
         self.colours = ColourEncoder().to(memory_format=torch.channels_last)
         self.optimizer = AdamW(self.model.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
         self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
-        self.progress = Progress(0, time.time())
+        self.progress = Progress()
 
     def prepare(self, batch: Episodes) -> Lesson:
         """What the next step asks of a batch; see `lessons.make_lesson`."""
@@ -327,9 +332,9 @@ def train(
     initial: Path | None = None,
     every: float = 200.0,
     workers: int = 1,
-    say: Callable[[str], None] = print,
+    tell: Tell = tell_nobody,
 ) -> Path:
-    """Train, writing checkpoint, log and `mini_video.safetensors` into the run's folder.
+    """Train, writing into the run's folder as `still.train` does, here `mini_video.safetensors`.
 
     Args:
         recipe: What to do.
@@ -339,32 +344,45 @@ def train(
         initial: Weights to start from.
         every: Seconds between checkpoints.
         workers: Processes that make scenes; 0 makes them in this one.
-        say: Gets a line now and then.
+        tell: Is told of every step.
 
     Returns:
         The weight file.
+
+    Raises:
+        SettingError, WeightsError, KeyboardInterrupt: As of `still.train`.
     """
-    places.run.mkdir(parents=True, exist_ok=True)
     pictures = open_folder(places.photographs, places.cache)
+    chances = shares(pictures, {})
     trainer = VideoTrainer(recipe, initial)
-    weights = places.run / "mini_video.safetensors"
+    weights, checkpoint = places.run / "mini_video.safetensors", places.run / CHECKPOINT
+    record = {
+        "model": "mini-video",
+        "recipe": asdict(recipe),
+        "mini": hash_of(mini),
+        "initial": hash_of(initial),
+        "pictures": data_of(pictures.names),
+    }
+    open_run(places.run, checkpoint, record, resume=resume)
+    list_pictures(places.run, pictures.names, chances)
     if resume:
-        trainer.restore(places.run / "checkpoint.pt")
+        trainer.restore(checkpoint)
     batches: DataLoader[Episodes] = DataLoader(
-        EpisodeBatches(pictures, shares(pictures, {}), recipe.batches, mini),
+        EpisodeBatches(pictures, chances, recipe.batches, mini),
         batch_size=None,
         sampler=range(trainer.progress.step, steps_of(recipe)),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
+        worker_init_fn=leave_interruptions_to_the_parent,
     )
     go_through(
         trainer,
         batches,
         lambda batch, share: trainer.step(Episodes(*batch), share),
         lambda: publish(trainer, weights),
-        recipe=recipe,
+        share=lambda: trainer.progress.share(recipe),
         folder=places.run,
         every=every,
-        say=say,
+        tell=tell,
     )
     return weights

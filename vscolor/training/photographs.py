@@ -160,18 +160,21 @@ def source_of(name: str) -> str:
     return re.sub(r"_?\d*\.\w+$", "", name)
 
 
-def shares(photographs: Photographs, weights: dict[str, float]) -> NDArray[np.float64]:
+def shares(
+    photographs: Photographs, weights: dict[str, float], least_spread: float = MIN_SPREAD
+) -> NDArray[np.float64]:
     """The chance of each picture to be drawn, `[N]`, summing to 1.
 
     Args:
         photographs: The pictures.
         weights: Relative weight of a picture of a collection; 1 where the collection is absent.
+        least_spread: Pictures whose `spread` is below are never drawn.
 
     Raises:
         SettingError: No picture is left to draw.
     """
     weight = np.array([weights.get(source_of(name), 1.0) for name in photographs.names])
-    weight = np.where(photographs.spread < MIN_SPREAD, 0.0, weight)
+    weight = np.where(photographs.spread < least_spread, 0.0, weight)
     if not weight.any():
         raise SettingError("every photograph is grey, toned or of weight 0: nothing to learn from")
     return np.asarray(weight / weight.sum(), dtype=np.float64)

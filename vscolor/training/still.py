@@ -23,7 +23,7 @@ from vscolor.models.mini.network import Mini, folded_state
 from vscolor.training.batches import Batch, Batches, BatchSettings, batches_from
 from vscolor.training.imagenet import initialise_encoder
 from vscolor.training.objective import Terms, frequencies, rebalancing, soft_table, terms
-from vscolor.training.photographs import Photographs, open_folder, shares
+from vscolor.training.photographs import MIN_SPREAD, Photographs, open_folder, shares
 from vscolor.training.record import data_of, hash_of, list_pictures, open_run
 from vscolor.training.run import (
     CHECKPOINT,
@@ -63,6 +63,7 @@ class Recipe:
         averaging: Decay of the average of the weights, per step.
         batches: How pictures become batches.
         collections: Relative weight of a collection's pictures, by file name.
+        least_spread: Spread of ab below which a picture counts as grey and is never drawn.
     """
 
     samples: int = 400_000
@@ -81,18 +82,21 @@ class Recipe:
     averaging: float = 0.998
     batches: BatchSettings = field(default_factory=BatchSettings)
     collections: dict[str, float] = field(default_factory=dict)
+    least_spread: float = MIN_SPREAD
 
 
 TUNING = Recipe(
     samples=4800,
-    rate=3e-4,
+    rate=5e-4,
     frozen_share=0.0,
     frozen_blocks=TAPS[-1] + 1,
     warm_up=0.05,
+    least_spread=0.5,
 )
 """To go on from trained weights with a few dozen pictures, in minutes.
 
-What `mini-video` takes from the encoder stays as it is, so that the result serves there too.
+What `mini-video` takes from the encoder stays as it is, so that the result serves there too. A
+muted picture was chosen on purpose here, and counts.
 """
 
 
@@ -148,7 +152,7 @@ class Trainer(Run[Mini]):
         self.optimizer = optimizer_of(self.model, recipe)
         self.average: State = {k: v.clone() for k, v in self.model.state_dict().items()}
         self.progress = Progress()
-        self.chances = shares(pictures, recipe.collections)
+        self.chances = shares(pictures, recipe.collections, recipe.least_spread)
         self.table = soft_table(self.model.centres.numpy())
         self.weights = rebalancing(self._prior(), power=recipe.power)
 

@@ -66,7 +66,7 @@ def print_model(name: str) -> None:
         table.add_row(label, text)
     for option in entry.options:
         table.add_row(
-            f"{option.name}={option.default}",
+            f"{option.name}={'' if option.default is None else option.default}",
             "; ".join(dict.fromkeys((option.summary, option.expected))),
         )
     for kept in entry.sets:

@@ -7,16 +7,21 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+import vapoursynth as vs
+from safetensors.numpy import load_file, save_file
 
+from vscolor import colorize
 from vscolor.device import Device
 from vscolor.models.mini.adapter import TORCH_FILE as MINI
 from vscolor.models.mini_video import adapter, graph, model, motion, network
 from vscolor.models.mini_video import architecture as arch
 from vscolor.models.video import Dab, Exemplar, Strengths
+from vscolor.testing import noise_clip, planes_of
 from vscolor.training import video as training
 
 WEIGHTS = adapter.TORCH_FILE
 SHAPE = (64, 96)
+OPTIONS = {"still": None}
 
 
 def picture(seed, shape=SHAPE):
@@ -33,7 +38,7 @@ def colours(seed, shape=SHAPE):
 
 @pytest.fixture(scope="module")
 def video():
-    return adapter.load(Device("onnx", "cpu"), None, {}, Strengths())
+    return adapter.load(Device("onnx", "cpu"), None, OPTIONS, Strengths())
 
 
 def exemplar_of(video, luma, ab, *, weight=1.0, same_shot=True, trust=None):
@@ -43,8 +48,8 @@ def exemplar_of(video, luma, ab, *, weight=1.0, same_shot=True, trust=None):
 
 
 def test_onnx_and_torch_agree():
-    onnx_model = adapter.load(Device("onnx", "cpu"), None, {}, Strengths())
-    torch_model = adapter.load(Device("torch", "cpu"), None, {}, Strengths())
+    onnx_model = adapter.load(Device("onnx", "cpu"), None, OPTIONS, Strengths())
+    torch_model = adapter.load(Device("torch", "cpu"), None, OPTIONS, Strengths())
     now, before, ab = picture(0), picture(1), colours(2)
     results = []
     for one in (onnx_model, torch_model):
@@ -164,7 +169,7 @@ def test_without_exemplars_the_still_colour_stands(video):
     ],
 )
 def test_strengths_leave_sources_out(strengths, source):
-    video = adapter.load(Device("onnx", "cpu"), None, {}, strengths)
+    video = adapter.load(Device("onnx", "cpu"), None, OPTIONS, strengths)
     now, ab = picture(11), np.full((2, *SHAPE), 40, np.float32)
     given = exemplar_of(video, now, ab)
     features = video.encode(now[None, None])[0]
@@ -229,12 +234,61 @@ def test_weights_of_another_model_are_named():
     from vscolor.errors import WeightsError
 
     with pytest.raises(WeightsError, match="does not hold mini-video's weights"):
-        adapter.load(Device("onnx", "cpu"), MINI, {}, Strengths())
+        adapter.load(Device("onnx", "cpu"), MINI, OPTIONS, Strengths())
     with pytest.raises(WeightsError, match="does not hold mini-video's weights"):
-        adapter.load(Device("torch", "cpu"), MINI, {}, Strengths())
+        adapter.load(Device("torch", "cpu"), MINI, OPTIONS, Strengths())
+
+
+def tuned(path, name):
+    """`mini`'s weights with one tensor changed, as a fine-tuning that touched it."""
+    weights = load_file(MINI)
+    save_file(weights | {name: weights[name] * np.float16(0.5)}, path)
+    return path
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "torch"])
+def test_still_weights_of_ones_own_colour_and_leave_the_features(video, tmp_path, runtime):
+    own = tuned(tmp_path / "own.safetensors", "head.conv.weight")
+    other = adapter.load(Device(runtime, "cpu"), None, {"still": own}, Strengths())
+    luma = picture(3)[None, None]
+    (ab, vectors, context), (ab2, vectors2, context2) = (
+        one._networks.see(luma) for one in (video, other)
+    )
+    assert np.abs(ab - ab2).max() > 1
+    assert np.abs(vectors - vectors2).max() < 1e-4
+    assert np.abs(context - context2).max() < 1e-2
+
+
+def test_still_weights_reach_the_filter(tmp_path):
+    own = tuned(tmp_path / "own.safetensors", "head.conv.weight")
+    film = noise_clip(vs.GRAY8, 64, 64, 2, 1)
+    ours, theirs = (
+        planes_of(colorize(film, history=True, size=64, scenes=(), options=options), 0)
+        for options in (None, {"still": str(own)})
+    )
+    assert np.array_equal(ours[0], theirs[0])
+    assert not np.array_equal(ours[1], theirs[1])
+
+
+def test_still_weights_of_another_encoder_are_refused(tmp_path):
+    from vscolor.errors import WeightsError
+
+    def opened(still):
+        return adapter.load(Device("onnx", "cpu"), None, {"still": still}, Strengths())
+
+    other = tuned(tmp_path / "other.safetensors", "encoder.10.expand.conv.weight")
+    with pytest.raises(WeightsError, match=r"differs from mini's at encoder\.10\."):
+        opened(other)
+    opened(tuned(tmp_path / "deeper.safetensors", "encoder.11.expand.conv.weight"))
+    with pytest.raises(WeightsError, match="does not hold mini's weights"):
+        opened(WEIGHTS)
+    with pytest.raises(WeightsError, match=r"expected a \.safetensors file"):
+        opened(MINI.with_suffix(".onnx"))
+    with pytest.raises(WeightsError, match="does not exist"):
+        opened(tmp_path / "none.safetensors")
 
 
 def test_sessions_are_shared():
     onnxruntime.set_default_logger_severity(3)
-    one, two = (adapter.load(Device("onnx", "cpu"), None, {}, Strengths()) for _ in range(2))
+    one, two = (adapter.load(Device("onnx", "cpu"), None, OPTIONS, Strengths()) for _ in range(2))
     assert one._networks._sessions["fuse"] is two._networks._sessions["fuse"]

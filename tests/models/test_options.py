@@ -1,5 +1,7 @@
 """Settings of models: what is accepted, and how words of the command line are read."""
 
+from pathlib import Path
+
 import pytest
 
 from vscolor.errors import SettingError
@@ -11,11 +13,19 @@ DECLARED = (
     Option("sharp", bool, False, "whether"),
     Option("mode", str, "fast", "how", choices=("fast", "good")),
     Option("thing", object, None, "anything at all"),
+    Option("file", Path, None, "a file"),
 )
 
 
 def test_what_is_not_given_has_its_default():
-    expected = {"share": 0.5, "count": 3, "sharp": False, "mode": "fast", "thing": None}
+    expected = {
+        "share": 0.5,
+        "count": 3,
+        "sharp": False,
+        "mode": "fast",
+        "thing": None,
+        "file": None,
+    }
     assert settle("m", DECLARED, None) == expected
     assert settle("m", DECLARED, {"count": 9}) == {**expected, "count": 9}
     assert settle("m", (), None) == {}
@@ -38,6 +48,7 @@ def test_whole_numbers_are_numbers():
         ({"count": 2.0}, "count= is 2.0"),
         ({"sharp": 1}, "sharp= is 1, expected True or False"),
         ({"mode": "best"}, "mode= is 'best', expected one of fast, good"),
+        ({"file": 3}, "file= is 3, expected the path of a file"),
         ({"other": 1}, "model m has no option other=; it has share=, count="),
     ],
 )
@@ -47,14 +58,28 @@ def test_what_is_refused(given, said):
     assert said in str(error.value)
 
 
+def test_a_file_may_be_a_text():
+    assert settle("m", DECLARED, {"file": "a/b"})["file"] == Path("a/b")
+    assert settle("m", DECLARED, {"file": Path("a/b")})["file"] == Path("a/b")
+
+
 def test_words():
-    words = ["share=0.25", "count=7", "sharp=yes", "mode=good", "thing=x=y", "unknown=1"]
+    words = [
+        "file=x.y",
+        "share=0.25",
+        "count=7",
+        "sharp=yes",
+        "mode=good",
+        "thing=x=y",
+        "unknown=1",
+    ]
     assert read_words(DECLARED, words) == {
         "share": 0.25,
         "count": 7,
         "sharp": True,
         "mode": "good",
         "thing": "x=y",
+        "file": Path("x.y"),
         "unknown": "1",
     }
 

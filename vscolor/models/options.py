@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from vscolor.errors import SettingError
@@ -17,7 +18,8 @@ class Option:
 
     Attributes:
         name: As users write it.
-        kind: `float`, `int`, `bool`, `str`, or `object` for anything, which only Python can give.
+        kind: `float`, `int`, `bool`, `str`, `Path` for a file, which may be given as a text, or
+            `object` for anything, which only Python can give.
         default: Its value where the user says nothing.
         summary: What it does, a few words.
         low: Smallest number accepted.
@@ -41,7 +43,7 @@ class Option:
         """
         if not self._is_of_kind(value) or not self._is_in_range(value):
             raise SettingError(f"{self.name}= is {value!r}, expected {self.expected}")
-        return float(value) if self.kind is float else value
+        return self.kind(value) if self.kind in (float, Path) else value
 
     def read(self, text: str) -> Any:
         """Turn a word of the command line into a value.
@@ -67,14 +69,15 @@ class Option:
             noun = "a whole number" if self.kind is int else "a number"
             low = "" if self.low is None else f" from {self.low:g}"
             return f"{noun}{low}" + ("" if self.high is None else f" to {self.high:g}")
-        return {bool: "True or False", str: "a text"}.get(self.kind, self.summary)
+        words = {bool: "True or False", str: "a text", Path: "the path of a file"}
+        return words.get(self.kind, self.summary)
 
     def _is_of_kind(self, value: Any) -> bool:
         if self.kind is float:
             return isinstance(value, int | float) and not isinstance(value, bool)
         if self.kind is int:
             return isinstance(value, int) and not isinstance(value, bool)
-        return isinstance(value, self.kind)
+        return isinstance(value, str | Path if self.kind is Path else self.kind)
 
     def _is_in_range(self, value: Any) -> bool:
         if self.choices:

@@ -227,6 +227,7 @@ registry.add(
         mini_video.load,
         mini_video.installed,
         (*mini_video.ONNX_FILES.values(), mini_video.TORCH_FILE),
+        options=mini_video.OPTIONS,
     )
 )
 for _adapter in (eccv16, siggraph17, instcolor, devc):

@@ -13,7 +13,7 @@ from vscolor import weights as files
 from vscolor.device import Device
 from vscolor.errors import WeightsError
 from vscolor.models import running
-from vscolor.models.base import Array, Card
+from vscolor.models.base import Array, Card, Option
 from vscolor.models.mini import adapter as mini
 from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE
 from vscolor.models.video import Strengths
@@ -36,6 +36,15 @@ QUERIES = 256
 """Places compared at once: the table of cosines then stays in the processor's cache."""
 
 STILL_TEMPERATURE = np.array(DEFAULT_TEMPERATURE, np.float32)
+
+OPTIONS = (
+    Option(
+        "still",
+        Path,
+        None,
+        "weights for the frame's own colour, as vscolor train still --init mini writes them",
+    ),
+)
 
 CARD = Card(
     name="mini-video",
@@ -60,26 +69,58 @@ def installed() -> bool:
 def load(
     device: Device,
     weights: str | Path | None,
-    options: Mapping[str, Any],  # noqa: ARG001
+    options: Mapping[str, Any],
     strengths: Strengths,
 ) -> MiniVideo:
-    """Load `mini-video`, on `mini`'s embedded encoder.
+    """Load `mini-video`, on `mini`'s encoder.
 
     Args:
         device: Where to run it.
         weights: A `.safetensors` file of its shape; None for the embedded one.
-        options: None.
+        options: `still`, a `.safetensors` file of `mini`'s shape whose colours stand in for those
+            of the embedded one.
         strengths: How much history, references and the still colours count.
 
     Raises:
-        WeightsError: The file is missing, damaged, or of another model.
+        WeightsError: A file is missing, damaged, or of another model, or the still one has another
+            encoder than the embedded one.
     """
+    still = _checked_still(options["still"])
     if device.runtime == "torch":
         path = files.find(weights, TORCH_FILE)
         video = files.load_once(path, ("mini-video", device), lambda: _open_network(path, device))
-        return MiniVideo(TorchNetworks(mini.open_network(device, None), video, device), strengths)
+        return MiniVideo(TorchNetworks(mini.open_network(device, still), video, device), strengths)
     sessions = _sessions(device, weights)
-    return MiniVideo(OnnxNetworks(mini.open_session(device, None), sessions, device), strengths)
+    return MiniVideo(OnnxNetworks(mini.open_session(device, still), sessions, device), strengths)
+
+
+def _checked_still(given: Path | None) -> Path | None:
+    """A still model's weights, if correspondence finds in them what it was trained on."""
+    if given is None:
+        return None
+    path = files.find(given, mini.TORCH_FILE)
+    if path.suffix != ".safetensors":
+        raise WeightsError(f"still= is {path}, expected a .safetensors file of mini's shape")
+    with mini.reading(path):
+        files.load_once((path, mini.TORCH_FILE), "shared encoder", lambda: _check_encoder(path))
+    return path
+
+
+def _check_encoder(path: Path) -> None:
+    """Refuse weights that differ from the embedded ones up to the last tap."""
+    from safetensors import safe_open
+
+    shared = ("stem.", *(f"encoder.{block}." for block in range(max(arch.TAPS) + 1)))
+    with safe_open(path, "numpy") as ours, safe_open(mini.TORCH_FILE, "numpy") as embedded:
+        for name in embedded.keys():  # noqa: SIM118 - it is no mapping
+            if name.startswith(shared) and not np.array_equal(
+                ours.get_tensor(name), embedded.get_tensor(name)
+            ):
+                raise WeightsError(
+                    f"still= is {path}, whose encoder differs from mini's at {name}; mini-video "
+                    f"needs the first {max(arch.TAPS) + 1} blocks as they are: train with "
+                    "--init mini and without a lower --frozen-blocks"
+                )
 
 
 def _sessions(

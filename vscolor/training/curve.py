@@ -1,24 +1,55 @@
-"""Draw a run's log: `python -m vscolor.training.curve RUN/log.jsonl OUT.png`."""
+"""Draw the log of a run, or of runs that went on from each other, against the step.
+
+`python -m vscolor.training.curve RUN/log.jsonl [NEXT/log.jsonl ...] OUT.png`
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vscolor.errors import SettingError
+from vscolor.files import replacing
 from vscolor.plot import Line, Panel, picture
 
 type Float = NDArray[np.float64]
+type Row = dict[str, Any]
 
-PANELS = {
-    "loss": "objective",
-    "gain": "ab closer than grey, on training crops (dB)",
-    "rate": "learning rate",
-}
+
+class Curves(NamedTuple):
+    """What one panel shows, where a log has it.
+
+    Attributes:
+        title: With its unit.
+        names: In the log.
+        relative: Whether each is divided by where it began.
+    """
+
+    title: str
+    names: tuple[str, ...]
+    relative: bool = False
+
+
+PANELS = (
+    Curves("objective", ("loss",)),
+    Curves("ab closer than grey, on training crops (dB)", ("gain",)),
+    Curves(
+        "terms of the objective, each relative to its start",
+        ("colour", "match", "places", "temporal", "smooth", "perceptual", "contextual"),
+        relative=True,
+    ),
+    Curves(
+        "steps of colour's error, and of the flicker given (8-bit levels)", ("moving", "before")
+    ),
+    Curves("learning rate", ("rate",)),
+)
 SMOOTHING = 50
 """Steps averaged for a point of the curve; single steps differ by more than an hour's gain."""
 
@@ -31,33 +62,74 @@ def smoothed(values: Float, window: int = SMOOTHING) -> Float:
     return np.asarray((sums[last] - sums[first]) / (last - first), dtype=np.float64)
 
 
-def panel(steps: Float, values: Float, title: str) -> Panel:
-    """One curve against the step."""
+def line(rows: Sequence[Row], name: str, place: int, relative: bool) -> Line:
+    """One curve, smoothed."""
+    values = smoothed(np.array([row[name] for row in rows], np.float64))
     # The first steps are far off the rest and would flatten it.
     settled = values[len(values) // 50 :]
     shown = np.clip(values, settled.min(), settled.max())
-    return Panel(title, [Line(title, shown)], x=steps, unit="step")
+    if relative:
+        shown = shown / (settled[0] or 1.0)
+    return Line(name, shown, colour=place, dashed=place > 5)
 
 
-def draw(log: Path, target: Path) -> None:
-    """Draw objective, gain and rate of a log against the step, as PNG."""
+def read_log(log: Path) -> list[Row]:
+    """A run's rows by step.
+
+    Raises:
+        SettingError: It is no log, or is empty.
+    """
     # A run that was cut off and resumed has written some steps twice; the later line counts.
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    by_step = {line["step"]: line for line in lines}
-    rows = [by_step[step] for step in sorted(by_step)]
-    steps = np.array([row["step"] for row in rows], np.float64)
-    curves = {name: smoothed(np.array([row[name] for row in rows])) for name in PANELS}
-    panels = [panel(steps, curves[name], title) for name, title in PANELS.items()]
-    cv2.imwrite(str(target), picture(panels))
+    try:
+        by_step = {row["step"]: row for row in map(json.loads, log.read_text().splitlines())}
+    except (ValueError, TypeError, KeyError):
+        raise SettingError(f"{log} is no log of a run") from None
+    if not by_step:
+        raise SettingError(f"{log} is empty")
+    return [by_step[step] for step in sorted(by_step)]
+
+
+def panels_of(runs: Sequence[Sequence[Row]]) -> list[Panel]:
+    """All that the logs of runs tell, the runs one after the other, their joints marked."""
+    rows: list[Row] = []
+    steps: list[float] = []
+    joints = []
+    for run in runs:
+        before = steps[-1] if steps else 0.0
+        joints.append(before)
+        steps += [before + row["step"] for row in run]
+        rows += run
+    at = np.array(steps, np.float64)
+    return [
+        Panel(
+            shown.title,
+            [line(rows, name, i, shown.relative) for i, name in enumerate(shown.names)],
+            x=at,
+            unit="step",
+            cuts=joints[1:],
+        )
+        for shown in PANELS
+        if all(name in row for row in rows for name in shown.names)
+    ]
+
+
+def draw(logs: Sequence[Path], target: Path) -> None:
+    """Draw what logs tell against the step, as PNG."""
+    drawn = cv2.imencode(".png", picture(panels_of([read_log(log) for log in logs])))[1]
+    with replacing(target) as part:
+        part.write_bytes(drawn.tobytes())
 
 
 def main() -> None:
     """Read the command line and draw."""
-    parser = argparse.ArgumentParser(description="Draw a training run's log.")
-    parser.add_argument("log", type=Path, help="log.jsonl")
+    parser = argparse.ArgumentParser(description="Draw the logs of training runs.")
+    parser.add_argument("logs", type=Path, nargs="+", metavar="log", help="log.jsonl")
     parser.add_argument("target", type=Path, help="PNG to write")
     given = parser.parse_args()
-    draw(given.log, given.target)
+    try:
+        draw(given.logs, given.target)
+    except (SettingError, OSError) as error:
+        raise SystemExit(f"curve: {error}") from None
 
 
 if __name__ == "__main__":

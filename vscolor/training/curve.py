@@ -53,6 +53,9 @@ PANELS = (
 SMOOTHING = 50
 """Steps averaged for a point of the curve; single steps differ by more than an hour's gain."""
 
+SMOOTHED_PART = 20
+"""A long run's points are averages over one such part of it."""
+
 
 def smoothed(values: Float, window: int = SMOOTHING) -> Float:
     """Running mean over `window` values, shorter at the start, same length."""
@@ -62,9 +65,10 @@ def smoothed(values: Float, window: int = SMOOTHING) -> Float:
     return np.asarray((sums[last] - sums[first]) / (last - first), dtype=np.float64)
 
 
-def line(rows: Sequence[Row], name: str, place: int, relative: bool) -> Line:
-    """One curve, smoothed."""
-    values = smoothed(np.array([row[name] for row in rows], np.float64))
+def line(runs: Sequence[Sequence[Row]], name: str, place: int, relative: bool) -> Line:
+    """One curve, smoothed within each run."""
+    parts = [np.array([row[name] for row in run], np.float64) for run in runs]
+    values = np.concatenate([smoothed(p, max(SMOOTHING, len(p) // SMOOTHED_PART)) for p in parts])
     # The first steps are far off the rest and would flatten it.
     settled = values[len(values) // 50 :]
     shown = np.clip(values, settled.min(), settled.max())
@@ -91,25 +95,23 @@ def read_log(log: Path) -> list[Row]:
 
 def panels_of(runs: Sequence[Sequence[Row]]) -> list[Panel]:
     """All that the logs of runs tell, the runs one after the other, their joints marked."""
-    rows: list[Row] = []
     steps: list[float] = []
     joints = []
     for run in runs:
         before = steps[-1] if steps else 0.0
         joints.append(before)
         steps += [before + row["step"] for row in run]
-        rows += run
     at = np.array(steps, np.float64)
     return [
         Panel(
             shown.title,
-            [line(rows, name, i, shown.relative) for i, name in enumerate(shown.names)],
+            [line(runs, name, i, shown.relative) for i, name in enumerate(shown.names)],
             x=at,
             unit="step",
             cuts=joints[1:],
         )
         for shown in PANELS
-        if all(name in row for row in rows for name in shown.names)
+        if all(name in row for run in runs for row in run for name in shown.names)
     ]
 
 

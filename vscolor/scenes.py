@@ -8,8 +8,9 @@ with another measure of change, because differences of pixels or histograms take
 and fast pans of old film for cuts: each block of the frame is looked for in the earlier frame by
 normalised cross-correlation, which neither brightness nor contrast nor motion moves. What the best
 match leaves unexplained, weighted by the block's texture, is the change, 0 to 1. It is measured
-from t-1 to t, t-1 to t+1 and t-2 to t, and the least counts: a flash or a damaged frame is gone
-again a frame later, a cut is not. So a frame's verdict depends on the frames near it alone.
+between all frames before t and from t on that are at most three apart, and the least counts: behind
+a flash or damage of one or two frames the picture is there again, behind a cut it is not. So a
+frame's verdict depends on the frames near it alone.
 """
 
 from __future__ import annotations
@@ -35,7 +36,11 @@ LEAST_CHANGE = 0.12
 LEAST_RATIO = 5.0
 NEIGHBOURS = 5
 SMALL_WIDTH, SMALL_HEIGHT = 128, 72
-BLOCK, REACH = 24, 12
+BLOCK = 24
+REACH_DOWN, REACH_ACROSS = 12, 16
+"""Pixels that a block is looked for in each direction; an eighth of the width: whip pans."""
+LONGEST_FLASH = 2
+"""Frames."""
 FLAT = 2.0
 TEXTURED = 20.0
 CHANGE_PROP = "_vscolor_change"
@@ -61,7 +66,8 @@ def change(earlier: Plane, later: Plane) -> float:
         if texture < FLAT:
             continue
         near = earlier[
-            max(0, top - REACH) : top + BLOCK + REACH, max(0, left - REACH) : left + BLOCK + REACH
+            max(0, top - REACH_DOWN) : top + BLOCK + REACH_DOWN,
+            max(0, left - REACH_ACROSS) : left + BLOCK + REACH_ACROSS,
         ]
         found = float(cv2.matchTemplate(near, block, cv2.TM_CCOEFF_NORMED).max())
         lost += texture * (1 - min(1.0, max(0.0, found)))
@@ -76,19 +82,20 @@ def _block_corners() -> Iterator[tuple[int, int]]:
             yield top, left
 
 
-def lasting_change(before: Plane, last: Plane, now: Plane, after: Plane) -> float:
-    """The change from frame t-1 to t that outlasts a flash: the least of three measurements.
+def lasting_change(past: Sequence[Plane], coming: Sequence[Plane]) -> float:
+    """The change from frame t-1 to t that outlasts a flash: the least of all measurements.
 
     Args:
-        before: Frame t-2, as in `change`.
-        last: Frame t-1.
-        now: Frame t.
-        after: Frame t+1.
+        past: Frames t-1, t-2 and t-3, as in `change`.
+        coming: Frames t, t+1 and t+2.
     """
-    first = change(last, now)
-    if first < LEAST_CHANGE:
-        return first
-    return min(first, change(last, after), change(before, now))
+    least = 1.0
+    for apart in range(LONGEST_FLASH + 1):
+        for back in range(apart + 1):
+            if least < LEAST_CHANGE:
+                return least
+            least = min(least, change(past[back], coming[apart - back]))
+    return least
 
 
 def is_cut(changes: Sequence[float]) -> bool:
@@ -138,7 +145,8 @@ def _detected_flags(clip: vs.VideoNode) -> vs.VideoNode:
     small = clip.std.ShufflePlanes(0, vs.GRAY).resize.Bilinear(
         SMALL_WIDTH, SMALL_HEIGHT, vs.GRAY8, range=vs.RANGE_FULL
     )
-    measured = small.std.ModifyFrame([shift(small, d) for d in (0, -2, -1, 1)], _write_change)
+    seen = [shift(small, d) for d in range(-1 - LONGEST_FLASH, LONGEST_FLASH + 1)]
+    measured = small.std.ModifyFrame([small, *seen], _write_change)
     around = [shift(measured, d) for d in range(-NEIGHBOURS, NEIGHBOURS + 1)]
     blank = _carrier(clip)
     return blank.std.ModifyFrame([blank, *around], _write_cut)
@@ -151,8 +159,9 @@ def _carrier(clip: vs.VideoNode) -> vs.VideoNode:
 
 def _write_change(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
     frame = f[0].copy()
-    now, before, last, after = (np.array(x[0], np.float32) for x in f)
-    frame.props[CHANGE_PROP] = lasting_change(before, last, now, after) if n else 0.0
+    seen = [np.array(x[0], np.float32) for x in f[1:]]
+    here = LONGEST_FLASH + 1
+    frame.props[CHANGE_PROP] = lasting_change(seen[:here][::-1], seen[here:]) if n else 0.0
     return frame
 
 

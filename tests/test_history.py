@@ -98,14 +98,32 @@ def chroma_mean(clip, n):
     return np.array([p.astype(float).mean() for p in planes_of(clip, n)[1:]])
 
 
-def test_a_reference_colours_its_scene_alone():
+def test_a_scene_with_a_reference_takes_from_no_other():
     clip, scenes = film(60), [20, 40]
-    plain = coloured(clip, scenes)
-    blue = coloured(clip, scenes, references=[Reference(clip_of_colour(), frame=25)])
-    for n in (5, 19, 40, 55):
-        assert same(planes_of(blue, n)[1:], planes_of(plain, n)[1:])
+    red = [Reference(clip_of_colour((255, 60, 0)), frame=n) for n in (5, 45)]
+    alone = coloured(clip, scenes, references=red)
+    blue = coloured(clip, scenes, references=[*red, Reference(clip_of_colour(), frame=25)])
+    for n in (0, 5, 19, 40, 55):
+        assert same(planes_of(blue, n)[1:], planes_of(alone, n)[1:])
     for n in (20, 25, 39):
-        assert chroma_mean(blue, n)[0] > chroma_mean(plain, n)[0] + 5
+        assert chroma_mean(blue, n)[0] > chroma_mean(alone, n)[0] + 5
+
+
+def test_a_scene_without_a_reference_takes_from_the_others_as_from_another_film():
+    clip, scenes = film(60), [20, 40]
+    of_another = coloured(clip, scenes, references=[Reference(clip_of_colour(), frame=25)])
+    of_none = coloured(clip, scenes, references=clip_of_colour())
+    for n in (5, 19, 40, 55):
+        assert same(planes_of(of_another, n)[1:], planes_of(of_none, n)[1:])
+
+
+def test_far_references_do_not_push_out_the_scenes_own():
+    """The scene's one reference lies far behind; many of the next scenes lie nearer."""
+    clip, scenes = film(120), list(range(60, 120, 4))
+    others = [Reference(clip_of_colour((255, 60, 0)), frame=n) for n in scenes]
+    blue = coloured(clip, scenes, references=[Reference(clip_of_colour(), frame=2), *others])
+    only = coloured(clip, scenes, references=[Reference(clip_of_colour(), frame=2)])
+    assert same(planes_of(blue, 59)[1:], planes_of(only, 59)[1:])
 
 
 def test_a_reference_finds_its_scene_without_a_list():
@@ -139,7 +157,7 @@ def test_a_hint_colours_its_scene():
     hinted = coloured(clip, [20], hints=Hint(5, 10, 10, rgb="#0000ff"))
     plain = coloured(clip, [20])
     assert chroma_mean(hinted, 15)[0] > chroma_mean(plain, 15)[0] + 5
-    assert same(planes_of(hinted, 25)[1:], planes_of(plain, 25)[1:])
+    assert same(planes_of(hinted, 25)[1:], planes_of(plain, 25)[1:])  # it stays in its scene
 
 
 def test_luma_stays():

@@ -61,7 +61,7 @@ class Studio:
         return [
             *(self._reference(r) for r in references),
             *(
-                self._placed(f"hints of frame {n}", self._painted(n, dabs), n)
+                self._placed(f"hints of frame {n}", self._painted(n, dabs), n, roams=False)
                 for n, dabs in sorted(by_frame.items())
             ),
         ]
@@ -70,20 +70,20 @@ class Studio:
         frame = self._frame_of(reference)
         of = "no frame" if frame is None else f"frame {frame}"
         name = f"reference {reference.name} of {of}"
-        return self._placed(name, self._picture(reference), frame)
+        return self._placed(name, self._picture(reference), frame, roams=True)
 
-    def _placed(self, name: str, row: vs.VideoNode, frame: int | None) -> Given:
+    def _placed(self, name: str, row: vs.VideoNode, frame: int | None, *, roams: bool) -> Given:
         # Nodes that are made frame by frame ask for it; the core does not see that coming.
         row.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
         if frame is None:
-            return Given(name, row, None)
+            return Given(name, row, None, roams)
         if self.cuts is not None:
             length = self.frames.luma.num_frames
             scene = plan.scene_around(frame, self.cuts, 0, length - 1, length)
-            return Given(name, row, frame, scene=scene)
+            return Given(name, row, frame, roams, scene=scene)
         span = cuts_near(self.flags, frame, plan.REACH)
         span.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
-        return Given(name, row, frame, span=span)
+        return Given(name, row, frame, roams, span=span)
 
     def _frame_of(self, reference: Reference) -> int | None:
         if reference.scene is None:

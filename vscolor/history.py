@@ -42,6 +42,7 @@ class Given:
         name: What to call it before a person.
         row: A clip of one frame: the exemplar's row.
         frame: The frame of the film it belongs to; None for any.
+        roams: Whether scenes that have none of their own take from it, by likeness.
         scene: The scene of that frame, where a list tells it.
         span: Else a clip of one frame whose `CUTS` are those around `frame`.
     """
@@ -49,6 +50,7 @@ class Given:
     name: str
     row: vs.VideoNode
     frame: int | None
+    roams: bool
     scene: plan.Scene | None = None
     span: vs.VideoNode | None = None
 
@@ -64,6 +66,20 @@ class Given:
             return self.may_serve(n)
         reach = (self.frame - plan.REACH, self.frame + plan.REACH)
         return _within(n, plan.scene_around(self.frame, cuts_of(span), *reach, length))
+
+
+class Serving(NamedTuple):
+    """A reference that a frame takes from.
+
+    Attributes:
+        given: The reference.
+        weight: How much it counts beside others, above 0.
+        same_shot: Whether it is of the frame's own shot.
+    """
+
+    given: Given
+    weight: float
+    same_shot: bool
 
 
 class Along(NamedTuple):
@@ -180,14 +196,11 @@ class _Matcher:
             _, look, luma, before, *rest = f
             rows, spans = rest[: len(keys) + len(given)], iter(rest[len(keys) + len(given) :])
             told = [next(spans) if r.span is not None else None for r in given]
-            serving = [
-                (r, row)
-                for r, row, span in zip(given, rows[len(keys) :], told, strict=True)
-                if r.serves(number, span, length)
-            ][:MOST_REFERENCES]
+            at_home = [r.serves(number, span, length) for r, span in zip(given, told, strict=True)]
+            serving = _serving(number, given, at_home)
             chosen = [
-                self.shape.read_exemplar(row_of(row), *self._standing(number, r))
-                for r, row in serving
+                self.shape.read_exemplar(row_of(rows[len(keys) + i]), s.weight, s.same_shot)
+                for i, s in serving.items()
             ]
             beside = OWN_WEIGHT if chosen else 1.0
             # Beside a reference they speak where it is silent, for which likeness is enough: flow
@@ -207,28 +220,43 @@ class _Matcher:
             memory.tidy()
             fill(frame, found)
             frame.props[START] = int(number == 0 or number in cuts)
-            frame.props[SERVING] = _described(number, scene, keys, beside, [r for r, _ in serving])
+            frame.props[SERVING] = _described(number, scene, keys, beside, [*serving.values()])
             return frame
 
         node = blank.std.ModifyFrame(inputs, match)
         return node.std.Loop(times=length)
 
     def _near(self, n: int) -> list[Given]:
-        """References that may serve frame n, the nearest first."""
+        """References that may serve frame n, those of its scene first, the nearest first."""
         ranked = sorted(
-            (r for r in self.references if r.may_serve(n)),
-            key=lambda r: -plan.nearness(n, r.frame),
+            (r for r in self.references if r.roams or r.may_serve(n)),
+            key=lambda r: (not r.may_serve(n), plan.distance(n, r.frame)),
         )
         return ranked[: 2 * MOST_REFERENCES]
 
-    @staticmethod
-    def _standing(n: int, reference: Given) -> tuple[float, bool]:
-        """A reference's weight, and whether it is of the frame's own shot."""
-        return plan.nearness(n, reference.frame), reference.frame is not None
+
+def _serving(n: int, given: Sequence[Given], at_home: Sequence[bool]) -> dict[int, Serving]:
+    """Those that frame n takes from, by their place in `given`.
+
+    A scene that has none of its own takes from those of others, by likeness alone, as from a
+    picture of another film.
+
+    Args:
+        n: The frame.
+        given: References, the nearest first.
+        at_home: For each whether the frame is of its scene, or it belongs to no scene.
+    """
+    own = [home and r.frame is not None for r, home in zip(given, at_home, strict=True)]
+    provided = any(mine and r.roams for r, mine in zip(given, own, strict=True))
+    chosen = [i for i, r in enumerate(given) if at_home[i] or (r.roams and not provided)]
+    return {
+        i: Serving(given[i], plan.nearness(n, given[i].frame) if own[i] else plan.ANYWHERE, own[i])
+        for i in chosen[:MOST_REFERENCES]
+    }
 
 
 def _described(
-    n: int, scene: plan.Scene, keys: Sequence[plan.Key], beside: float, serving: Sequence[Given]
+    n: int, scene: plan.Scene, keys: Sequence[plan.Key], beside: float, serving: Sequence[Serving]
 ) -> str:
     """What serves a frame, a line each."""
     start = f"before {plan.searched(n)[0]}" if scene.start is None else str(scene.start)
@@ -238,6 +266,6 @@ def _described(
             f"frame {n}",
             f"scene from {start}{cut}",
             *(f"key {key.frame}: {beside * key.weight:.3f}" for key in keys),
-            *(f"{r.name}: {plan.nearness(n, r.frame):.3f}" for r in serving),
+            *(f"{s.given.name}: {s.weight:.3f}" for s in serving),
         ]
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from math import log2
 from typing import Final, NamedTuple
 
 SPACING: Final = 48
@@ -96,3 +97,8 @@ def searched(n: int) -> tuple[int, int]:
 def nearness(n: int, frame: int | None) -> float:
     """Weight of a reference that belongs to a frame, or to none, for frame n."""
     return ANYWHERE if frame is None else float(0.5 ** (abs(n - frame) / NEARNESS))
+
+
+def distance(n: int, frame: int | None) -> float:
+    """Frames from frame n to the one that a reference belongs to; one of none weighs as if."""
+    return -NEARNESS * log2(ANYWHERE) if frame is None else abs(n - frame)

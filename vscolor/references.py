@@ -40,7 +40,7 @@ class Reference:
     Attributes:
         picture: The path of a picture, or a YUV or RGB clip whose first frame counts.
         frame: The frame of the film it belongs to: its colours are taken throughout that frame's
-            scene, the nearer in time the more.
+            scene, the nearer in time the more, and by likeness in scenes that have no reference.
         scene: The scene it belongs to, counted from 0, instead; goes with `scenes=`.
             With neither, it serves the whole film, by likeness alone.
     """

@@ -250,6 +250,14 @@ def test_a_run_notes_what_it_depends_on(folder, tmp_path):
         train(TINY, places, resume=True, workers=0)
 
 
+def test_pictures_stand_upright(tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6  # the camera was held upright
+    Image.fromarray(data.coffee()[:160, :200]).save(tmp_path / "a.tif", exif=turned)
+    picture = open_folder(tmp_path, tmp_path / "cache").picture(0)
+    assert np.array_equal(picture, np.rot90(data.coffee()[:160, :200], -1))
+
+
 def test_a_folder_that_changed_is_decoded_anew(folder, tmp_path):
     here, cache = tmp_path / "pictures", tmp_path / "cache"
     here.mkdir()

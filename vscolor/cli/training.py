@@ -51,7 +51,9 @@ def train_command(context: typer.Context) -> None:
 
 PhotographsFolder = Annotated[
     Path,
-    typer.Argument(metavar="PHOTOGRAPHS", help="Folder of colour pictures (WebP, JPEG, PNG)."),
+    typer.Argument(
+        metavar="PHOTOGRAPHS", help="Folder of colour pictures (WebP, JPEG, PNG, TIFF)."
+    ),
 ]
 RunFolder = Annotated[
     Path,

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from vscolor.errors import SettingError
 from vscolor.training.lab import ab_of, linear_of
@@ -24,7 +24,7 @@ from vscolor.training.lab import ab_of, linear_of
 type Bytes = NDArray[np.uint8]
 type Track = Callable[[Sequence[Path]], Iterable[Path]]
 
-SUFFIXES = frozenset({".webp", ".jpg", ".jpeg", ".png"})
+SUFFIXES = frozenset({".webp", ".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 STORED_SIDE = 160
 """Short side in the cache, in pixels; crops are 128 to 160."""
 
@@ -80,7 +80,8 @@ def read_picture(path: Path, side: int = STORED_SIDE) -> Bytes:
     """
     try:
         with Image.open(path) as image:
-            rgb = np.asarray(image.convert("RGB"))
+            # Cameras say in a tag which side is up.
+            rgb = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, ValueError, SyntaxError) as error:
         raise OSError(f"{path} is no whole picture: {error}") from error
     scale = side / min(rgb.shape[:2])

@@ -33,7 +33,15 @@ from vscolor.models.base import (
 )
 from vscolor.models.registry import Entry, published
 from vscolor.models.running import as_module, on_torch, padded
-from vscolor.models.video import BlockPlan, Dab, Exemplar, Strengths, VideoLoader, VideoModel
+from vscolor.models.video import (
+    BlockPlan,
+    Dab,
+    Exemplar,
+    Strengths,
+    TellingModel,
+    VideoLoader,
+    VideoModel,
+)
 from vscolor.weights.catalog import Need, WeightFile, WeightSet
 from vscolor.weights.checkpoint import load_strictly, read_state
 from vscolor.weights.loading import load_once
@@ -62,6 +70,7 @@ __all__ = [
     "StillLoader",
     "StillModel",
     "Strengths",
+    "TellingModel",
     "VideoLoader",
     "VideoModel",
     "VscolorError",

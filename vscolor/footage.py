@@ -1,8 +1,8 @@
-"""Shots of colour films, coloured by `mini` and steadied: what `blind` learns from."""
+"""Shots of colour films for `mini-video`; coloured by `mini` and steadied, for `blind`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from vscolor.filters import colorize, stabilize
 from vscolor.report import as_rgb
 from vscolor.scenes import mark_detected, marked_cuts
 from vscolor.training.footage import SHORT_SIDES, Shot
+from vscolor.training.scenery import Bytes
 
 MOST_FRAMES: Final = 150
 LEAST_FRAMES: Final = 12
@@ -23,18 +24,27 @@ LEAST_FRAMES: Final = 12
 
 def shots_of(path: Path, quiet: bool = False) -> Iterator[Shot]:
     """The shots of a film in turn, each at one of the sizes of `SHORT_SIDES`."""
+    for true in _cut_apart(path, SHORT_SIDES, quiet):
+        coloured = colorize(true)
+        yield Shot(*(pixels(c) for c in (true, coloured, stabilize(coloured, radius=5, scenes=[]))))
+
+
+def true_shots_of(path: Path, short_side: int, quiet: bool = False) -> Iterator[Bytes]:
+    """The shots of a film in turn, R'G'B' `[N,h,w,3]`."""
+    for true in _cut_apart(path, (short_side,), quiet):
+        yield pixels(true)
+
+
+def _cut_apart(path: Path, sides: Sequence[int], quiet: bool) -> Iterator[vs.VideoNode]:
+    """The shots of a film as small YUV clips, their short sides in turn those given."""
     clip = convert.opened(path, None, quiet).clip
     cuts = [0, *(n for n, cut in marked_cuts(mark_detected(clip)) if cut), clip.num_frames]
     for i, (first, last) in enumerate(pairwise(cuts)):
-        if last - first < LEAST_FRAMES:
-            continue
-        side = SHORT_SIDES[i % len(SHORT_SIDES)]
-        scale = side / min(clip.width, clip.height)
-        width, height = (round(s * scale / 8) * 8 for s in (clip.width, clip.height))
-        shot = clip[first : min(last, first + MOST_FRAMES)]
-        true = as_rgb(shot).resize.Bicubic(width, height, vs.YUV444P16, matrix=1)
-        coloured = colorize(true)
-        yield Shot(*(pixels(c) for c in (true, coloured, stabilize(coloured, radius=5, scenes=[]))))
+        if last - first >= LEAST_FRAMES:
+            scale = sides[i % len(sides)] / min(clip.width, clip.height)
+            width, height = (round(s * scale / 8) * 8 for s in (clip.width, clip.height))
+            shot = clip[first : min(last, first + MOST_FRAMES)]
+            yield as_rgb(shot).resize.Bicubic(width, height, vs.YUV444P16, matrix=1)
 
 
 def pixels(clip: vs.VideoNode) -> NDArray[np.uint8]:

@@ -140,6 +140,10 @@ def video_command(
     photographs: PhotographsFolder,
     run: RunFolder,
     *,
+    film: Annotated[
+        list[Path] | None,
+        _option("Colour film to learn from too; may be repeated. Its cuts are found."),
+    ] = None,
     init: Annotated[str | None, _option("Weights to go on from: a file, or mini-video.")] = None,
     mini: Annotated[
         str, _option("Weights of the still model it stands on: a file, or mini; default mini.")
@@ -154,17 +158,24 @@ def video_command(
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train mini-video on moving scenes that are made from photographs."""
+    """Train mini-video on moving scenes that are made from photographs, and on films."""
     initial, still = _weights(init, "--init", "mini-video"), _weights(mini, "--mini", "mini")
     assert still is not None
     _make_ready(threads)
+    from vscolor.footage import true_shots_of
     from vscolor.training import video
 
+    process.settle()
     recipe = video.VideoRecipe(hours=hours, **_given(samples=samples, rate=rate))
     recipe = replace(recipe, batches=replace(recipe.batches, seed=seed, **_given(size=batch)))
     places = _places(photographs, run, cache, quiet)
+    shots = [
+        shot
+        for path in console.tracked("Films", film or [], quiet)
+        for shot in true_shots_of(path, video.FILM_SIDE, quiet=True)
+    ]
     with _watched("Training mini-video", run, quiet) as tell:
-        made = video.train(recipe, places, still, resume=resume, initial=initial, tell=tell)
+        made = video.train(recipe, places, still, shots, resume=resume, initial=initial, tell=tell)
     _say_written(made, quiet)
 
 

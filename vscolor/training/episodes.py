@@ -5,6 +5,7 @@ Batch number n is a pure function of (photographs, settings, n), as for the stil
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,7 @@ from vscolor.models.mini.graph import build
 from vscolor.models.mini_video.architecture import TAPS
 from vscolor.models.mini_video.motion import Motion, find_motion
 from vscolor.training.photographs import Photographs
-from vscolor.training.scenery import SHAPES, Scene, make_scene
+from vscolor.training.scenery import SHAPES, Bytes, Scene, film_scene, make_scene
 
 
 class Episodes(NamedTuple):
@@ -34,7 +35,8 @@ class Episodes(NamedTuple):
         luma: L* `[B,F,1,h,w]`.
         ab: True colours `[B,F,2,h,w]`.
         places: Where each place is in the reference, in pixels, `[B,F,2,h,w]`, x then y.
-        visible: Whether it could be seen there `[B,F,1,h,w]`, 0 or 1.
+        visible: Whether it could be seen there `[B,F,1,h,w]`, 0 or 1; 0 throughout where nobody
+            knows.
         back: Flow of frames 2.. to the frame before `[B,F-2,2,h/2,w/2]`.
         back_residual: What it leaves `[B,F-2,1,h/4,w/4]`, L* units.
         direct: Flow of frames 2.. to the reference.
@@ -58,10 +60,18 @@ class Episodes(NamedTuple):
 
 @dataclass(frozen=True)
 class EpisodeSettings:
-    """How batches are drawn: scenes in a batch, frames to colour in each, and the seed."""
+    """How batches are drawn.
+
+    Attributes:
+        size: Scenes in a batch.
+        frames: Frames to colour in each.
+        film_share: Part of the scenes that come from films, where there are any.
+        seed: Of all chance.
+    """
 
     size: int = 6
     frames: int = 3
+    film_share: float = 0.6
     seed: int = 0
 
 
@@ -74,9 +84,10 @@ class EpisodeBatches(Dataset[Episodes]):
         chances: NDArray[np.float64],
         settings: EpisodeSettings,
         mini: Path,
+        shots: Sequence[Bytes] = (),
     ) -> None:
         self.photographs, self.chances, self.settings = photographs, chances, settings
-        self.mini = mini
+        self.mini, self.shots = mini, shots
 
     def __getitem__(self, step: int) -> Episodes:
         """Batch number `step`."""
@@ -84,16 +95,19 @@ class EpisodeBatches(Dataset[Episodes]):
         s = self.settings
         rng = np.random.default_rng((s.seed, step))
         shape = SHAPES[rng.integers(len(SHAPES))]
-        scenes = (
-            make_scene(self.photographs, self.chances, shape, s.frames, rng) for _ in range(s.size)
-        )
-        rows = [_observe(scene) for scene in scenes]
+        rows = [_observe(self._scene(shape, rng)) for _ in range(s.size)]
         seen = {
             name: torch.from_numpy(np.stack(field))
             for name, field in zip(Episodes._fields, zip(*rows, strict=True), strict=False)
         }
         still, *taps = self._ask_mini(seen["luma"])
         return Episodes(**seen, still=still, taps=tuple(taps))
+
+    def _scene(self, shape: tuple[int, int], rng: np.random.Generator) -> Scene:
+        s = self.settings
+        if self.shots and rng.random() < s.film_share:
+            return film_scene(self.shots, shape, s.frames, rng)
+        return make_scene(self.photographs, self.chances, shape, s.frames, rng)
 
     def _ask_mini(self, luma: Tensor) -> list[Tensor]:
         """`mini`'s colours and its taps, of `[B,F,1,h,w]`."""

@@ -81,7 +81,9 @@ def make_lesson(batch: Episodes, embedding: Embedding, shares: Shares, step: int
 
     odd = (draw[0] < shares.odd).float()
     true = turned(batch.ab, odd * (draw[1] * 2 - 1) * math.pi, 1 - odd * 0.5 * (1 - draw[2]))
-    by_still = draw[3] < shares.still
+    # What becomes of a colour that is not the truth can be told only where places are known.
+    known = batch.visible.flatten(1).amax(1) > 0
+    by_still = (draw[3] < shares.still) & known
     stranger = (draw[4] < shares.stranger) & ~by_still
     reference = torch.where(by_still[:, None, None, None], still[:, 0], true[:, 0])
     flat = batch.places.flatten(0, 1)

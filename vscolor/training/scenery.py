@@ -1,5 +1,7 @@
 """Short film scenes made from photographs: a camera, an object before it, light, film.
 
+`film_scene` draws them from real films instead.
+
 Each scene has a reference frame and a few frames that follow each other some time later. Both
 layers, the photograph behind and a cut-out of another one before it, live in the reference frame's
 coordinates, so where each place of a frame was in the reference, and whether it could be seen
@@ -8,6 +10,7 @@ there, is known exactly. A scene is a pure function of (photographs, settings, n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,8 +24,12 @@ from vscolor.training.lab import ab_of, lightness, linear_of
 from vscolor.training.photographs import Photographs
 
 type Float = NDArray[np.float32]
+type Bytes = NDArray[np.uint8]
 
 SHAPES = ((128, 160), (128, 192), (160, 192), (160, 160))
+FILM_GAPS = (0, 1, 3, 8, 16, 30, 60)
+"""Frames from a film's reference to the frame before the first that is coloured."""
+
 BORDER = cv2.BORDER_REFLECT_101
 
 
@@ -208,6 +215,46 @@ def make_scene(
         ab_of(linear),
         np.stack([v.places for v in views]),
         np.stack([v.visible for v in views]),
+    )
+
+
+def film_scene(
+    shots: Sequence[Bytes], shape: tuple[int, int], frames: int, rng: Generator
+) -> Scene:
+    """Draw a scene from films: as `make_scene` returns one, but nobody knows its places.
+
+    Real things turn, deform and hide each other, and real flow is wrong in its own ways.
+
+    Args:
+        shots: Pieces of film without cuts, R'G'B' `[N,h,w,3]`, one at least.
+        shape: Height and width of the scene, no larger than the shots'.
+        frames: To be coloured.
+        rng: Of all chance.
+
+    Returns:
+        A scene with `visible` 0 throughout.
+    """
+    sizes = np.array([len(shot) for shot in shots], float)
+    shot = shots[int(rng.choice(len(shots), p=sizes / sizes.sum()))]
+    gap = min(int(rng.choice(FILM_GAPS)), len(shot) - frames - 1)
+    first = int(rng.integers(0, len(shot) - gap - frames))
+    numbers = np.array([first, *range(first + gap, first + gap + frames + 1)])
+    if rng.random() < 0.5:
+        numbers = len(shot) - 1 - numbers
+    fit = min(own / side for own, side in zip(shot.shape[1:3], shape, strict=True))
+    scale = max(1.0, fit * rng.uniform(0.6, 1.0))
+    tall, wide = (int(side * scale) for side in shape)
+    top = int(rng.integers(0, shot.shape[1] - tall + 1))
+    left = int(rng.integers(0, shot.shape[2] - wide + 1))
+    part = shot[numbers, top : top + tall, left : left + wide]
+    size = shape[::-1]
+    rgb = np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in part])
+    if rng.random() < 0.5:
+        rgb = rgb[:, :, ::-1]
+    linear = linear_of(np.ascontiguousarray(rgb))
+    unknown = np.zeros((len(numbers), *shape), np.float32)
+    return Scene(
+        _filmed(linear, rng), ab_of(linear), np.stack([unknown, unknown], axis=-1), unknown
     )
 
 

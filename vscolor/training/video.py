@@ -6,6 +6,7 @@ picks among the candidates, over a few recurrent steps at a time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +40,7 @@ from vscolor.training.run import (
     tell_nobody,
     write_weights,
 )
+from vscolor.training.scenery import Bytes
 from vscolor.training.video_objective import (
     ColourEncoder,
     Losses,
@@ -58,6 +60,9 @@ WEIGHTS = {
     "contextual": 0.02,
 }
 
+
+FILM_SIDE = 224
+"""Short side at which films are learned from, in pixels; scenes are cut out of them."""
 
 STILL_THERE = 3.0
 """L* units of unexplained luma up to which the frame before's colour must stay."""
@@ -327,6 +332,7 @@ def train(
     recipe: VideoRecipe,
     places: Places,
     mini: Path,
+    shots: Sequence[Bytes] = (),
     *,
     resume: bool = False,
     initial: Path | None = None,
@@ -340,6 +346,8 @@ def train(
         recipe: What to do.
         places: Where.
         mini: Weights of the still model, which stays as it is.
+        shots: Pieces of film without cuts, R'G'B' `[N,h,w,3]`, at least 160 rows of 192; may be
+            none.
         resume: Go on from the run's checkpoint.
         initial: Weights to start from.
         every: Seconds between checkpoints.
@@ -362,13 +370,14 @@ def train(
         "mini": hash_of(mini),
         "initial": hash_of(initial),
         "pictures": data_of(pictures.names),
+        "shots": [shot.shape for shot in shots],
     }
     open_run(places.run, checkpoint, record, resume=resume)
     list_pictures(places.run, pictures.names, chances)
     if resume:
         trainer.restore(checkpoint)
     batches: DataLoader[Episodes] = DataLoader(
-        EpisodeBatches(pictures, chances, recipe.batches, mini),
+        EpisodeBatches(pictures, chances, recipe.batches, mini, shots),
         batch_size=None,
         sampler=range(trainer.progress.step, steps_of(recipe)),
         num_workers=workers,

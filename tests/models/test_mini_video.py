@@ -82,7 +82,7 @@ def test_the_graphs_need_no_vscolor_to_be_built(tmp_path):
         f"print(sorted(graph.build({str(WEIGHTS)!r})))"
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert found.stdout.strip() == "['attend', 'embed', 'fuse']"
+    assert found.stdout.strip() == "['attend', 'embed', 'fuse', 'nearest']"
 
 
 def test_weights_stay_within_their_limit():
@@ -135,6 +135,35 @@ def test_motion_is_found_and_followed():
     assert np.array_equal(motion.follow(plane, flow)[:, :40], plane[:, 3:43])
     assert np.array_equal(motion.finer(flow), 2 * flow.repeat(2, 0).repeat(2, 1))
     assert np.array_equal(motion.coarser(flow), flow[::2, ::2] / 2)
+
+
+def test_motion_that_starts_from_likeness_reaches_further_and_leaves_no_trace():
+    """A small thing far off: flow from nothing loses it. The same calls in any order agree."""
+    rng = np.random.default_rng(1)
+    thing = picture(2, (32, 32)) - 40
+    then, now = (np.full((128, 224), 60, np.float32) for _ in range(2))
+    then[40:72, 20:52] = now[40:72, 150:182] = thing
+    start = np.zeros((16, 28, 2), np.float32)
+    start[5:9, 18:23, 0] = -130
+    alone = motion.find_motion(now, then)
+    led = motion.find_motion(now, then, start)
+    inside = np.s_[24:32, 80:86]
+    assert np.abs(led.flow[inside][..., 0] + 65).mean() < 1, "130 pixels are 65 of the half grid"
+    assert np.abs(alone.flow[inside][..., 0] + 65).mean() > 20
+    again = motion.find_motion(now, then)
+    assert np.array_equal(alone.flow, again.flow), "the start of one call is not kept for the next"
+    motion.find_motion(then, now, rng.normal(0, 9, start.shape).astype(np.float32))
+    assert np.array_equal(motion.find_motion(now, then, start).flow, led.flow)
+
+
+def test_the_likest_place_is_found_alike_on_both_runtimes():
+    models = [adapter.load(Device(r, "cpu"), None, OPTIONS, Strengths()) for r in ("onnx", "torch")]
+    rng = np.random.default_rng(3)
+    query, keys = rng.normal(0, 1, (1, 300, 64)), rng.normal(0, 1, (1, 500, 64))
+    query, keys = query.astype(np.float32), keys.astype(np.float32)
+    expected = (query[0] @ keys[0].T).argmax(axis=1)
+    for one in models:
+        assert np.array_equal(one._networks.nearest(query, keys)[0], expected)
 
 
 def test_flicker_of_brightness_is_no_motion():

@@ -10,7 +10,7 @@ from vscolor.models.mini_video import motion
 from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings
 from vscolor.training.lessons import follow, turned
 from vscolor.training.photographs import open_folder, shares
-from vscolor.training.scenery import make_scene
+from vscolor.training.scenery import film_scene, make_scene
 from vscolor.training.video import VideoRecipe, VideoTrainer, publish
 
 
@@ -45,6 +45,41 @@ def test_a_scene_knows_where_its_places_were(pictures):
         error = np.abs(moved[0].numpy().transpose(1, 2, 0) - scene.ab[3]).sum(axis=-1)
         errors.append(np.median(error[seen]))
     assert np.mean(errors) < 1.5
+
+
+@pytest.fixture(scope="module")
+def shots():
+    """A picture that slides two pixels a frame, too small for the largest scene by nothing."""
+    wide = np.asarray(data.rocket())[:168, :400]
+    return [np.stack([wide[:, 2 * t : 2 * t + 200] for t in range(40)])]
+
+
+def test_a_film_scene_shows_the_film_and_claims_no_places(shots):
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        scene = film_scene(shots, (128, 160), 3, rng)
+        assert scene.luma.shape == (5, 128, 160)
+        assert scene.ab.shape == (5, 128, 160, 2)
+        assert not scene.visible.any()
+        later = [motion.find_motion(scene.luma[n], scene.luma[n - 1]).flow for n in (2, 3, 4)]
+        speed = np.median(np.abs(np.stack(later)[..., 0])) * 2
+        assert 1 < speed < 4, "two pixels a frame, or a little less or more by the scale"
+
+
+def test_films_come_into_batches_and_are_trained_on(pictures, shots):
+    settings = EpisodeSettings(size=2, frames=2, film_share=1.0)
+    chances = shares(pictures, {})
+    batch = EpisodeBatches(pictures, chances, settings, MINI, shots)[0]
+    assert not batch.visible.any()
+    trainer = VideoTrainer(VideoRecipe(batches=settings))
+    lesson = trainer.prepare(batch)
+    truth = batch.ab
+    turned_back = (lesson.wanted - truth).abs().amax(dim=(1, 2, 3, 4))
+    assert (lesson.weight > 0).all()
+    assert torch.isfinite(turned_back).all()
+    scores = trainer.step(Episodes(*batch), 0.1)
+    assert np.isfinite(scores["loss"])
+    assert scores["places"] == 0
 
 
 def test_a_batch_is_a_function_of_its_number(pictures):

@@ -19,7 +19,7 @@ from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE
 from vscolor.models.video import Strengths
 
 from . import architecture as arch
-from .model import MiniVideo
+from .model import Indices, MiniVideo
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -188,12 +188,23 @@ class OnnxNetworks:
     def attend(self, query: Array, keys: Array, values: Array, bias: Array) -> tuple[Array, Array]:
         """See `Networks`."""
         rest = {"keys": keys, "values": values, "bias": bias}
+        found, cosine = self._in_parts("attend", ["found", "cosine"], query, rest)
+        return found, cosine
+
+    def nearest(self, query: Array, keys: Array) -> Indices:
+        """See `Networks`."""
+        (index,) = self._in_parts("nearest", ["index"], query, {"keys": keys})
+        return np.asarray(index, np.int64)
+
+    def _in_parts(
+        self, graph: str, outputs: list[str], query: Array, rest: dict[str, Array]
+    ) -> list[Any]:
+        """Run a graph on some of the query's places at a time."""
         parts = [
-            self._sessions["attend"].run(["found", "cosine"], {"query": part, **rest})
+            self._sessions[graph].run(outputs, {"query": part, **rest})
             for part in np.split(query, range(QUERIES, query.shape[1], QUERIES), axis=1)
         ]
-        found, cosine = (np.concatenate(planes, axis=1) for planes in zip(*parts, strict=True))
-        return found, cosine
+        return [np.concatenate(planes, axis=1) for planes in zip(*parts, strict=True)]
 
     def fuse(self, feeds: dict[str, Array]) -> tuple[Array, Array]:
         """See `Networks`."""
@@ -232,6 +243,11 @@ class TorchNetworks:
 
         query, keys, values, bias = inputs
         return attend(query, keys, values, bias, self.temperature)
+
+    def nearest(self, query: Array, keys: Array) -> Indices:
+        """See `Networks`."""
+        (index,) = self._run(lambda q, k: ((q @ k.transpose(1, 2)).argmax(dim=2),), query, keys)
+        return np.asarray(index, np.int64)
 
     def fuse(self, feeds: dict[str, Array]) -> tuple[Array, Array]:
         """See `Networks`."""

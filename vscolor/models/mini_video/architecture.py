@@ -14,7 +14,7 @@ Nothing here imports anything but `mini`'s page: the build reads it before vscol
 VERSION = 1
 """Written into the weight file; raised when the shape changes."""
 
-GRAPHS = ("embed", "attend", "fuse")
+GRAPHS = ("embed", "nearest", "attend", "fuse")
 """Its ONNX files."""
 
 TAPS = {2: 24, 4: 40, 10: 112}

@@ -1,7 +1,7 @@
-"""The embedded video model as ONNX, three graphs written from the published weights.
+"""The embedded video model as ONNX, four graphs written from the published weights.
 
-`embed` turns `mini`'s taps into what is compared, `attend` brings the references' colours, `fuse`
-judges the candidates. Each is run where `network.py` says.
+`embed` turns `mini`'s taps into what is compared, `nearest` finds each place's likest, `attend`
+brings the references' colours, `fuse` judges the candidates. Each is run where `network.py` says.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from onnx import ModelProto, helper
+from onnx import ModelProto, TensorProto, helper
 from safetensors.numpy import load_file
 
 from ..onnx_writer import Weights, Writer, save, value
@@ -26,14 +26,19 @@ def build(weights: str | Path) -> dict[str, ModelProto]:
         weights: The published safetensors file.
 
     Returns:
-        By name: `embed` from `tap.2`, `tap.4`, `tap.10` to `vectors` and `context`; `attend` from
-        `query`, `keys`, `values` and `bias` to `found` and `cosine`; `fuse` from `luma`,
-        `context`, `trust`, `memory`, `candidates` and `available` to `judgement` and
-        `memory_out`.
+        By name: `embed` from `tap.2`, `tap.4`, `tap.10` to `vectors` and `context`; `nearest` from
+        `query` and `keys` to `index`; `attend` from `query`, `keys`, `values` and `bias` to `found`
+        and `cosine`; `fuse` from `luma`, `context`, `trust`, `memory`, `candidates` and `available`
+        to `judgement` and `memory_out`.
         Shapes are those of `network.py`, float32.
     """
     tensors = load_file(str(weights))
-    return {"embed": _embed(tensors), "attend": _attend(tensors), "fuse": _fuse(tensors)}
+    return {
+        "embed": _embed(tensors),
+        "nearest": _nearest(tensors),
+        "attend": _attend(tensors),
+        "fuse": _fuse(tensors),
+    }
 
 
 def _embed(tensors: Weights) -> ModelProto:
@@ -67,11 +72,24 @@ def _standing_out(writer: Writer, x: str) -> str:
     return writer.op("Div", [centred, root], f"{x}.standing")
 
 
+def _nearest(tensors: Weights) -> ModelProto:
+    writer = Writer(tensors)
+    writer.op("ArgMax", [_product(writer)], "index", axis=2, keepdims=0)
+    inputs = [value("query", 1, "n", arch.EMBED), value("keys", 1, "m", arch.EMBED)]
+    index = helper.make_tensor_value_info("index", TensorProto.INT64, [1, "n"])
+    return writer.model("nearest", inputs, [index])
+
+
+def _product(writer: Writer) -> str:
+    """Cosines of each place of the frame with each of the references'."""
+    turned = writer.op("Transpose", ["keys"], "keys.turned", perm=[0, 2, 1])
+    return writer.op("MatMul", ["query", turned], "product")
+
+
 def _attend(tensors: Weights) -> ModelProto:
     writer = Writer(tensors)
     temperature = np.clip(np.float32(tensors["temperature"]), *arch.TEMPERATURES)
-    turned = writer.op("Transpose", ["keys"], "keys.turned", perm=[0, 2, 1])
-    cosine = writer.add(writer.op("MatMul", ["query", turned], "product"), "bias")
+    cosine = writer.add(_product(writer), "bias")
     writer.op("ReduceMax", [cosine], "cosine", axes=[2], keepdims=1)
     sharp = writer.op(
         "Mul", [cosine, writer.constant("sharpness", np.asarray(1 / temperature))], "sharp"

@@ -10,6 +10,7 @@ from math import log
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vscolor.models.base import Array, Grid
 from vscolor.models.mini.architecture import MULTIPLE as MINI_MULTIPLE
@@ -26,6 +27,9 @@ RESIDUAL_HALVING = 2.0
 """L* units of unexplained luma that halve a reference's say against another's."""
 
 
+type Indices = NDArray[np.int64]
+
+
 class Networks(Protocol):
     """The networks, on some runtime. Arrays are float32 NumPy, shapes as in `network.py`."""
 
@@ -37,6 +41,10 @@ class Networks(Protocol):
 
     def attend(self, query: Array, keys: Array, values: Array, bias: Array) -> tuple[Array, Array]:
         """See `network.attend`."""
+        ...
+
+    def nearest(self, query: Array, keys: Array) -> Indices:
+        """The index of each place's likest among the keys `[1,M,64]`, of `[1,N,64]`: `[1,N]`."""
         ...
 
     def fuse(self, feeds: dict[str, Array]) -> tuple[Array, Array]:
@@ -131,7 +139,7 @@ class MiniVideo:
         height, width = luma.shape
         seen = feature_parts(height, width).unpack(features)
         back = find_motion(luma, before)
-        direct = _followed(luma, [e for e in exemplars if e.same_shot])
+        direct = self._followed(luma, seen["vectors"], [e for e in exemplars if e.same_shot])
         matched = self._matched(luma, seen["vectors"], exemplars)
         trust = [back.residual[None], direct.residual[None], matched.trust]
         return match_parts(height, width).pack(
@@ -203,6 +211,24 @@ class MiniVideo:
         present = (s.history, s.reference * follows, s.reference * matches, s.still)
         return np.array([log(x) if x > 0 else arch.ABSENT for x in present], np.float32)
 
+    def _followed(self, luma: Array, vectors: Array, exemplars: Sequence[Exemplar]) -> Followed:
+        """The exemplars' colours along flow that starts from what is alike."""
+        motions = [
+            find_motion(luma, e.luma, self._displacement(vectors, e.features, luma.shape))
+            for e in exemplars
+        ]
+        return _followed(luma.shape, exemplars, motions)
+
+    def _displacement(self, vectors: Array, features: Array, shape: tuple[int, ...]) -> Array:
+        """How far off each place's likest is in an exemplar, in pixels `[h/8,w/8,2]`."""
+        height, width = shape
+        keys = feature_parts(height, width).unpack(features)["vectors"]
+        rows, columns = vectors.shape[1:]
+        index = self._networks.nearest(_places(vectors)[None], _places(keys)[None])
+        y, x = np.divmod(index.reshape(rows, columns), columns)
+        own_y, own_x = np.mgrid[:rows, :columns]
+        return np.asarray(arch.MATCH_STRIDE * np.stack([x - own_x, y - own_y], axis=-1), np.float32)
+
     def _matched(self, luma: Array, vectors: Array, exemplars: Sequence[Exemplar]) -> Matched:
         height, width = luma.shape
         if not exemplars:
@@ -266,14 +292,15 @@ def _mixed(judgement: Array, *candidates: Array) -> Array:
     return np.asarray(ab, np.float32)
 
 
-def _followed(luma: Array, exemplars: Sequence[Exemplar]) -> Followed:
+def _followed(
+    shape: tuple[int, ...], exemplars: Sequence[Exemplar], motions: Sequence[Motion]
+) -> Followed:
     """The exemplars' colours along flow; where several explain the luma, the better counts more."""
-    height, width = luma.shape
+    height, width = shape
     if not exemplars:
         ab = np.zeros((2, height, width), np.float32)
         residual = np.full((height // 4, width // 4), LARGEST_RESIDUAL, np.float32)
         return Followed(ab, residual, False)
-    motions = [find_motion(luma, e.luma) for e in exemplars]
     moved = [_carried(e, m) for e, m in zip(exemplars, motions, strict=True)]
     left = np.stack(
         [

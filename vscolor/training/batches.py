@@ -120,8 +120,14 @@ class Batches(Dataset[Batch]):
         return make_batch(self.photographs, self.chances, self.settings, step)
 
 
-def batches_from(batches: Batches, first: int, last: int, workers: int) -> DataLoader[Batch]:
-    """Batches `first` up to but without `last`, in order, made ahead by `workers` processes."""
+def batches_from[T](batches: Dataset[T], first: int, last: int, workers: int) -> DataLoader[T]:
+    """Batches `first` up to but without `last`, in order, made ahead by `workers` processes.
+
+    With workers, OpenCV has one thread from here on: a forked process inherits its pool without the
+    threads in it, and would wait for them for ever.
+    """
+    if workers:
+        cv2.setNumThreads(1)
     return DataLoader(
         batches,
         batch_size=None,

@@ -16,14 +16,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import AdamW
-from torch.utils.data import DataLoader
 
 from vscolor.models.mini.adapter import reading
 from vscolor.models.mini_video import architecture as arch
 from vscolor.models.mini_video.motion import LARGEST_RESIDUAL
 from vscolor.models.mini_video.network import Evidence, MiniVideo, attend, mix
+from vscolor.training.batches import batches_from
 from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings
-from vscolor.training.interruption import leave_interruptions_to_the_parent
 from vscolor.training.lessons import Lesson, Shares, follow, make_lesson
 from vscolor.training.photographs import open_folder, shares
 from vscolor.training.record import data_of, hash_of, list_pictures, open_run
@@ -376,17 +375,10 @@ def train(
     list_pictures(places.run, pictures.names, chances)
     if resume:
         trainer.restore(checkpoint)
-    batches: DataLoader[Episodes] = DataLoader(
-        EpisodeBatches(pictures, chances, recipe.batches, mini, shots),
-        batch_size=None,
-        sampler=range(trainer.progress.step, steps_of(recipe)),
-        num_workers=workers,
-        prefetch_factor=4 if workers else None,
-        worker_init_fn=leave_interruptions_to_the_parent,
-    )
+    batches = EpisodeBatches(pictures, chances, recipe.batches, mini, shots)
     go_through(
         trainer,
-        batches,
+        batches_from(batches, trainer.progress.step, steps_of(recipe), workers),
         lambda batch, share: trainer.step(Episodes(*batch), share),
         lambda: publish(trainer, weights),
         share=lambda: trainer.progress.share(recipe),

@@ -240,7 +240,7 @@ def go_through[Batch](
         run.save(folder / CHECKPOINT)
         publish()
 
-    with noting_interruptions() as interrupted, (folder / LOG).open("a") as log:
+    with noting_interruptions() as interrupted, (folder / LOG).open("a", buffering=1) as log:
         saved, begun = time.monotonic(), clock()
         for batch in batches:
             done = share()
@@ -253,7 +253,6 @@ def go_through[Batch](
             log.write(json.dumps({k: round(v, 6) for k, v in note.items()}) + "\n")
             due = time.monotonic() - saved > every
             if due:
-                log.flush()
                 save()
                 saved = time.monotonic()
             tell(Standing(run.progress.step, done, scores["loss"], due))

@@ -25,7 +25,7 @@ from vscolor.models.video import VideoModel
 from vscolor.rows import Shape, as_planes, fill, row_of
 
 OWN_WEIGHT: Final = 0.02
-"""Of the scene's own keys beside a user's reference."""
+"""Of the scene's own keys beside hints, or references of other scenes and films."""
 
 MOST_REFERENCES: Final = 4
 """A frame takes from so many references at most, the nearest in time."""
@@ -202,12 +202,13 @@ class _Matcher:
                 self.shape.read_exemplar(row_of(rows[len(keys) + i]), s.weight, s.same_shot)
                 for i, s in serving.items()
             ]
-            beside = OWN_WEIGHT if chosen else 1.0
+            beside = _own_weight([*serving.values()])
             # Beside a reference they speak where it is silent, for which likeness is enough: flow
             # to each of them would cost more than all the networks.
             own = [
                 self.shape.read_exemplar(row_of(row), beside * key.weight, not chosen)
                 for key, row in zip(keys, rows, strict=False)
+                if beside
             ]
             frame = f[0].copy()
             features = row_of(look)[: self.shape.features]
@@ -255,6 +256,17 @@ def _serving(n: int, given: Sequence[Given], at_home: Sequence[bool]) -> dict[in
     }
 
 
+def _own_weight(serving: Sequence[Serving]) -> float:
+    """How much the scene's own keys count, 0 to 1.
+
+    Not at all beside a reference of the scene: where that says nothing, the frame's own colouring
+    stands, as for what comes into the picture later. Hints colour a part of a frame only.
+    """
+    if any(s.same_shot and s.given.roams for s in serving):
+        return 0.0
+    return OWN_WEIGHT if serving else 1.0
+
+
 def _described(
     n: int, scene: plan.Scene, keys: Sequence[plan.Key], beside: float, serving: Sequence[Serving]
 ) -> str:
@@ -265,7 +277,7 @@ def _described(
         [
             f"frame {n}",
             f"scene from {start}{cut}",
-            *(f"key {key.frame}: {beside * key.weight:.3f}" for key in keys),
+            *(f"key {key.frame}: {beside * key.weight:.3f}" for key in keys if beside),
             *(f"{s.given.name}: {s.weight:.3f}" for s in serving),
         ]
     )

@@ -23,8 +23,8 @@ from .spreading import spread
 
 BLOCKS = BlockPlan(length=16, warm_up=8)
 LEAST_SHARE = 1e-6
-RESIDUAL_HALVING = 2.0
-"""L* units of unexplained luma that halve a reference's say against another's."""
+RESIDUAL_HALVING = 1.0
+"""L* units of unexplained luma that halve one motion's say against another's."""
 
 
 type Indices = NDArray[np.int64]
@@ -138,7 +138,7 @@ class MiniVideo:
         """See `VideoModel`."""
         height, width = luma.shape
         seen = feature_parts(height, width).unpack(features)
-        back = find_motion(luma, before)
+        back = find_motion(luma, before, near=True)
         direct = self._followed(luma, seen["vectors"], [e for e in exemplars if e.same_shot])
         matched = self._matched(luma, seen["vectors"], exemplars)
         trust = [back.residual[None], direct.residual[None], matched.trust]
@@ -212,12 +212,18 @@ class MiniVideo:
         return np.array([log(x) if x > 0 else arch.ABSENT for x in present], np.float32)
 
     def _followed(self, luma: Array, vectors: Array, exemplars: Sequence[Exemplar]) -> Followed:
-        """The exemplars' colours along flow that starts from what is alike."""
-        motions = [
-            find_motion(luma, e.luma, self._displacement(vectors, e.features, luma.shape))
-            for e in exemplars
-        ]
-        return _followed(luma.shape, exemplars, motions)
+        """The exemplars' colours along flow; for one alone, flow that starts from likeness too.
+
+        Likeness misleads now and then, and flow from nothing is then right: where one of the two
+        explains the luma better, it counts more. Several exemplars make up for each other.
+        """
+        if len(exemplars) != 1:
+            motions = [find_motion(luma, e.luma) for e in exemplars]
+            return _followed(luma.shape, exemplars, motions)
+        (only,) = exemplars
+        start = self._displacement(vectors, only.features, luma.shape)
+        motions = [find_motion(luma, only.luma, start), find_motion(luma, only.luma, near=True)]
+        return _followed(luma.shape, [only, only], motions)
 
     def _displacement(self, vectors: Array, features: Array, shape: tuple[int, ...]) -> Array:
         """How far off each place's likest is in an exemplar, in pixels `[h/8,w/8,2]`."""

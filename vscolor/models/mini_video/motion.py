@@ -18,6 +18,24 @@ from . import architecture as arch
 LARGEST_RESIDUAL = 30.0
 """L* units; what cannot be explained at all counts as this."""
 
+
+class Search(NamedTuple):
+    """How hard DIS looks, at OpenCV's medium preset but for these.
+
+    Attributes:
+        stride: Pixels between the patches that are looked for.
+        descents: Most steps of each patch.
+        refinements: Steps of the smoothing at each scale. The preset has 5; with 2, colour carried
+            along is 0 to 0.2 dB better and a sixth of the time is saved.
+    """
+
+    stride: int
+    descents: int
+    refinements: int
+
+
+FAR = Search(3, 25, 2)
+NEAR = Search(4, 12, 2)
 LEAST_SPREAD = 1.0
 MEDIAN = 5
 """Places across of the window in which a guess's strays are outvoted."""
@@ -38,7 +56,9 @@ class Motion(NamedTuple):
     residual: Array
 
 
-def find_motion(now: Array, then: Array, start: Array | None = None) -> Motion:
+def find_motion(
+    now: Array, then: Array, start: Array | None = None, *, near: bool = False
+) -> Motion:
     """Flow from each place of `now` to its place in `then`.
 
     Args:
@@ -48,14 +68,14 @@ def find_motion(now: Array, then: Array, start: Array | None = None) -> Motion:
         start: A guess at the displacement, in pixels, `[h/8,w/8,2]`, x then y; with strays. Flow
             that starts from likeness reaches things that moved far: 0.7 to 2.4 dB of carried
             colour over 40 frames of lively clips, and nothing lost on calm ones.
+        near: Whether `then` is a frame away, which half the work finds as well.
     """
     import cv2
 
     then = _levelled(then, now)
-    if start is None:
-        flow = _estimator("unled").calc(_bytes(now), _bytes(then), None)
-    else:
-        flow = _estimator("led").calc(_bytes(now), _bytes(then), _smooth(start, now.shape))
+    guess = None if start is None else _smooth(start, now.shape)
+    search = NEAR if near else FAR
+    flow = _estimator(search, start is not None).calc(_bytes(now), _bytes(then), guess)
     height, width = now.shape
     back = cv2.remap(then, *_places(flow), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     residual = np.minimum(np.abs(now - back), LARGEST_RESIDUAL)
@@ -93,16 +113,21 @@ def finer(flow: Array) -> Array:
     return np.asarray(cv2.resize(flow * 2, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _estimator(name: str) -> Any:
+def _estimator(search: Search, led: bool) -> Any:
     """A thread's own DIS: it keeps buffers, among them a start that it was once given.
 
     One that is sometimes given a start and sometimes none would go on from the last one.
     """
-    if not hasattr(_own, name):
+    held: dict[tuple[Search, bool], Any] = _own.__dict__.setdefault("estimators", {})
+    if (search, led) not in held:
         import cv2
 
-        setattr(_own, name, cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM))
-    return getattr(_own, name)
+        dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        dis.setPatchStride(search.stride)
+        dis.setGradientDescentIterations(search.descents)
+        dis.setVariationalRefinementIterations(search.refinements)
+        held[search, led] = dis
+    return held[search, led]
 
 
 def _smooth(start: Array, shape: tuple[int, ...]) -> Array:

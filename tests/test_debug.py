@@ -89,7 +89,6 @@ def test_marks_tell_references_and_hints_of_the_scene(told, tmp_path):
     assert told[25] == [
         "frame 25",
         "scene from 20",
-        f"key {20 + keys.DELAY}: 0.020",
         "reference clip of frame 25: 1.000",
         f"hints of frame 30: {keys.nearness(25, 30):.3f}",
         "reference clip of no frame: 0.250",

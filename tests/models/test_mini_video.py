@@ -129,11 +129,16 @@ def test_motion_is_found_and_followed():
     )
     assert abs(np.median(middle[..., 1])) < 0.3
     assert np.median(found.residual) < 1.5
-    plane = np.dstack([np.arange(48, dtype=np.float32)[None].repeat(32, 0)] * 2)
+    plane = np.arange(48, dtype=np.float32)[None].repeat(32, 0)
     flow = np.zeros((32, 48, 2), np.float32)
     flow[..., 0] = 3
-    assert np.array_equal(motion.follow(plane, flow)[:, :40], plane[:, 3:43])
-    assert np.array_equal(motion.finer(flow), 2 * flow.repeat(2, 0).repeat(2, 1))
+    moved = motion.follow([plane, 2 * plane], flow)
+    assert np.array_equal(moved[:, :, :40], np.stack([plane, 2 * plane])[:, :, 3:43])
+    half = np.ascontiguousarray(flow[::2, ::2] / 2)
+    assert np.array_equal(motion.follow([plane, 2 * plane], half), moved), "a flow of half the size"
+    again = motion.follow([plane + 1], flow)
+    assert np.array_equal(moved[:, :, :40], np.stack([plane, 2 * plane])[:, :, 3:43]), "kept"
+    assert np.array_equal(again[0, :, :40], plane[:, 3:43] + 1)
     assert np.array_equal(motion.coarser(flow), flow[::2, ::2] / 2)
 
 
@@ -202,11 +207,11 @@ def test_strengths_leave_sources_out(strengths, source):
     now, ab = picture(11), np.full((2, *SHAPE), 40, np.float32)
     given = exemplar_of(video, now, ab)
     features = video.encode(now[None, None])[0]
-    history = np.full((*SHAPE, 2), -40, np.float32)
-    state = model.State(history, np.zeros((16, 24, arch.HIDDEN), np.float32))
+    history = np.full((2, *SHAPE), -40, np.float32)
+    state = model.State(history, np.zeros((arch.HIDDEN, 16, 24), np.float32))
     result, _ = video.step(video.match(now, now, features, [given]), state, *SHAPE)
     expected = {
-        "history": history.transpose(2, 0, 1),
+        "history": history,
         "still": video.still(features, *SHAPE),
         "reference": ab,
     }[source]

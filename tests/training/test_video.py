@@ -91,11 +91,11 @@ def test_a_batch_is_a_function_of_its_number(pictures):
 
 def test_following_is_the_filters_own():
     rng = np.random.default_rng(0)
-    planes = rng.random((20, 30, 2), np.float32)
+    planes = rng.random((2, 20, 30), np.float32)
     flow = rng.normal(0, 2, (20, 30, 2)).astype(np.float32)
     ours = motion.follow(planes, flow)
-    as_batch = lambda x: torch.from_numpy(x.transpose(2, 0, 1).copy())[None]  # noqa: E731
-    theirs = follow(as_batch(planes), as_batch(flow))[0].numpy().transpose(1, 2, 0)
+    turned_flow = torch.from_numpy(flow.transpose(2, 0, 1).copy())[None]
+    theirs = follow(torch.from_numpy(planes)[None], turned_flow)[0].numpy()
     assert np.abs(ours - theirs).max() < 0.05  # OpenCV interpolates in 32nds of a pixel
 
 

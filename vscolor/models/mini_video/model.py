@@ -18,7 +18,7 @@ from vscolor.models.parts import Parts
 from vscolor.models.video import BlockPlan, Dab, Exemplar, Strengths
 
 from . import architecture as arch
-from .motion import LARGEST_RESIDUAL, Motion, coarser, find_motion, finer, follow
+from .motion import LARGEST_RESIDUAL, Motion, coarser, find_motion, follow
 from .spreading import spread
 
 BLOCKS = BlockPlan(length=16, warm_up=8)
@@ -53,7 +53,7 @@ class Networks(Protocol):
 
 
 class State(NamedTuple):
-    """What a step leaves for the next: ab `[h,w,2]` and the fusion's memory `[h/4,w/4,4]`."""
+    """What a step leaves for the next: ab `[2,h,w]` and the fusion's memory `[4,h/4,w/4]`."""
 
     ab: Array
     memory: Array
@@ -166,7 +166,7 @@ class MiniVideo:
             _resized(parts["matched"], arch.MATCH_STRIDE),
             _resized(parts["still"], arch.FUSE_STRIDE),
         )
-        return ab, State(_channels_last(ab), _channels_last(judged.memory))
+        return ab, State(ab, judged.memory)
 
     def shares(self, matched: Array, state: State | None, height: int, width: int) -> Array:
         """See `TellingModel`. The fusion's correction of the mean is of none of the sources."""
@@ -184,8 +184,8 @@ class MiniVideo:
             trust, available = trust.copy(), available.copy()
             trust[0], available[0] = LARGEST_RESIDUAL, arch.ABSENT
         else:
-            before = _channels_first(follow(state.ab, finer(parts["flow"])))
-            memory = _channels_first(follow(state.memory, coarser(parts["flow"])))
+            before = follow(state.ab, parts["flow"])
+            memory = follow(state.memory, coarser(parts["flow"]))
         matched, still = parts["matched"], parts["still"]
         ratio = arch.MATCH_STRIDE // arch.FUSE_STRIDE
         pooled = [
@@ -292,10 +292,13 @@ def _read(planes: Array, cosine: Array, luma: Array) -> Matched:
 def _mixed(judgement: Array, *candidates: Array) -> Array:
     """The candidates' weighted mean, corrected, `[2,h,w]`; as `network.mix`."""
     fine = _resized(judgement, arch.FUSE_STRIDE)
-    ab = fine[len(candidates) :]
+    ab = fine[len(candidates) :].copy()  # it lives on; what is around it need not
+    part = np.empty_like(ab[0])
     for share, candidate in zip(fine, candidates, strict=False):
-        ab = ab + share * candidate
-    return np.asarray(ab, np.float32)
+        for target, plane in zip(ab, candidate, strict=True):
+            np.multiply(share, plane, out=part)
+            np.add(target, part, out=target)
+    return ab
 
 
 def _followed(
@@ -324,8 +327,7 @@ def _followed(
 
 def _carried(exemplar: Exemplar, motion: Motion) -> tuple[Array, Array]:
     """An exemplar's ab `[2,h,w]` and trust `[h/4,w/4]`, brought along."""
-    planes = np.concatenate([exemplar.ab, exemplar.trust[None]])
-    moved = _channels_first(follow(_channels_last(planes), finer(motion.flow)))
+    moved = follow([*exemplar.ab, exemplar.trust], motion.flow)
     return moved[:2], _area(moved[2], arch.FUSE_STRIDE)
 
 
@@ -368,11 +370,3 @@ def _resized(planes: Array, factor: int) -> Array:
 
     size = (planes.shape[2] * factor, planes.shape[1] * factor)
     return np.stack([cv2.resize(p, size, interpolation=cv2.INTER_LINEAR) for p in planes])
-
-
-def _channels_first(planes: Array) -> Array:
-    return np.ascontiguousarray(planes.transpose(2, 0, 1))
-
-
-def _channels_last(planes: Array) -> Array:
-    return np.ascontiguousarray(planes.transpose(1, 2, 0))

@@ -7,6 +7,7 @@ of threads. Arrays are channels last here, as OpenCV wants them.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,28 +74,47 @@ def find_motion(
     import cv2
 
     then = _levelled(then, now)
+    seen, sought = _bytes(now, "now"), _bytes(then, "then")
     guess = None if start is None else _smooth(start, now.shape)
     search = NEAR if near else FAR
-    flow = _estimator(search, start is not None).calc(_bytes(now), _bytes(then), guess)
+    flow = _estimator(search, start is not None).calc(seen, sought, guess)
     height, width = now.shape
-    back = cv2.remap(then, *_places(flow), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    residual = np.minimum(np.abs(now - back), LARGEST_RESIDUAL)
+    residual = _scratch("residual", now.shape)
+    _fetch(then, _places(flow), residual)
+    cv2.absdiff(now, residual, dst=residual)
+    np.minimum(residual, LARGEST_RESIDUAL, out=residual)
     fuse = (width // arch.FUSE_STRIDE, height // arch.FUSE_STRIDE)
     half = (width // arch.FLOW_STRIDE, height // arch.FLOW_STRIDE)
+    small = cv2.resize(flow, half, interpolation=cv2.INTER_AREA)
     return Motion(
-        np.asarray(
-            cv2.resize(flow / arch.FLOW_STRIDE, half, interpolation=cv2.INTER_AREA), np.float32
-        ),
+        np.asarray(small / arch.FLOW_STRIDE, np.float32),
         np.asarray(cv2.resize(residual, fuse, interpolation=cv2.INTER_AREA), np.float32),
     )
 
 
-def follow(planes: Array, flow: Array) -> Array:
-    """Bring `[h,w,c]` (any c up to 4) from the other frame along a flow of its own size."""
+def follow(planes: Iterable[Array], flow: Array) -> Array:
+    """Bring planes `[h,w]` from the other frame along a flow of their size or half of it.
+
+    Returns:
+        `[C,h,w]`.
+    """
+    planes = list(planes)
+    height, width = planes[0].shape
+    places = _places(flow if flow.shape[:2] == (height, width) else _finer(flow))
+    moved = np.empty((len(planes), height, width), np.float32)
+    for plane, target in zip(planes, moved, strict=True):
+        _fetch(plane, places, target)
+    return moved
+
+
+def _fetch(plane: Array, places: Array, target: Array) -> None:
+    """Write into `target` what a plane shows at places `[h,w,2]`, x then y."""
     import cv2
 
-    moved = cv2.remap(planes, *_places(flow), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved, np.float32)
+    # Both coordinates are in one array; the type stubs know of two alone.
+    cv2.remap(  # type: ignore[call-overload]
+        plane, places, None, cv2.INTER_LINEAR, dst=target, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def coarser(flow: Array) -> Array:
@@ -105,12 +125,27 @@ def coarser(flow: Array) -> Array:
     return np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_AREA) / 2, np.float32)
 
 
-def finer(flow: Array) -> Array:
-    """A flow on a grid of twice the size, in that grid's pixels."""
+def _finer(flow: Array) -> Array:
+    """A flow on a grid of twice the size, in that grid's pixels; the next call writes over it."""
     import cv2
 
-    size = (flow.shape[1] * 2, flow.shape[0] * 2)
-    return np.asarray(cv2.resize(flow * 2, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    height, width = 2 * flow.shape[0], 2 * flow.shape[1]
+    fine = _scratch("finer", (height, width, 2))
+    cv2.resize(flow, (width, height), dst=fine, interpolation=cv2.INTER_LINEAR)
+    fine *= 2
+    return np.asarray(fine)
+
+
+def _scratch(name: str, shape: tuple[int, ...], kind: type = np.float32) -> Any:
+    """An array of the thread's own that the next call of this name and shape writes over.
+
+    A filter's process gives freed memory back to the system (`vscolor.memory`), so that a fresh
+    array of a plane's size costs its pages anew, which was a quarter of a frame's time.
+    """
+    held: dict[Any, Any] = _own.__dict__.setdefault("scratch", {})
+    if name not in held or held[name].shape != shape:
+        held[name] = np.empty(shape, kind)
+    return held[name]
 
 
 def _estimator(search: Search, led: bool) -> Any:
@@ -140,20 +175,35 @@ def _smooth(start: Array, shape: tuple[int, ...]) -> Array:
     )
 
 
-def _places(flow: Array) -> tuple[Array, Array]:
+def _places(flow: Array) -> Array:
+    """Where a flow `[h,w,2]` points, likewise; the next call of its size writes over it."""
     height, width = flow.shape[:2]
-    x = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    return np.asarray(x, np.float32), np.asarray(y, np.float32)
+    places = _scratch(f"places {height}", flow.shape)
+    np.add(flow[..., 0], np.arange(width, dtype=np.float32), out=places[..., 0])
+    np.add(flow[..., 1], np.arange(height, dtype=np.float32)[:, None], out=places[..., 1])
+    return np.asarray(places)
 
 
-def _bytes(luma: Array) -> np.ndarray:
-    return np.asarray(np.clip(luma * 2.55, 0, 255) + 0.5, np.uint8)
+def _bytes(luma: Array, name: str) -> np.ndarray:
+    scaled, codes = _scratch("scaled", luma.shape), _scratch(name, luma.shape, np.uint8)
+    np.multiply(luma, 2.55, out=scaled)
+    np.clip(scaled, 0, 255, out=scaled)
+    scaled += 0.5
+    np.copyto(codes, scaled, casting="unsafe")
+    return np.asarray(codes)
 
 
 def _levelled(then: Array, now: Array) -> Array:
-    """`then` with the mean and spread of `now`."""
-    gain = max(float(now.std()), LEAST_SPREAD) / max(float(then.std()), LEAST_SPREAD)
+    """`then` with the mean and spread of `now`; the next call writes over it."""
+    import cv2
+
+    (now_mean, now_spread), (then_mean, then_spread) = (
+        [float(x[0, 0]) for x in cv2.meanStdDev(luma)] for luma in (now, then)
+    )
+    gain = max(now_spread, LEAST_SPREAD) / max(then_spread, LEAST_SPREAD)
     # Two different pictures are not to be made alike.
     gain = min(1.5, max(1 / 1.5, gain))
-    return np.asarray((then - then.mean()) * gain + now.mean(), np.float32)
+    level = _scratch("level", then.shape)
+    np.multiply(then, gain, out=level)
+    level += now_mean - gain * then_mean
+    return np.asarray(level)

@@ -68,6 +68,6 @@ def test_colour_is_believable():
     assert score.gain > 0.5
     assert score.below_grey > 0.05
     assert 0.3 < score.colourfulness < 1.2
-    # The astronaut stands at 1.3: her backdrop's guess is wrong. The others are well below grey.
+    # The astronaut is at 1.3: her orange suit is taken for blue. The others are well below grey.
     assert all(row.numbers[4] < 1.4 * row.numbers[5] for row in rows), "none far worse than grey"
     assert sum(row.numbers[4] < 0.85 * row.numbers[5] for row in rows) >= 3

@@ -1,7 +1,7 @@
 """Motion between two frames at the model's size: optical flow, and how far to trust it.
 
 DIS (Kroeger et al. 2016, arXiv:1603.03590) in OpenCV, whose result does not depend on the number
-of threads. Arrays are channels last here, as OpenCV wants them.
+of threads. Flows are channels last, as OpenCV wants them; planes of colour are one by one.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def _scratch(name: str, shape: tuple[int, ...], kind: type = np.float32) -> Any:
     """An array of the thread's own that the next call of this name and shape writes over.
 
     A filter's process gives freed memory back to the system (`vscolor.memory`), so that a fresh
-    array of a plane's size costs its pages anew, which was a quarter of a frame's time.
+    array of a plane's size costs its pages anew.
     """
     held: dict[Any, Any] = _own.__dict__.setdefault("scratch", {})
     if name not in held or held[name].shape != shape:

@@ -78,7 +78,8 @@ def test_another_picture_is_refused(film):
     task = task_of(film, ())
     fitting.fit(task)
     scenes = task.store.read_clip(task.key())
-    task.store.write_clip(task_of(film.std.Expr(["x 20 +", "", ""]), ()).key(), scenes)
+    other = task_of(film.std.Expr(["x 20 +", "", ""]), ()).key()
+    task.store.add_to_clip(other, scenes[0])
     steady = stabilize(film.std.Expr(["x 20 +", "", ""]), "dvp", size=64, scenes=[])
     with pytest.raises(vs.Error, match="differs by"):
         steady.get_frame(3)
@@ -150,8 +151,62 @@ def test_the_store_drops_what_was_used_longest_ago(tmp_path):
     assert store.scene_file("new").exists()
     with pytest.raises(SettingError, match="VSCOLOR_FIT_LIMIT"):
         Store(tmp_path, limit=1).prune(["new"])
-    store.write_clip("c", [SceneEntry(0, 1, "new")])
-    assert store.read_clip("c") == [SceneEntry(0, 1, "new")]
+
+
+def test_a_checkpoint_that_nobody_is_at_counts_and_goes_first(tmp_path):
+    store = Store(tmp_path, limit=150)
+    for key in ("left", "going"):
+        with store.lock(key):
+            store.checkpoint(key).write_bytes(bytes(100))
+    with store.lock("going"):
+        Store(tmp_path, limit=150).prune([])
+        Store(tmp_path, limit=10).prune([])
+        assert not store.checkpoint("left").exists()
+        assert store.checkpoint("going").exists()
+    Store(tmp_path, limit=10).prune([])
+    assert not store.checkpoint("going").exists()
+
+
+def test_processes_add_to_the_list_of_a_clip_at_once(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    entries = [SceneEntry(n, n + 1, f"key{n}") for n in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda entry: Store(tmp_path, limit=1).add_to_clip("c", entry), entries))
+    assert Store(tmp_path, limit=1).read_clip("c") == entries
+
+
+def test_a_scene_takes_the_place_of_those_it_overlaps(tmp_path):
+    store = Store(tmp_path, limit=1)
+    for first, last in ((0, 5), (5, 9), (9, 12), (4, 9)):
+        store.add_to_clip("c", SceneEntry(first, last, f"{first} to {last}"))
+    assert [entry.key for entry in store.read_clip("c")] == ["4 to 9", "9 to 12"]
+
+
+def test_a_torn_list_is_none_and_a_damaged_network_is_told(film):
+    task = task_of(film, ())
+    fitting.fit(task)
+    place = task.store.scene_file(task.store.read_clip(task.key())[0].key)
+    place.write_bytes(place.read_bytes()[:1000])
+    with pytest.raises(vs.Error, match=r"stabilize: the fit .* is damaged .* delete it"):
+        stabilize(film, "dvp", size=64, scenes=[]).get_frame(0)
+    listed = task.store.folder / "clips" / f"{task.key()}.json"
+    listed.write_text(listed.read_text()[:20])
+    with pytest.raises(vs.Error, match="has no fit"):
+        stabilize(film, "dvp", size=64, scenes=[])
+
+
+def test_a_fit_runs_on_one_thread_and_gives_the_others_back(film, monkeypatch):
+    monkeypatch.setattr(loops, "MOST_STEPS", 2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    seen = []
+    try:
+        fitting.fit(task_of(film, ()), lambda done: seen.append(torch.get_num_threads()))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen[0] == 1
 
 
 @pytest.mark.parametrize(

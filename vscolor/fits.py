@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +34,8 @@ LIMIT_VARIABLE: Final = "VSCOLOR_FIT_LIMIT"
 DEFAULT_LIMIT: Final = 4_000_000_000
 GIGABYTE: Final = 1_000_000_000
 THUMBNAILS: Final = "thumbnails"
+HEAVY: Final = {".safetensors", ".checkpoint"}
+"""Files that count for the limit."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,9 @@ class Store:
         """A network and its thumbnails; marks it as used.
 
         Raises:
-            SettingError: It is not there any more.
+            SettingError: It is not there any more, or damaged.
         """
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         path = self.scene_file(key)
@@ -138,28 +142,42 @@ class Store:
             os.utime(path)
         except FileNotFoundError:
             raise SettingError(f"the fit {path} is gone; fit the clip again") from None
+        except SafetensorError as error:
+            raise SettingError(
+                f"the fit {path} is damaged ({error}); delete it and fit the clip again"
+            ) from error
         thumbnails: NDArray[np.uint8] = held.pop(THUMBNAILS).numpy()
         return held, thumbnails
 
-    def write_clip(self, key: str, scenes: Iterable[SceneEntry]) -> None:
-        """Keep the list of a clip's scenes."""
+    def add_to_clip(self, key: str, scene: SceneEntry) -> None:
+        """Put a scene into the list of a clip's, in place of those it overlaps.
+
+        Other processes may fit other scenes of the clip meanwhile.
+        """
+        from filelock import FileLock
+
         path = self.folder / "clips" / f"{key}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part:
-            part.write_text(json.dumps([asdict(scene) for scene in scenes]))
+        with FileLock(path.with_suffix(".lock")), replacing(path) as part:
+            others = self.read_clip(key)
+            kept = [o for o in others if o.last <= scene.first or scene.last <= o.first]
+            listed = sorted([*kept, scene], key=lambda entry: entry.first)
+            part.write_text(json.dumps([asdict(entry) for entry in listed]))
 
     def read_clip(self, key: str) -> list[SceneEntry]:
-        """The scenes of a clip, rising; none where it was never fitted."""
+        """The scenes of a clip, rising; none where it was never fitted or its list is torn."""
         try:
             held: list[dict[str, Any]] = json.loads(
                 (self.folder / "clips" / f"{key}.json").read_text()
             )
-        except FileNotFoundError:
+            return [SceneEntry(**scene) for scene in held]
+        except (FileNotFoundError, ValueError, TypeError):
             return []
-        return [SceneEntry(**scene) for scene in held]
 
     def prune(self, kept: Iterable[str]) -> None:
-        """Remove the networks used longest ago until the rest fits the limit.
+        """Remove what was used longest ago until the rest fits the limit.
+
+        Networks, and checkpoints of fits that nobody is at any more.
 
         Args:
             kept: Keys that stay whatever their age.
@@ -168,25 +186,39 @@ class Store:
             SettingError: Those alone are larger than the limit.
         """
         stay = {self.scene_file(key) for key in kept}
-        files = [
-            (path.stat().st_mtime, path.stat().st_size, path)
-            for path in (self.folder / "scenes").glob("*.safetensors")
-        ]
+        files = self._files()
         total = sum(size for _, size, _ in files)
-        for _, size, path in sorted(files):
+        for _, size, path in files:
             if total <= self.limit:
                 return
-            if path not in stay:
-                path.unlink(missing_ok=True)
-                self.lock_file(path).unlink(missing_ok=True)
+            if path not in stay and self._drop(path):
                 total -= size
-        if total > self.limit:
+        needed = sum(size for _, size, path in files if path in stay)
+        if needed > self.limit:
             raise SettingError(
-                f"the fits of this clip take {total / GIGABYTE:.2f} GB, more than the "
+                f"the fits of this clip take {needed / GIGABYTE:.2f} GB, more than the "
                 f"{self.limit / GIGABYTE:.2f} that {LIMIT_VARIABLE} allows; raise it, or fit a part"
             )
 
-    @staticmethod
-    def lock_file(scene: Path) -> Path:
-        """The lock beside a scene's file."""
-        return scene.with_suffix(".lock")
+    def _files(self) -> list[tuple[float, int, Path]]:
+        """When they were used, how large they are, and where; those used longest ago first."""
+        found = []
+        for path in (self.folder / "scenes").glob("*"):
+            # Another process may remove it at any time.
+            with suppress(FileNotFoundError):
+                if path.suffix in HEAVY and not path.name.startswith("."):
+                    found.append((path.stat().st_mtime, path.stat().st_size, path))
+        return sorted(found)
+
+    def _drop(self, path: Path) -> bool:
+        """Remove a file and its lock, unless a process is at its scene."""
+        from filelock import Timeout
+
+        lock = self.lock(path.stem)
+        try:
+            with lock.acquire(timeout=0):
+                path.unlink(missing_ok=True)
+        except Timeout:
+            return False
+        Path(lock.lock_file).unlink(missing_ok=True)
+        return True

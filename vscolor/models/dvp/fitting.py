@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.optim import Adam
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vscolor.models.dvp import objective, reference
 from vscolor.models.dvp.network import MULTIPLE, STRIDE, PriorNet, colours, initialise, settled
@@ -22,7 +23,10 @@ LEVELS: Final = 224.0
 """8-bit levels of one nominal unit of chroma."""
 
 BATCH: Final = 6
-RATE: Final = 2e-3
+RATE: Final = 1.5e-3
+BETAS: Final = (0.9, 0.99)
+"""Of Adam. A fit is short: a longer memory of squared gradients is that of its rough beginning."""
+
 AVERAGING: Final = 0.98
 HELD_OUT: Final = 6
 """Every sixth frame is held out to tell when to stop."""
@@ -31,7 +35,7 @@ TOGETHER: Final = 120
 """Steps of the first phase, in which both colours learn every frame."""
 
 LEAST_STEPS: Final = 300
-MOST_STEPS: Final = 640
+MOST_STEPS: Final = 600
 EPOCHS: Final = 12
 """Most passes over a long scene."""
 
@@ -128,7 +132,7 @@ class PriorFit:
         self._network = network.to(device).to(memory_format=torch.channels_last)
         self._average = PriorNet(two=two).to(device).to(memory_format=torch.channels_last)
         self._average.load_state_dict(network.state_dict())
-        self._optimizer = Adam(self._network.parameters(), lr=RATE)
+        self._optimizer = Adam(self._network.parameters(), lr=RATE, betas=BETAS, fused=True)
         held = [n for n in range(len(scene)) if n % HELD_OUT == HELD_OUT // 2]
         self._held = held if len(scene) >= HELD_OUT else []
         self._seen = [n for n in range(len(scene)) if n not in self._held]
@@ -152,12 +156,9 @@ class PriorFit:
         objective.learn(self._optimizer, self._loss(*self._parts()))
         self.step += 1
         decay = min(AVERAGING, self.step / (self.step + 9))
-        with torch.no_grad():
-            for mean, now in zip(
-                self._average.parameters(), self._network.parameters(), strict=True
-            ):
-                mean.lerp_(now, 1 - decay)
-        if self.step % CHECK_EVERY == 0:
+        means, weights = (list(n.parameters()) for n in (self._average, self._network))
+        get_ema_multi_avg_fn(decay)(means, weights, self.step)
+        if self.step % CHECK_EVERY == 0 or self.step == self.steps:
             self._check()
 
     def _batch(self) -> list[int]:

@@ -9,7 +9,7 @@ shows where one block meets the next.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from vscolor.models.base import Array
 from vscolor.models.video import VideoModel
 from vscolor.rows import Shape, row_of
 from vscolor.scenes import shift
+from vscolor.scratch import scratch
 
 START: Final = "_vscolor_start"
 """Set on the first frame of a scene: nothing is carried into it."""
@@ -50,21 +51,25 @@ class _Block:
     length: int
     shape: Shape
 
-    def colours(self, matched: Sequence[vs.VideoFrame]) -> list[Array]:
-        """Ab of the block's frames, from `match`'s frames from the warm-up on."""
+    def colours(self, matched: Sequence[vs.VideoFrame]) -> Iterator[Array]:
+        """Ab of the block's frames, from `match`'s frames from the warm-up on.
+
+        Each may be written over when the next is asked for.
+        """
         blocks = self.model.blocks
         first = self.start - blocks.warm_up
         fade = self.start + blocks.length - blocks.warm_up
         own = self._run(first, matched)
         following = self._run(fade, matched[fade - first :])
-        result = []
         for n in range(self.start, self.start + blocks.length):
-            share = np.float32((n - fade + 1) / (blocks.warm_up + 1))
             ab = own[n - first]
-            if n >= fade and following[n - fade] is not ab:
-                ab = ab + (following[n - fade] - ab) * share
-            result.append(ab)
-        return result
+            if n >= fade:
+                mixed = scratch("chain.mixed", ab.shape)
+                np.subtract(following[n - fade], ab, out=mixed)
+                mixed *= np.float32((n - fade + 1) / (blocks.warm_up + 1))
+                mixed += ab
+                ab = mixed
+            yield ab
 
     def _run(self, first: int, matched: Sequence[vs.VideoFrame]) -> list[Array]:
         """The chain from a frame on, from nothing; beyond the clip its neighbour is repeated."""
@@ -114,13 +119,14 @@ def colour_in_blocks(
         def colour(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
             blank, *inputs = f
             block = _Block(n * cycle + lane * blocks.length, model, step, length, shape)
+            memory.tidy()
+            looks = (np.asarray(x[0])[None, None] for x in inputs[len(offsets) :])
+            colours = block.colours(inputs[: len(offsets)])
+            lines = (draw(look, ab[None])[0] for look, ab in zip(looks, colours, strict=True))
             try:
-                ab = np.stack(block.colours(inputs[: len(offsets)]))
+                return pack(blank, lines, blocks.length, 2)
             except VscolorError as error:
                 raise vs.Error(f"{frames.caller}: {error}") from None
-            memory.tidy()
-            looks = np.stack([np.asarray(x[0])[None] for x in inputs[len(offsets) :]])
-            return pack(blank, np.concatenate(draw(looks, ab), axis=2))
 
         node = template.std.ModifyFrame([template, *chained, *seen], colour)
         return cut_apart(node, blocks.length)

@@ -5,13 +5,19 @@ He and Sun 2015 ("Fast Guided Filter", arXiv:1505.00996) fit, in each small wind
 line in luma. The two coefficients are smooth, so they scale up well, and the line is then drawn
 through the full-size luma, whose edges are sharp. Here the fit is made at the model's size in NumPy
 and the line is drawn in the core by the merge.
+
+Lines are `[B,2,2*h,w]`, for a* and b* the slopes above the offsets, such that ab is slope * f +
+offset with f = (L* + 16) / 116, the Lab function of luminance, which is what the merge has at hand.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from vscolor.models.base import Array
+from vscolor.scratch import scratch
 
 # Judged by eye on real frames and by PSNR on photographs: radius 1 leaves spills, 3 dulls small
 # things. A window whose luma varies by less than the square root (grain, noise) stays flat.
@@ -20,7 +26,7 @@ THROUGH_RADIUS = 1
 REGULARIZATION = 100.0
 
 
-def local_lines(luma: Array, ab: Array, radius: int = RADIUS) -> tuple[Array, Array]:
+def local_lines(luma: Array, ab: Array, radius: int = RADIUS) -> Array:
     """Fit ab to luma around each sample of ab.
 
     Args:
@@ -29,18 +35,21 @@ def local_lines(luma: Array, ab: Array, radius: int = RADIUS) -> tuple[Array, Ar
         radius: Of the windows, in samples of ab.
 
     Returns:
-        slope and offset `[B,2,h,w]`, such that ab is about slope * f + offset with f = (L* + 16) /
-        116, the Lab function of luminance, which is what the merge has at hand.
+        Lines that are about ab.
     """
-    pairs = [
-        _fit(_shrink(one[0], many.shape[1:]), many, radius)
-        for one, many in zip(luma, ab, strict=True)
-    ]
-    return np.stack([s for s, _ in pairs]), np.stack([o for _, o in pairs])
+    lines, slopes, offsets = _blank(ab)
+    for one, many, slope, offset in zip(luma, ab, slopes, offsets, strict=True):
+        fit = _fit(_shrink(one[0], many.shape[1:]), many, radius)
+        for c in range(len(many)):
+            _window_mean(fit.slopes[c], radius, slope[c])
+            _offset(fit.colours[c], fit.slopes[c], fit.luma, fit.spare)
+            _window_mean(fit.spare, radius, offset[c])
+            _in_f(slope[c], offset[c], fit.spare)
+    return lines
 
 
-def lines_through(luma: Array, ab: Array) -> tuple[Array, Array]:
-    """Lines that pass through ab as it is, and follow luma's edges between its samples.
+def lines_through(luma: Array, ab: Array) -> Array:
+    """Return lines that pass through ab as it is, and follow luma's edges between its samples.
 
     For colour that is known well: `local_lines` smooths it, which hides a still model's guesses
     but costs known colour 8 dB.
@@ -50,48 +59,101 @@ def lines_through(luma: Array, ab: Array) -> tuple[Array, Array]:
         ab: a* and b* `[B,2,h,w]`.
 
     Returns:
-        slope and offset as `local_lines` returns them.
+        Lines that are ab at its own luma.
     """
-    slopes, offsets = [], []
-    for one, many in zip(luma, ab, strict=True):
+    lines, slopes, offsets = _blank(ab)
+    for one, many, slope, offset in zip(luma, ab, slopes, offsets, strict=True):
         small = _shrink(one[0], many.shape[1:])
-        slope, _ = _fit(small, many, THROUGH_RADIUS)
-        slopes.append(slope)
-        offsets.append(many - slope * ((small + 16) / 116))
-    return np.stack(slopes), np.stack(offsets)
+        fit = _fit(small, many, THROUGH_RADIUS)
+        for c in range(len(many)):
+            _window_mean(fit.slopes[c], THROUGH_RADIUS, slope[c])
+            _offset(many[c], slope[c], small, offset[c])
+            _in_f(slope[c], offset[c], fit.spare)
+    return lines
 
 
-def flat_lines(ab: Array) -> tuple[Array, Array]:
-    """Return ab as lines without slope: plain interpolation, in the form of `local_lines`."""
-    return np.zeros_like(ab), ab
+def flat_lines(ab: Array) -> Array:
+    """Return ab `[B,2,h,w]` as lines without slope: plain interpolation."""
+    lines, slopes, offsets = _blank(ab)
+    slopes[:], offsets[:] = 0, ab
+    return lines
+
+
+def _blank(ab: Array) -> tuple[Array, Array, Array]:
+    """Lines to fill in, and views of their slopes and offsets, each `[B,2,h,w]`."""
+    batch, channels, height, width = ab.shape
+    lines = np.empty((batch, channels, 2 * height, width), np.float32)
+    return lines, lines[:, :, :height], lines[:, :, height:]
 
 
 def _shrink(luma: Array, shape: tuple[int, ...]) -> Array:
     import cv2
 
+    if luma.shape == shape:
+        return luma
     height, width = shape
     return np.asarray(cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _fit(luma: Array, ab: Array, radius: int) -> tuple[Array, Array]:
-    """He and Sun's equations 3 to 6 for the two channels of one frame."""
-    guide = luma - 50
-    mean = _window_mean(guide, radius)
-    spread = _window_mean(guide * guide, radius) - mean * mean + REGULARIZATION
-    slopes, offsets = [], []
-    for channel in ab:
-        own_mean = _window_mean(channel, radius)
-        together = _window_mean(guide * channel, radius) - mean * own_mean
-        slope = np.asarray(together / spread, np.float32)
-        offset = np.asarray(own_mean - slope * (mean + 50), np.float32)
-        slopes.append(_window_mean(slope, radius))
-        offsets.append(_window_mean(offset, radius))
-    slope, offset = np.stack(slopes), np.stack(offsets)
-    return np.asarray(116 * slope, np.float32), np.asarray(offset - 16 * slope, np.float32)
+class _Fit(NamedTuple):
+    """He and Sun's equations 5 and 6 for one frame, in arrays that the next fit writes over.
+
+    Attributes:
+        slopes: Of each channel in L*, `[2,h,w]`, not yet averaged.
+        colours: Windows' means of each channel, likewise.
+        luma: Windows' means of L*, `[h,w]`.
+        spare: An array of that size.
+    """
+
+    slopes: Array
+    colours: Array
+    luma: Array
+    spare: Array
 
 
-def _window_mean(values: Array, radius: int) -> Array:
+def _fit(luma: Array, ab: Array, radius: int) -> _Fit:
+    """Fit the two channels of one frame."""
+    guide, spare, spread, mean = (
+        scratch(f"guided.{name}", luma.shape) for name in ("guide", "spare", "spread", "mean")
+    )
+    slopes, colours = (scratch(f"guided.{name}", ab.shape) for name in ("slopes", "colours"))
+    np.subtract(luma, 50, out=guide)  # the products of smaller numbers are more exact
+    _window_mean(guide, radius, mean)
+    _covariance((guide, mean), (guide, mean), radius, spread, spare)
+    spread += REGULARIZATION
+    for channel, slope, colour in zip(ab, slopes, colours, strict=True):
+        _window_mean(channel, radius, colour)
+        _covariance((guide, mean), (channel, colour), radius, slope, spare)
+        np.divide(slope, spread, out=slope)
+    mean += 50
+    return _Fit(slopes, colours, mean, spare)
+
+
+def _covariance(
+    one: tuple[Array, Array], other: tuple[Array, Array], radius: int, into: Array, spare: Array
+) -> None:
+    """Write the covariance in each window of two planes, each with its means."""
+    np.multiply(one[0], other[0], out=spare)
+    _window_mean(spare, radius, into)
+    np.multiply(one[1], other[1], out=spare)
+    into -= spare
+
+
+def _offset(colour: Array, slope: Array, luma: Array, into: Array) -> None:
+    """Write where a line of this slope through luma and colour begins."""
+    np.multiply(slope, luma, out=into)
+    np.subtract(colour, into, out=into)
+
+
+def _in_f(slope: Array, offset: Array, spare: Array) -> None:
+    """Turn a line in L* into the same one in f = (L* + 16) / 116."""
+    np.multiply(slope, 16, out=spare)
+    offset -= spare
+    slope *= 116
+
+
+def _window_mean(values: Array, radius: int, into: Array) -> None:
     import cv2
 
     side = (2 * radius + 1, 2 * radius + 1)
-    return np.asarray(cv2.blur(values, side, borderType=cv2.BORDER_REFLECT), np.float32)
+    cv2.blur(values, side, dst=into, borderType=cv2.BORDER_REFLECT)

@@ -18,7 +18,7 @@ class Parts:
 
     def pack(self, **arrays: Array) -> Array:
         """One row of all the arrays."""
-        return np.concatenate([np.ravel(arrays[name]) for name in self.shapes]).astype(np.float32)
+        return np.concatenate([np.ravel(arrays[name]) for name in self.shapes], dtype=np.float32)
 
     def unpack(self, row: Array) -> dict[str, Array]:
         """Views of the row's parts."""

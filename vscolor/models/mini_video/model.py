@@ -5,7 +5,7 @@ What travels between `encode`, `match` and `step` is a row of floats, cut by the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import log
 from typing import NamedTuple, Protocol
 
@@ -16,6 +16,7 @@ from vscolor.models.base import Array, Grid
 from vscolor.models.mini.architecture import MULTIPLE as MINI_MULTIPLE
 from vscolor.models.parts import Parts
 from vscolor.models.video import BlockPlan, Dab, Exemplar, Strengths
+from vscolor.scratch import scratch
 
 from . import architecture as arch
 from .motion import LARGEST_RESIDUAL, Motion, coarser, find_motion, follow
@@ -23,6 +24,8 @@ from .spreading import spread
 
 BLOCKS = BlockPlan(length=16, warm_up=8)
 LEAST_SHARE = 1e-6
+SPARSE = 2
+"""Of so many places in each direction one is looked up for flow to start from."""
 RESIDUAL_HALVING = 1.0
 """L* units of unexplained luma that halve one motion's say against another's."""
 
@@ -65,7 +68,7 @@ class Judged(NamedTuple):
     Attributes:
         judgement: Shares of the candidates and a correction, `[6,h/4,w/4]`, as `network.Fusion`.
         memory: For the next frame, `[4,h/4,w/4]`.
-        before: The frame before's ab, brought along, `[2,h,w]`.
+        before: The frame before's ab, brought along, `[2,h,w]`; the next frame writes over it.
     """
 
     judgement: Array
@@ -163,8 +166,8 @@ class MiniVideo:
             judged.judgement,
             judged.before,
             parts["direct"],
-            _resized(parts["matched"], arch.MATCH_STRIDE),
-            _resized(parts["still"], arch.FUSE_STRIDE),
+            _resized(parts["matched"], arch.MATCH_STRIDE, reuse="matched"),
+            _resized(parts["still"], arch.FUSE_STRIDE, reuse="still"),
         )
         return ab, State(ab, judged.memory)
 
@@ -184,7 +187,8 @@ class MiniVideo:
             trust, available = trust.copy(), available.copy()
             trust[0], available[0] = LARGEST_RESIDUAL, arch.ABSENT
         else:
-            before = follow(state.ab, parts["flow"])
+            into = scratch("mini_video.before", state.ab.shape)
+            before = follow(state.ab, parts["flow"], into)
             memory = follow(state.memory, coarser(parts["flow"]))
         matched, still = parts["matched"], parts["still"]
         ratio = arch.MATCH_STRIDE // arch.FUSE_STRIDE
@@ -226,13 +230,13 @@ class MiniVideo:
         return _followed(luma.shape, [only, only], motions)
 
     def _displacement(self, vectors: Array, features: Array, shape: tuple[int, ...]) -> Array:
-        """How far off each place's likest is in an exemplar, in pixels `[h/8,w/8,2]`."""
+        """How far off each second place's likest is in an exemplar, in pixels `[h/16,w/16,2]`."""
         height, width = shape
         keys = feature_parts(height, width).unpack(features)["vectors"]
-        rows, columns = vectors.shape[1:]
-        index = self._networks.nearest(_places(vectors)[None], _places(keys)[None])
-        y, x = np.divmod(index.reshape(rows, columns), columns)
-        own_y, own_x = np.mgrid[:rows, :columns]
+        own_y, own_x = np.mgrid[: vectors.shape[1] : SPARSE, : vectors.shape[2] : SPARSE]
+        query = _places(vectors[:, ::SPARSE, ::SPARSE])
+        index = self._networks.nearest(query[None], _places(keys)[None])
+        y, x = np.divmod(index.reshape(own_y.shape), vectors.shape[2])
         return np.asarray(arch.MATCH_STRIDE * np.stack([x - own_x, y - own_y], axis=-1), np.float32)
 
     def _matched(self, luma: Array, vectors: Array, exemplars: Sequence[Exemplar]) -> Matched:
@@ -291,14 +295,19 @@ def _read(planes: Array, cosine: Array, luma: Array) -> Matched:
 
 def _mixed(judgement: Array, *candidates: Array) -> Array:
     """The candidates' weighted mean, corrected, `[2,h,w]`; as `network.mix`."""
-    fine = _resized(judgement, arch.FUSE_STRIDE)
+    fine = _resized(judgement, arch.FUSE_STRIDE, reuse="judgement")
     ab = fine[len(candidates) :].copy()  # it lives on; what is around it need not
-    part = np.empty_like(ab[0])
-    for share, candidate in zip(fine, candidates, strict=False):
+    _add_shares(ab, fine, candidates)
+    return ab
+
+
+def _add_shares(ab: Array, shares: Iterable[Array], candidates: Sequence[Array]) -> None:
+    """Add to ab `[2,h,w]` each candidate's, times its share `[h,w]`."""
+    part = scratch("mini_video.part", ab.shape[1:])
+    for share, candidate in zip(shares, candidates, strict=False):
         for target, plane in zip(ab, candidate, strict=True):
             np.multiply(share, plane, out=part)
             np.add(target, part, out=target)
-    return ab
 
 
 def _followed(
@@ -310,7 +319,10 @@ def _followed(
         ab = np.zeros((2, height, width), np.float32)
         residual = np.full((height // 4, width // 4), LARGEST_RESIDUAL, np.float32)
         return Followed(ab, residual, False)
-    moved = [_carried(e, m) for e, m in zip(exemplars, motions, strict=True)]
+    moved = [
+        _carried(e, m, scratch(f"mini_video.moved {i}", (3, height, width)))
+        for i, (e, m) in enumerate(zip(exemplars, motions, strict=True))
+    ]
     left = np.stack(
         [
             m.residual + LARGEST_RESIDUAL * (1 - trust)
@@ -320,14 +332,15 @@ def _followed(
     share = np.stack([np.full(left.shape[1:], e.weight) for e in exemplars])
     share *= 0.5 ** (left / RESIDUAL_HALVING) + LEAST_SHARE
     share = np.asarray(share / share.sum(axis=0), np.float32)
-    fine = _resized(share, arch.FUSE_STRIDE)
-    ab = sum(s * a for s, (a, _) in zip(fine, moved, strict=True))
-    return Followed(np.asarray(ab), np.minimum((share * left).sum(axis=0), LARGEST_RESIDUAL), True)
+    fine = _resized(share, arch.FUSE_STRIDE, reuse="shares")
+    ab = np.zeros((2, height, width), np.float32)
+    _add_shares(ab, fine, [colour for colour, _ in moved])
+    return Followed(ab, np.minimum((share * left).sum(axis=0), LARGEST_RESIDUAL), True)
 
 
-def _carried(exemplar: Exemplar, motion: Motion) -> tuple[Array, Array]:
-    """An exemplar's ab `[2,h,w]` and trust `[h/4,w/4]`, brought along."""
-    moved = follow([*exemplar.ab, exemplar.trust], motion.flow)
+def _carried(exemplar: Exemplar, motion: Motion, into: Array) -> tuple[Array, Array]:
+    """An exemplar's ab `[2,h,w]` and trust `[h/4,w/4]`, brought along; the first in `into`."""
+    moved = follow([*exemplar.ab, exemplar.trust], motion.flow, into)
     return moved[:2], _area(moved[2], arch.FUSE_STRIDE)
 
 
@@ -364,9 +377,13 @@ def _widened(luma: Array, multiple: int) -> Array:
     return np.pad(luma, more, mode="edge")
 
 
-def _resized(planes: Array, factor: int) -> Array:
-    """`[C,h,w]` larger by a factor, bilinear."""
+def _resized(planes: Array, factor: int, *, reuse: str | None = None) -> Array:
+    """`[C,h,w]` larger by a factor, bilinear; with `reuse` in a scratch array of that name."""
     import cv2
 
-    size = (planes.shape[2] * factor, planes.shape[1] * factor)
-    return np.stack([cv2.resize(p, size, interpolation=cv2.INTER_LINEAR) for p in planes])
+    width, height = planes.shape[2] * factor, planes.shape[1] * factor
+    shape = (len(planes), height, width)
+    large = np.empty(shape, np.float32) if reuse is None else scratch(f"mini_video.{reuse}", shape)
+    for plane, target in zip(planes, large, strict=True):
+        cv2.resize(plane, (width, height), dst=target, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(large)

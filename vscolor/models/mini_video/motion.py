@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vscolor.models.base import Array
+from vscolor.scratch import scratch
 
 from . import architecture as arch
 
@@ -66,9 +67,9 @@ def find_motion(
         now: L* `[h,w]`, 0..100.
         then: Likewise; its brightness and contrast are brought to `now`'s first, so that the
             flicker of old film is not taken for motion.
-        start: A guess at the displacement, in pixels, `[h/8,w/8,2]`, x then y; with strays. Flow
-            that starts from likeness reaches things that moved far: 0.7 to 2.4 dB of carried
-            colour over 40 frames of lively clips, and nothing lost on calm ones.
+        start: A guess at the displacement, in pixels, on any coarse grid `[r,c,2]`, x then y, with
+            strays. Flow that starts from likeness reaches things that moved far: 0.7 to 2.4 dB of
+            carried colour over 40 frames of lively clips, and nothing lost on calm ones.
         near: Whether `then` is a frame away, which half the work finds as well.
     """
     import cv2
@@ -79,7 +80,7 @@ def find_motion(
     search = NEAR if near else FAR
     flow = _estimator(search, start is not None).calc(seen, sought, guess)
     height, width = now.shape
-    residual = _scratch("residual", now.shape)
+    residual = scratch("motion.residual", now.shape)
     _fetch(then, _places(flow), residual)
     cv2.absdiff(now, residual, dst=residual)
     np.minimum(residual, LARGEST_RESIDUAL, out=residual)
@@ -92,8 +93,13 @@ def find_motion(
     )
 
 
-def follow(planes: Iterable[Array], flow: Array) -> Array:
+def follow(planes: Iterable[Array], flow: Array, into: Array | None = None) -> Array:
     """Bring planes `[h,w]` from the other frame along a flow of their size or half of it.
+
+    Args:
+        planes: What to bring, each of its own.
+        flow: As `Motion.flow`.
+        into: What to write into; None for a new array.
 
     Returns:
         `[C,h,w]`.
@@ -101,7 +107,7 @@ def follow(planes: Iterable[Array], flow: Array) -> Array:
     planes = list(planes)
     height, width = planes[0].shape
     places = _places(flow if flow.shape[:2] == (height, width) else _finer(flow))
-    moved = np.empty((len(planes), height, width), np.float32)
+    moved = np.empty((len(planes), height, width), np.float32) if into is None else into
     for plane, target in zip(planes, moved, strict=True):
         _fetch(plane, places, target)
     return moved
@@ -130,22 +136,10 @@ def _finer(flow: Array) -> Array:
     import cv2
 
     height, width = 2 * flow.shape[0], 2 * flow.shape[1]
-    fine = _scratch("finer", (height, width, 2))
+    fine = scratch("motion.finer", (height, width, 2))
     cv2.resize(flow, (width, height), dst=fine, interpolation=cv2.INTER_LINEAR)
     fine *= 2
     return np.asarray(fine)
-
-
-def _scratch(name: str, shape: tuple[int, ...], kind: type = np.float32) -> Any:
-    """An array of the thread's own that the next call of this name and shape writes over.
-
-    A filter's process gives freed memory back to the system (`vscolor.memory`), so that a fresh
-    array of a plane's size costs its pages anew.
-    """
-    held: dict[Any, Any] = _own.__dict__.setdefault("scratch", {})
-    if name not in held or held[name].shape != shape:
-        held[name] = np.empty(shape, kind)
-    return held[name]
 
 
 def _estimator(search: Search, led: bool) -> Any:
@@ -178,14 +172,15 @@ def _smooth(start: Array, shape: tuple[int, ...]) -> Array:
 def _places(flow: Array) -> Array:
     """Where a flow `[h,w,2]` points, likewise; the next call of its size writes over it."""
     height, width = flow.shape[:2]
-    places = _scratch(f"places {height}", flow.shape)
+    places = scratch(f"motion.places {height}", flow.shape)
     np.add(flow[..., 0], np.arange(width, dtype=np.float32), out=places[..., 0])
     np.add(flow[..., 1], np.arange(height, dtype=np.float32)[:, None], out=places[..., 1])
     return np.asarray(places)
 
 
 def _bytes(luma: Array, name: str) -> np.ndarray:
-    scaled, codes = _scratch("scaled", luma.shape), _scratch(name, luma.shape, np.uint8)
+    scaled = scratch("motion.scaled", luma.shape)
+    codes = scratch(f"motion.{name}", luma.shape, np.uint8)
     np.multiply(luma, 2.55, out=scaled)
     np.clip(scaled, 0, 255, out=scaled)
     scaled += 0.5
@@ -203,7 +198,7 @@ def _levelled(then: Array, now: Array) -> Array:
     gain = max(now_spread, LEAST_SPREAD) / max(then_spread, LEAST_SPREAD)
     # Two different pictures are not to be made alike.
     gain = min(1.5, max(1 / 1.5, gain))
-    level = _scratch("level", then.shape)
+    level = scratch("motion.level", then.shape)
     np.multiply(then, gain, out=level)
     level += now_mean - gain * then_mean
     return np.asarray(level)

@@ -8,7 +8,7 @@ the order of requests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -186,7 +186,7 @@ def _lane(frames: FramePass, work: Work, plan: BatchPlan, lane: int) -> list[vs.
             # The core cuts long messages, and a chain of tracebacks would push this one out.
             raise vs.Error(f"{frames.caller}: {error}") from None
         memory.tidy()
-        return pack(blank, result, *result.shape[:2])
+        return pack(blank, result)
 
     luma = _stack([every(frames.luma, plan.cycle, o) for o in offsets])
     beside = [clip for o in offsets for clip in frames.every(plan.cycle, o)]
@@ -241,17 +241,14 @@ def _check_numbered(
         raise SettingError(f"{role} {n}: {error}") from error
 
 
-def pack(
-    template: vs.VideoFrame, results: Iterable[Array], count: int, planes: int
-) -> vs.VideoFrame:
-    """So many results `[planes,h,w]` as the last planes of one frame, one above the other."""
+def pack(template: vs.VideoFrame, result: Array) -> vs.VideoFrame:
+    """A batch's `[B,P,h,w]` as the last P planes of one frame, its members one above the other."""
     frame = template.copy()
-    # To touch a plane is to copy it.
-    tall = [np.asarray(frame[p]) for p in range(frame.format.num_planes)[-planes:]]
-    members = [plane.reshape(count, -1, plane.shape[1], copy=False) for plane in tall]
-    for i, result in enumerate(results):
-        for member, plane in zip(members, result, strict=True):
-            np.copyto(member[i], plane)
+    first = frame.format.num_planes - result.shape[1]
+    for plane in range(result.shape[1]):
+        target = np.asarray(frame[first + plane])
+        members = target.reshape(len(result), -1, target.shape[1], copy=False)
+        np.copyto(members, result[:, plane])
     return frame
 
 

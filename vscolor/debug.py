@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import vapoursynth as vs
@@ -48,7 +48,7 @@ def check(view: str, entry: Entry) -> None:
         )
 
 
-def tinting(model: VideoModel[Any]) -> Step:
+def tinting(model: VideoModel) -> Step:
     """The model's step with a tint for each source in place of its colours.
 
     Raises:
@@ -60,7 +60,7 @@ def tinting(model: VideoModel[Any]) -> Step:
             f"expected one that does, such as mini-video, or {MARKS}"
         )
 
-    def step(matched: Array, state: Any, height: int, width: int) -> tuple[Array, Any]:
+    def step(matched: Array, state: Array | None, height: int, width: int) -> tuple[Array, Array]:
         shares = model.shares(matched, state, height, width)
         _, after = model.step(matched, state, height, width)
         return np.asarray(np.einsum("sc,shw->chw", TINTS, shares), np.float32), after

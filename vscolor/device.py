@@ -12,7 +12,6 @@ import ctypes
 import importlib.util
 import os
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from vscolor.errors import (
     SettingError,
     WeightsError,
 )
+from vscolor.scratch import own
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -194,18 +194,11 @@ def torch_device(device: Device) -> torch.device:
     return torch.device(device.kind, device.index) if device.kind == "cuda" else torch.device("cpu")
 
 
-_streams = threading.local()
-
-
 def cuda_stream(device: Device) -> torch.cuda.Stream:
     """A CUDA stream of the calling thread's own, so that threads overlap."""
     import torch
 
-    name = f"stream_{device.index}"
-    if not hasattr(_streams, name):
-        setattr(_streams, name, torch.cuda.Stream(torch_device(device)))
-    stream: torch.cuda.Stream = getattr(_streams, name)
-    return stream
+    return own(f"device.stream {device.index}", lambda: torch.cuda.Stream(torch_device(device)))
 
 
 @contextmanager

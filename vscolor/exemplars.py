@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import vapoursynth as vs
@@ -38,7 +37,7 @@ class Studio:
     """
 
     frames: FramePass
-    model: VideoModel[Any]
+    model: VideoModel
     flags: vs.VideoNode
     cuts: tuple[int, ...] | None
     film: Film

@@ -116,7 +116,7 @@ def given_references(words: Iterable[str]) -> list[Reference]:
 
 def guided_lines(
     frames: FramePass,
-    model: VideoModel[object],
+    model: VideoModel,
     picture: vs.VideoNode,
     guidance: Guidance,
     *,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import vapoursynth as vs
@@ -100,7 +100,7 @@ def _within(n: int, scene: plan.Scene) -> bool:
 
 def colour_along(
     frames: FramePass,
-    model: VideoModel[Any],
+    model: VideoModel,
     flags: vs.VideoNode,
     references: Sequence[Given],
     *,
@@ -129,14 +129,15 @@ def colour_along(
     blank = shape.like(frames.luma, model.match_size(shape.height, shape.width))
     told = weave([around] * plan.GROUP)[: frames.luma.num_frames]
     matched = blank.std.FrameEval(matcher.node_for, prop_src=[told], clip_src=[blank])
+    # What a jump back within a block needs.
     matched.std.SetVideoCache(
-        mode=1, fixedsize=1, maxsize=2 * (model.blocks.length + model.blocks.warm_up)
+        mode=1, fixedsize=1, maxsize=model.blocks.length + model.blocks.warm_up
     )
-    lines = colour_in_blocks(frames, model, matched, lanes, step=step, edge_aware=edge_aware)
+    lines = colour_in_blocks(frames, model, matched, step=step, edge_aware=edge_aware)
     return Along(lines, matched)
 
 
-def _look(model: VideoModel[Any], shape: Shape, luma: vs.VideoNode) -> Work:
+def _look(model: VideoModel, shape: Shape, luma: vs.VideoNode) -> Work:
     """Features of each frame."""
     like = shape.like(luma, shape.features)
 
@@ -146,7 +147,7 @@ def _look(model: VideoModel[Any], shape: Shape, luma: vs.VideoNode) -> Work:
     return Work(run, like)
 
 
-def _own_exemplar(model: VideoModel[Any], shape: Shape, luma: vs.VideoNode) -> Work:
+def _own_exemplar(model: VideoModel, shape: Shape, luma: vs.VideoNode) -> Work:
     """Each frame as an exemplar, coloured as the model colours it on its own."""
     like = shape.like(luma, shape.exemplar)
     trust = np.ones(shape.colours, np.float32)
@@ -166,7 +167,7 @@ class _Matcher:
     """Makes, for each frame, the node that finds where its colours could come from."""
 
     frames: FramePass
-    model: VideoModel[Any]
+    model: VideoModel
     shape: Shape
     looks: vs.VideoNode
     own: vs.VideoNode

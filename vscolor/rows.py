@@ -6,7 +6,6 @@ Only models can read what they say of a frame; here it is packed, unpacked and g
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import vapoursynth as vs
@@ -32,7 +31,7 @@ class Shape:
     colours: tuple[int, int]
 
     @staticmethod
-    def of(model: VideoModel[Any], luma: vs.VideoNode) -> Shape:
+    def of(model: VideoModel, luma: vs.VideoNode) -> Shape:
         """For a model that looks at a clip."""
         stride = model.grid.ab_stride
         features = model.feature_size(luma.height, luma.width)
@@ -77,13 +76,21 @@ def row_of(frame: vs.VideoFrame) -> Array:
     return np.asarray(frame[0]).reshape(-1)
 
 
-def fill(frame: vs.VideoFrame, floats: Array) -> None:
-    """Write floats into a frame that holds at least as many."""
+def fill(frame: vs.VideoFrame, *rows: Array) -> None:
+    """Write rows of floats, one after the other, into a frame that holds at least as many."""
     target = np.asarray(frame[0])  # its lines may be further apart than they are wide
-    whole, rest = divmod(len(floats), target.shape[1])
-    target[:whole] = floats[: len(floats) - rest].reshape(whole, -1)
-    if rest:
-        target[whole, :rest] = floats[len(floats) - rest :]
+    width, at = target.shape[1], 0
+    for row in rows:
+        line, column = divmod(at, width)
+        head = min(-at % width, len(row))
+        if head:
+            target[line, column : column + head] = row[:head]
+            line += 1
+        whole, tail = divmod(len(row) - head, width)
+        target[line : line + whole] = row[head : len(row) - tail].reshape(whole, width)
+        if tail:
+            target[line + whole, :tail] = row[-tail:]
+        at += len(row)
 
 
 def as_planes(rows: Array, like: vs.VideoNode) -> Array:

@@ -168,7 +168,7 @@ def mixed(made: list[Film], wanted: list[list[bytes]], count: int) -> tuple[Coun
 class Counted:
     """A video model that counts what it is asked for."""
 
-    def __init__(self, model: VideoModel[Any], counts: Counter[str]) -> None:
+    def __init__(self, model: VideoModel, counts: Counter[str]) -> None:
         self._model, self._counts = model, counts
 
     def __getattr__(self, name: str) -> Any:
@@ -197,9 +197,9 @@ def count_steps(model: str) -> Counter[str]:
 
     def load(
         device: Device, weights: str | Path | None, options: Mapping[str, Any], strengths: Strengths
-    ) -> VideoModel[Any]:
+    ) -> VideoModel:
         made = entry.open_video(device, weights, options, strengths)
-        return cast(VideoModel[Any], Counted(made, counts))
+        return cast(VideoModel, Counted(made, counts))
 
     registry.add(Entry(replace(entry.card, name=COUNTED), load, entry.installed))
     return counts

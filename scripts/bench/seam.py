@@ -48,7 +48,7 @@ def write_weights(rule_path: Path, folder: Path) -> None:
         torch.save({k: torch.from_numpy(np.array(v)) for k, v in state.items()}, folder / name)
 
 
-def matched_frames(model: VideoModel[Ab], film: vs.VideoNode, size: int) -> list[Ab]:
+def matched_frames(model: VideoModel, film: vs.VideoNode, size: int) -> list[Ab]:
     """What `match` says of each frame, with frame 0 as the scene's key."""
     seen = core.inspect(film)
     height, width = core.model_size(seen, size, model.grid.multiple)
@@ -66,7 +66,7 @@ def matched_frames(model: VideoModel[Ab], film: vs.VideoNode, size: int) -> list
 class Chain:
     """Colours of a clip in blocks; runs of the chain are kept, for plans share them."""
 
-    def __init__(self, model: VideoModel[Ab], matched: list[Ab], height: int, width: int) -> None:
+    def __init__(self, model: VideoModel, matched: list[Ab], height: int, width: int) -> None:
         self._model, self._matched, self._size = model, matched, (height, width)
         self._runs: dict[int, list[Ab]] = {}
         self._states: dict[int, Ab] = {}

@@ -208,7 +208,8 @@ def test_strengths_leave_sources_out(strengths, source):
     given = exemplar_of(video, now, ab)
     features = video.encode(now[None, None])[0]
     history = np.full((2, *SHAPE), -40, np.float32)
-    state = model.State(history, np.zeros((arch.HIDDEN, 16, 24), np.float32))
+    memory = np.zeros((arch.HIDDEN, 16, 24), np.float32)
+    state = model.state_parts(*SHAPE).pack(ab=history, memory=memory)
     result, _ = video.step(video.match(now, now, features, [given]), state, *SHAPE)
     expected = {
         "history": history,
@@ -258,10 +259,10 @@ def test_a_step_writes_to_neither_state_nor_match(video):
     found = video.match(now, now, video.encode(now[None, None])[0], [])
     kept = found.copy()
     _, state = video.step(found, None, *SHAPE)
-    ab = state.ab.copy()
+    before = state.copy()
     video.step(found, state, *SHAPE)
     assert np.array_equal(found, kept)
-    assert np.array_equal(state.ab, ab)
+    assert np.array_equal(state, before)
 
 
 def test_weights_of_another_model_are_named():

@@ -90,7 +90,7 @@ class Entry:
         weights: str | Path | None,
         given: Mapping[str, Any] | None,
         strengths: Strengths,
-    ) -> VideoModel[Any]:
+    ) -> VideoModel:
         """Likewise for a model that has history; see `VideoLoader`."""
         load = cast(VideoLoader, self.load)
         return load(device, weights, self._settled(given), strengths)

@@ -26,7 +26,7 @@ class BlockPlan:
     """How a recurrent model's frames are cut, so that any frame can be asked for.
 
     Attributes:
-        length: Frames that leave a block together.
+        length: Frames of a block.
         warm_up: Frames before them that are run through first, and over which one block's colours
             give way to the next one's.
     """
@@ -82,13 +82,14 @@ class Strengths:
     still: float = 1.0
 
 
-class VideoModel[State](Protocol):
+class VideoModel(Protocol):
     """Colours a frame from its luma, the frame before, and exemplars.
 
     x_t = G(L_t | x_{t-1}, y), as Zhang et al. 2019 have it (arXiv:1906.09909), cut where the
-    recurrence is: `encode` and `match` know nothing of the frame before's colour, so they run
-    frame by frame in any order; only `step` is a chain. Rows of floats travel between them, which
-    only the model can read. All must be callable from several threads at once.
+    recurrence is: `encode` and `match` know nothing of the frame before's colour, so they run frame
+    by frame in any order; only `step` is a chain. Rows of floats travel between them, and the state
+    from step to step, which only the model can read. All arrays are float32. All methods must be
+    callable from several threads at once.
     """
 
     @property
@@ -154,8 +155,8 @@ class VideoModel[State](Protocol):
         ...
 
     def step(
-        self, matched: Array, state: State | None, height: int, width: int
-    ) -> tuple[Array, State]:
+        self, matched: Array, state: Array | None, height: int, width: int
+    ) -> tuple[Array, Array]:
         """Colour a frame.
 
         Args:
@@ -169,12 +170,16 @@ class VideoModel[State](Protocol):
         """
         ...
 
+    def state_shape(self, height: int, width: int) -> tuple[int, ...]:
+        """Shape of the state for frames of a size."""
+        ...
+
 
 @runtime_checkable
-class TellingModel[State](VideoModel[State], Protocol):
+class TellingModel(VideoModel, Protocol):
     """A video model that can tell where its colours come from."""
 
-    def shares(self, matched: Array, state: State | None, height: int, width: int) -> Array:
+    def shares(self, matched: Array, state: Array | None, height: int, width: int) -> Array:
         """Tell how much of each place's colour `step` takes from each of `SOURCES`.
 
         Args:
@@ -198,7 +203,7 @@ class VideoLoader(Protocol):
         weights: str | Path | None,
         options: Mapping[str, Any],
         strengths: Strengths,
-    ) -> VideoModel[Any]:
+    ) -> VideoModel:
         """Load the model.
 
         Args:

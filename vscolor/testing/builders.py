@@ -166,6 +166,10 @@ class TinyVideoModel:
         parts = (1 / 3, 0, 1 / 3, 1 / 3) if follows else (0, 0, 1 / 2, 1 / 2)
         return np.tile(np.array(parts, np.float32)[:, None, None], (1, height // 4, width // 4))
 
+    def state_shape(self, height: int, width: int) -> tuple[int, ...]:
+        """See `VideoModel`."""
+        return (2, height // 4, width // 4)
+
     def step(
         self, matched: Array, state: Array | None, height: int, width: int
     ) -> tuple[Array, Array]:

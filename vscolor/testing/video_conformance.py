@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import vapoursynth as vs
@@ -28,7 +28,7 @@ class VideoSubject(Registered):
     """A video model under test; its attributes are `Registered`'s."""
 
     @cached_property
-    def model(self) -> VideoModel[Any]:
+    def model(self) -> VideoModel:
         """The model, ready."""
         return self.entry.open_video(self.place, self.weights, self.options, Strengths())
 
@@ -84,13 +84,18 @@ def has_a_plan_and_history(subject: VideoSubject) -> None:
 
 
 def makes_rows_of_the_promised_size(subject: VideoSubject) -> None:
-    """`encode` and `match` return as many floats as they say."""
+    """`encode`, `match` and `step` return as many floats as they say."""
     features = subject.model.encode(subject.luma)
     wanted = (FRAMES, subject.model.feature_size(*subject.size))
     expect(features.shape == wanted, f"encode returned {features.shape}, expected {wanted}")
     matched = subject.matched(1, [subject.exemplar()])
     size = (subject.model.match_size(*subject.size),)
     expect(matched.shape == size, f"match returned {matched.shape}, expected {size}")
+    _, state = subject.model.step(matched, None, *subject.size)
+    shape = subject.model.state_shape(*subject.size)
+    expect(state.shape == shape, f"step's state is {state.shape}, expected {shape}")
+    for name, row in (("encode", features), ("match", matched), ("step's state", state)):
+        expect(row.dtype == np.float32, f"{name} returned {row.dtype}, expected float32")
 
 
 def encodes_each_row_on_its_own(subject: VideoSubject) -> None:

@@ -289,6 +289,10 @@ class DevcVideo:
         with torch.autocast(lab.device.type, enabled=False):
             return self._network.learn(lab.float()).key
 
+    def state_shape(self, height: int, width: int) -> tuple[int, ...]:
+        """See `VideoModel`."""
+        return (3, height, _padded_width(width))
+
     def step(
         self, matched: Array, state: Array | None, height: int, width: int
     ) -> tuple[Array, Array]:

@@ -55,13 +55,6 @@ class Networks(Protocol):
         ...
 
 
-class State(NamedTuple):
-    """What a step leaves for the next: ab `[2,h,w]` and the fusion's memory `[4,h/4,w/4]`."""
-
-    ab: Array
-    memory: Array
-
-
 class Judged(NamedTuple):
     """What the fusion makes of a frame.
 
@@ -95,6 +88,11 @@ def match_parts(height: int, width: int) -> Parts:
         still=(2, *fine),
         available=(len(arch.CANDIDATES),),
     )
+
+
+def state_parts(height: int, width: int) -> Parts:
+    """What a step leaves for the next: its colours and the fusion's memory."""
+    return Parts(ab=(2, height, width), memory=(arch.HIDDEN, height // 4, width // 4))
 
 
 class MiniVideo:
@@ -156,9 +154,13 @@ class MiniVideo:
             available=self._scores(direct.exists, bool(exemplars)),
         )
 
+    def state_shape(self, height: int, width: int) -> tuple[int, ...]:
+        """See `VideoModel`."""
+        return (state_parts(height, width).size,)
+
     def step(
-        self, matched: Array, state: State | None, height: int, width: int
-    ) -> tuple[Array, State]:
+        self, matched: Array, state: Array | None, height: int, width: int
+    ) -> tuple[Array, Array]:
         """See `VideoModel`."""
         parts = match_parts(height, width).unpack(matched)
         judged = self._judged(parts, state, height, width)
@@ -169,16 +171,18 @@ class MiniVideo:
             _resized(parts["matched"], arch.MATCH_STRIDE, reuse="matched"),
             _resized(parts["still"], arch.FUSE_STRIDE, reuse="still"),
         )
-        return ab, State(ab, judged.memory)
+        left = state_parts(height, width)
+        after = left.pack(ab=ab, memory=judged.memory)
+        return left.unpack(after)["ab"], after
 
-    def shares(self, matched: Array, state: State | None, height: int, width: int) -> Array:
+    def shares(self, matched: Array, state: Array | None, height: int, width: int) -> Array:
         """See `TellingModel`. The fusion's correction of the mean is of none of the sources."""
         parts = match_parts(height, width).unpack(matched)
         judged = self._judged(parts, state, height, width)
         return _resized(judged.judgement[: len(arch.CANDIDATES)], arch.FUSE_STRIDE)
 
     def _judged(
-        self, parts: dict[str, Array], state: State | None, height: int, width: int
+        self, parts: dict[str, Array], state: Array | None, height: int, width: int
     ) -> Judged:
         trust, available = parts["trust"], parts["available"]
         if state is None:
@@ -187,9 +191,10 @@ class MiniVideo:
             trust, available = trust.copy(), available.copy()
             trust[0], available[0] = LARGEST_RESIDUAL, arch.ABSENT
         else:
-            into = scratch("mini_video.before", state.ab.shape)
-            before = follow(state.ab, parts["flow"], into)
-            memory = follow(state.memory, coarser(parts["flow"]))
+            left = state_parts(height, width).unpack(state)
+            into = scratch("mini_video.before", left["ab"].shape)
+            before = follow(left["ab"], parts["flow"], into)
+            memory = follow(left["memory"], coarser(parts["flow"]))
         matched, still = parts["matched"], parts["still"]
         ratio = arch.MATCH_STRIDE // arch.FUSE_STRIDE
         pooled = [
@@ -294,9 +299,12 @@ def _read(planes: Array, cosine: Array, luma: Array) -> Matched:
 
 
 def _mixed(judgement: Array, *candidates: Array) -> Array:
-    """The candidates' weighted mean, corrected, `[2,h,w]`; as `network.mix`."""
+    """The candidates' weighted mean, corrected, `[2,h,w]`; as `network.mix`.
+
+    The thread's next call writes over it.
+    """
     fine = _resized(judgement, arch.FUSE_STRIDE, reuse="judgement")
-    ab = fine[len(candidates) :].copy()  # it lives on; what is around it need not
+    ab = fine[len(candidates) :]
     _add_shares(ab, fine, candidates)
     return ab
 

@@ -6,14 +6,13 @@ of threads. Flows are channels last, as OpenCV wants them; planes of colour are 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from vscolor.models.base import Array
-from vscolor.scratch import scratch
+from vscolor.scratch import own, scratch
 
 from . import architecture as arch
 
@@ -41,8 +40,6 @@ NEAR = Search(4, 12, 2)
 LEAST_SPREAD = 1.0
 MEDIAN = 5
 """Places across of the window in which a guess's strays are outvoted."""
-
-_own = threading.local()
 
 
 class Motion(NamedTuple):
@@ -147,16 +144,17 @@ def _estimator(search: Search, led: bool) -> Any:
 
     One that is sometimes given a start and sometimes none would go on from the last one.
     """
-    held: dict[tuple[Search, bool], Any] = _own.__dict__.setdefault("estimators", {})
-    if (search, led) not in held:
-        import cv2
+    return own(f"motion.{search} {led}", lambda: _new_estimator(search))
 
-        dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        dis.setPatchStride(search.stride)
-        dis.setGradientDescentIterations(search.descents)
-        dis.setVariationalRefinementIterations(search.refinements)
-        held[search, led] = dis
-    return held[search, led]
+
+def _new_estimator(search: Search) -> Any:
+    import cv2
+
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis.setPatchStride(search.stride)
+    dis.setGradientDescentIterations(search.descents)
+    dis.setVariationalRefinementIterations(search.refinements)
+    return dis
 
 
 def _smooth(start: Array, shape: tuple[int, ...]) -> Array:

@@ -37,6 +37,9 @@ def load_rule(path: Path) -> ModuleType:
         raise SystemExit(f"check_vectors: {path} is no Python file")
     rule = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(rule)
+    missing = [name for name in ("make_state", "state_digest") if not hasattr(rule, name)]
+    if missing:
+        raise SystemExit(f"check_vectors: {path} defines no {' and no '.join(missing)}")
     return rule
 
 
@@ -49,7 +52,7 @@ def check_file(case: Case) -> bool:
     try:
         with torch.inference_mode():
             made = runner(case)
-    except (VscolorError, KeyError, RuntimeError, ValueError) as error:
+    except (VscolorError, LookupError, RuntimeError, TypeError, ValueError) as error:
         print(f"{case.path.name}: {type(error).__name__}: {error}")
         return False
     verdicts = [_compare(case, name, made.get(name)) for name in case.outputs]
@@ -83,14 +86,20 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = parser.parse_args(arguments)
     rule = load_rule(wanted.rule)
     dtype = torch.float32 if wanted.float32 else torch.float64
-    cases = [Case.read(path, rule, dtype) for path in sorted(wanted.vectors.glob("*.npz"))]
-    if wanted.only:
-        cases = [case for case in cases if case.model in wanted.only]
-    if not cases:
-        print(f"no vector files in {wanted.vectors}")
-        return 1
-    verdicts = [check_file(case) for case in cases]
-    return 0 if all(verdicts) else 1
+    verdicts: list[bool] = []
+    for path in sorted(wanted.vectors.glob("*.npz")):
+        try:
+            case = Case.read(path, rule, dtype)
+        except VscolorError as error:
+            print(f"{path.name}: {error}")
+            verdicts.append(False)
+            continue
+        if not wanted.only or case.model in wanted.only:
+            verdicts.append(check_file(case))
+    if not verdicts:
+        of = f" of {', '.join(wanted.only)}" if wanted.only else ""
+        print(f"no vector files{of} in {wanted.vectors}")
+    return 0 if verdicts and all(verdicts) else 1
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vscolor.errors import WeightsError
+from vscolor.errors import VscolorError, WeightsError
 from vscolor.weights.checkpoint import load_strictly
 
 type Arrays = dict[str, NDArray[Any]]
@@ -41,10 +43,21 @@ class Case:
 
     @classmethod
     def read(cls, path: Path, rule: ModuleType, dtype: torch.dtype) -> Case:
-        """Open a vector file."""
-        with np.load(path) as held:
-            meta = json.loads(bytes(held["meta"]).decode())
-            arrays = {name: held[name] for name in held.files if name != "meta"}
+        """Open a vector file.
+
+        Raises:
+            VscolorError: It cannot be read, is no `.npz`, has no `meta`, or nothing to compare with.
+        """
+        try:
+            if not zipfile.is_zipfile(path):
+                raise ValueError("it is not an .npz archive, or a part of one")
+            with np.load(path) as held:
+                meta = json.loads(bytes(held["meta"]).decode())
+                arrays = {name: held[name] for name in held.files if name != "meta"}
+        except (OSError, EOFError, KeyError, ValueError, zlib.error, zipfile.BadZipFile) as error:
+            raise VscolorError(f"no vector file: {error}") from error
+        if not isinstance(meta, dict) or not any(name.startswith("out_") for name in arrays):
+            raise VscolorError("no vector file: it has no table in meta or no arrays out_*")
         inputs = {k.removeprefix("in_"): v for k, v in arrays.items() if k.startswith("in_")}
         outputs = {k.removeprefix("out_"): v for k, v in arrays.items() if k.startswith("out_")}
         return cls(path, rule, meta, inputs, outputs, dtype)

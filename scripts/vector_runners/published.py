@@ -25,50 +25,72 @@ def run_eccv16(case: Case) -> Arrays:
     """Ab and logits of every `L`, `L_odd`, ..."""
     network = case.fill(Eccv16(), "net")
     made: Arrays = {}
-    for name in case.inputs:
-        ending = name.removeprefix("L")
-        luma = case.tensor(name)
+    for ending, luma in _lumas(case).items():
         made[f"ab{ending}"] = network(luma).numpy()
         made[f"logits{ending}"] = network.logits(luma).numpy()
     return made
 
 
+def _lumas(case: Case) -> dict[str, Tensor]:
+    """Every `L`, `L_odd`, ... by what follows the letter."""
+    names = [name for name in case.inputs if name.partition("_")[0] == "L"]
+    return {name.removeprefix("L"): case.tensor(name) for name in names}
+
+
 def run_siggraph17(case: Case) -> Arrays:
-    """Ab without and with hints."""
+    """Ab of every `L`, without and, where the file has some of the same ending, with hints."""
     network = case.fill(Siggraph17(), "net")
-    luma, ab, mask = (case.tensor(name) for name in ("L", "hint_ab", "hint_mask"))
-    return {"ab": network(luma).numpy(), "ab_hint": network(luma, ab, mask).numpy()}
+    made: Arrays = {}
+    for ending, luma in _lumas(case).items():
+        made[f"ab{ending}"] = network(luma).numpy()
+        if f"hint_ab{ending}" in case.inputs:
+            hints = case.tensor(f"hint_ab{ending}"), case.tensor(f"hint_mask{ending}")
+            made[f"ab_hint{ending}"] = network(luma, *hints).numpy()
+    return made
 
 
 def run_instcolor(case: Case) -> Arrays:
-    """The whole picture alone, the objects, and their fusion."""
+    """The whole picture alone, the objects if there are any, and their fusion."""
     network = InstColor()
     for net in ("G", "GComp", "GF"):
         case.fill(network.get_submodule(net), net)
-    # The authors turn RGB into Lab and back in single precision, whatever the network runs in.
-    full = srgb_to_lab(torch.from_numpy(case.inputs["full_rgb"]).float())
+    full = _lab(case, "full_rgb")
     centred = (full[:, :1] - L_CENTRE) / L_SCALE
-    luma = centred.to(case.dtype) * L_SCALE + L_CENTRE
-    objects = srgb_to_lab(torch.from_numpy(case.inputs["crops_rgb"]).float())[:, :1]
-    crops = ((objects - L_CENTRE) / L_SCALE).to(case.dtype) * L_SCALE + L_CENTRE
+    luma = _rescaled(full[:, :1], case.dtype)
+    alone = network(luma)
+    made: Arrays = {
+        "full_L": centred.numpy(),
+        "full_gt_ab": (full[:, 1:] / AB_SCALE).numpy(),
+        "mask_B": np.array(-0.5),
+        "full_only_ab": (alone / AB_SCALE).numpy(),
+        "rgb_full_only": _rgb(centred, alone),
+    }
+    if not len(case.inputs.get("crops_rgb", ())):
+        return made
+    crops = _rescaled(_lab(case, "crops_rgb")[:, :1], case.dtype)
     places = {
         s: [Placement(*map(int, row)) for row in case.inputs[f"box_info_{s}x"]] for s in STRIDES
     }
     fused = _record_fusion(network)
     fusion = network(luma, crops, places)
-    alone = network(luma)
     instances, _ = network.color_crops(crops)
     return {
+        **made,
         **fused,
-        "full_L": centred.numpy(),
-        "full_gt_ab": (full[:, 1:] / AB_SCALE).numpy(),
-        "mask_B": np.array(-0.5),
-        "full_only_ab": (alone / AB_SCALE).numpy(),
         "instance_ab": (instances / AB_SCALE).numpy(),
         "fusion_ab": (fusion / AB_SCALE).numpy(),
-        "rgb_full_only": _rgb(centred, alone),
         "rgb_fusion": _rgb(centred, fusion),
     }
+
+
+def _lab(case: Case, name: str) -> Tensor:
+    """Lab of an RGB input, in single precision whatever the network runs in, as the authors do."""
+    return srgb_to_lab(torch.from_numpy(case.inputs[name]).float())
+
+
+def _rescaled(luma: Tensor, dtype: torch.dtype) -> Tensor:
+    """L* that was centred and scaled in single precision, as the authors' networks get it."""
+    return ((luma - L_CENTRE) / L_SCALE).to(dtype) * L_SCALE + L_CENTRE
 
 
 def _record_fusion(network: InstColor) -> Arrays:

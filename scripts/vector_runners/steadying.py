@@ -18,18 +18,19 @@ from vscolor.models.lai.network import Lai
 
 type Loss = Callable[[Tensor], Tensor]
 
-STEPS = (1, 2, 3)
 KINDS = ("weight", "bias")
 
 
 def run_lai(case: Case) -> Arrays:
-    """Three steps in a row, and the third one with the memory lost."""
-    network = case.fill(Lai(), "net")
-    source, given = ([case.tensor(f"{name}{t}") for t in (0, *STEPS)] for name in "IP")
+    """All frames in a row, and the last one also with the memory lost."""
+    size = case.meta.get("opts", {})
+    network = case.fill(Lai(size.get("nf", 32), size.get("blocks", 5)), "net")
+    frames = range(sum(name.startswith("P") for name in case.inputs))
+    source, given = ([case.tensor(f"{name}{t}") for t in frames] for name in "IP")
     memory, before = network.fresh_memory(given[0]), given[0]
     made: Arrays = {}
-    for t in STEPS:
-        if t == STEPS[-1]:
+    for t in frames[1:]:
+        if t == frames[-1]:
             fresh = network.fresh_memory(given[t])
             change, _ = network(given[t], before, source[t], source[t - 1], fresh)
             made[f"O{t}_reset"] = (given[t] + change).numpy()
@@ -66,7 +67,7 @@ def run_dvp_tf(case: Case) -> Arrays:
 
     vgg = Vgg19(average=True)
     shapes = {key: (tuple(value.shape), True) for key, value in vgg.state_dict().items()}
-    state = case.rule.make_state(shapes, "vgg:")
+    state = case.rule.make_state(shapes, "vgg:", case.meta.get("gains", {}))
     vgg.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in state.items()})
     loss = Perceptual(vgg.to(case.dtype), original=True)
     wanted = case.tensor("net_gt")

@@ -28,6 +28,7 @@ RULE = Path(__file__).parent / "published.py"
 ECCV_GAINS = {"model8.6.weight": 3.0, "model_out.weight": 10.0}
 SIGGRAPH_GAINS = {"model_out.0.weight": 0.25}
 DEVC_GAINS = {"color:conv10_ab.weight": 0.1}
+PREFIXED = ("G", "GComp", "GF")
 DIGESTS = {
     "eccv16": "5e71ba222cf9c5fde41bd3d8ac0a3415332fb23480b29d2ef527da50bda590ae",
     "siggraph17": "661e32d406995710e4a9f0bbbc8e34dbc4b1bd81fd35d304ebadc1968882683e",
@@ -59,7 +60,7 @@ def siggraph17():
 @pytest.fixture(scope="module")
 def instcolor():
     network = InstColor()
-    for net in ("G", "GComp", "GF"):
+    for net in PREFIXED:
         fill(network.get_submodule(net), f"{net}:", {f"{net}:model_out.0.weight": 0.25})
     return network.eval()
 
@@ -89,7 +90,7 @@ def test_weights_by_the_rule_are_the_authors(eccv16, siggraph17, instcolor, devc
         "siggraph17": (siggraph17, "", SIGGRAPH_GAINS),
         **{
             n: (instcolor.get_submodule(n), f"{n}:", {f"{n}:model_out.0.weight": 0.25})
-            for n in ("G", "GComp", "GF")
+            for n in PREFIXED
         },
         "vgg": (devc.vgg, "vgg:", DEVC_GAINS),
         "nonlocal": (devc.warp, "nonlocal:", DEVC_GAINS),
@@ -247,6 +248,73 @@ def test_check_vectors_tells_good_from_bad(tmp_path, capsys, changed, code, word
     write_vectors(tmp_path, Eccv16(), **changed)
     assert check_vectors(tmp_path) == code
     assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"not an archive", "v.npz: no vector file: it is not an .npz archive"),
+        (b"", "v.npz: no vector file: it is not an .npz archive"),
+        ({"in_L": np.zeros(1)}, "no vector file: 'meta"),
+        ({"meta": np.frombuffer(b"{", np.uint8)}, "no vector file: Expecting"),
+        ({"meta": np.frombuffer(b"{}", np.uint8), "in_L": np.zeros(1)}, "no arrays out_"),
+    ],
+)
+def test_check_vectors_names_broken_files_and_runs_the_others(tmp_path, capsys, content, words):
+    write_vectors(tmp_path, Eccv16())
+    (tmp_path / "v.npz").rename(tmp_path / "whole.npz")
+    if isinstance(content, bytes):
+        (tmp_path / "v.npz").write_bytes(content)
+    else:
+        np.savez(tmp_path / "v.npz", **content)
+    assert check_vectors(tmp_path) == 1
+    told = capsys.readouterr().out
+    assert words in told
+    assert "ok   whole.npz ab" in told
+
+
+def test_check_vectors_refuses_a_rule_that_is_none(tmp_path):
+    write_vectors(tmp_path, Eccv16())
+    (tmp_path / "rule.py").write_text("def make_state(): ...")
+    with pytest.raises(SystemExit, match="defines no state_digest"):
+        check_vectors(tmp_path, "--rule", str(tmp_path / "rule.py"))
+
+
+def test_check_vectors_says_that_it_found_none(tmp_path, capsys):
+    assert check_vectors(tmp_path, "--only", "eccv16") == 1
+    assert "no vector files of eccv16" in capsys.readouterr().out
+
+
+def vector_file(folder, model, gains, inputs, outputs):
+    """Write a file of sizes and gains that no published one has."""
+    meta = json.dumps({"model": model, "gains": gains, "prefixes": dict.fromkeys(PREFIXED, "")})
+    held = {f"in_{k}": np.asarray(v, np.float32) for k, v in inputs.items()}
+    held |= {f"out_{k}": v.numpy() for k, v in outputs.items()}
+    np.savez(folder / f"{model}.npz", meta=np.frombuffer(meta.encode(), np.uint8), **held)
+
+
+def test_check_vectors_takes_any_number_of_pictures_with_hints_or_without(tmp_path, capsys):
+    gains = {"model_out.0.weight": 0.1}
+    network = fill(Siggraph17(), gains=gains)
+    wide, tall = waves(1, 16, 40, 5, 95).float(), waves(1, 32, 8, 5, 95).float()
+    ab, mask = waves(2, 32, 8, -40, 40).float(), (waves(1, 32, 8, 0, 1) > 0.7).float()
+    inputs = {"L": wide, "L_tall": tall, "hint_ab_tall": ab, "hint_mask_tall": mask}
+    hinted = network(tall.double(), ab.double(), mask.double())
+    outputs = {"ab": network(wide.double()), "ab_hint_tall": hinted}
+    vector_file(tmp_path, "siggraph17", gains, inputs, outputs)
+    assert check_vectors(tmp_path) == 0
+    assert capsys.readouterr().out.count("ok ") == 2
+
+
+def test_check_vectors_takes_pictures_without_objects(tmp_path, instcolor):
+    gains = {f"{n}:model_out.0.weight": 0.25 for n in PREFIXED}
+    rgb = waves(3, 16, 24, 0, 1).float()
+    scaled = (srgb_to_lab(rgb)[:, :1] - 50) / 100
+    alone = instcolor(scaled.double() * 100 + 50) / 110
+    crops = np.zeros((0, 3, 16, 16))
+    inputs = {"full_rgb": rgb, "crops_rgb": crops}
+    vector_file(tmp_path, "instcolor", gains, inputs, {"full_only_ab": alone})
+    assert check_vectors(tmp_path) == 0
 
 
 def test_every_runner_reproduces_the_authors():

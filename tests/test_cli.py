@@ -260,6 +260,21 @@ class TestReports:
         for word in ("MIT", "plausible", "references"):  # whole, on a terminal of 80 characters
             assert word in told
 
+    def test_models_loses_no_word_on_a_narrow_terminal(self, capsys, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "50")
+        assert cli.run(["models"]) == 0
+        told = capsys.readouterr().out.split()
+        for entry in registry:
+            assert set(entry.card.summary.split()) <= set(told), entry.card.name
+
+    def test_a_model_s_files_can_be_copied_from_what_is_shown(self, capsys):
+        assert cli.run(["models", "show", "instcolor"]) == 0
+        told = capsys.readouterr().out.split()
+        for kept in registry.get("instcolor").sets:
+            for file in kept.files:
+                assert str(kept.path(file)) in told
+                assert file.source.split()[-1] in told
+
     def test_doctor_is_content_with_a_whole_installation(self, capsys):
         assert cli.run(["doctor"]) == 0
         told = capsys.readouterr().out

@@ -52,6 +52,22 @@ class Faulty(TinyModel):
         }.get(self.fault, lambda: ab)()
 
 
+class Exportable(Faulty):
+    """What it writes as ONNX is another network."""
+
+    graph_multiple = 8
+
+    def graph(self):
+        import torch
+
+        class Wrong(torch.nn.Module):
+            def forward(self, luma):
+                halved = torch.nn.functional.avg_pool2d(luma, 4)
+                return torch.cat([halved, -halved], 1)
+
+        return Wrong()
+
+
 FAULTS = {
     "shape": "returns_the_right_shape",
     "dtype": "returns_the_right_shape",
@@ -65,6 +81,8 @@ FAULTS = {
     "option": "declares_its_options_well",
     "writes": "leaves_its_input_alone: ValueError",
     "hints": "takes_hints_if_it_says_so",
+    "onnx": "is_the_same_in_onnx_if_it_says_so: the card has onnx, the model has no graph",
+    "graph": "is_the_same_in_onnx_if_it_says_so: ab of the ONNX file is off",
 }
 
 
@@ -74,13 +92,16 @@ def test_faults_are_found(monkeypatch, fault):
         "card": {"summary": ""},
         "kind": {"kind": "other"},
         "hints": {"supports": frozenset({"hints"})},
+        "onnx": {"supports": frozenset({"onnx"})},
+        "graph": {"supports": frozenset({"onnx"})},
     }
     card = replace(TINY_CARD, name="faulty", **changed.get(fault, {}))
+    made = Exportable if fault == "graph" else Faulty
     options = (Option("x", int, 9, "x", high=3),) if fault == "option" else ()
-    entry = Entry(card, lambda *_: Faulty(fault), lambda: True, options=options)
+    entry = Entry(card, lambda *_: made(fault), lambda: True, options=options)
     monkeypatch.setitem(registry._entries, "faulty", entry)
     subject = Subject("faulty")
-    with pytest.raises(AssertionError, match=f"faulty does not conform:(.|\n)*{FAULTS[fault]}: "):
+    with pytest.raises(AssertionError, match=f"faulty does not conform:(.|\n)*{FAULTS[fault]}"):
         assert_conforms(subject)
 
 

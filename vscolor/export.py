@@ -63,7 +63,7 @@ def export(
     Raises:
         SettingError: The model cannot be exported, or an argument does not fit.
         MissingExtraError: torch or onnx is not installed.
-        VscolorError: ONNX Runtime does not reproduce torch.
+        VscolorError: torch cannot write the model, or ONNX Runtime does not reproduce torch.
     """
     if layout not in LAYOUTS:
         raise SettingError(f"--layout is {layout!r}, expected one of {', '.join(LAYOUTS)}")
@@ -83,7 +83,11 @@ def export(
     network = _with_layout(model, layout)
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        _write(network, layout, size or (TRIAL_SIDE, TRIAL_SIDE), size is None, part)
+        try:
+            _write(network, layout, size or (TRIAL_SIDE, TRIAL_SIDE), size is None, part)
+        except RuntimeError as error:  # of which torch's exporter errors are
+            told = str(error).partition("\n")[0]
+            raise VscolorError(f"torch cannot write model {name} as ONNX: {told}") from error
         _describe(part, name, layout, multiple)
         _compare(network, part, layout, size)
         part.replace(target)

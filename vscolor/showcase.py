@@ -10,9 +10,10 @@ from rich.table import Table
 from vscolor.models.registry import Entry, registry
 
 MEGABYTE: Final = 1_000_000
-COLUMNS: Final = ("model", "kind", "size", "installed", "code", "supports", "what it is")
+COLUMNS: Final = ("model", "kind", "weights", "code", "supports", "what it is")
 # The narrowest they may be, in characters: together with the rest they fit a terminal of 80.
 WRAPPED: Final = {"supports": 11, "what it is": 16}
+ABSENT: Final = "not here"
 
 
 def print_models() -> None:
@@ -28,13 +29,12 @@ def print_models() -> None:
         table.add_row(
             card.name,
             card.kind,
-            _size(entry),
-            _state(entry),
+            _weights(entry),
             card.code_licence,
             supports,
             card.summary,
         )
-    console.print(table)
+    console.print(table, crop=False)
     for broken in registry.broken():
         console.print(str(broken), soft_wrap=True)
     console.print("vscolor models show NAME tells more of one, its settings and its files.")
@@ -60,7 +60,7 @@ def print_model(name: str) -> None:
         ("score", card.score),
         ("supports", ", ".join(sorted(card.supports)) or "luma alone"),
         ("runs on", " or ".join(entry.runtimes)),
-        ("installed", f"{_state(entry)} {_size(entry)}".strip()),
+        ("installed", "no" if (held := _weights(entry)) == ABSENT else f"yes {held}".strip()),
         ("more", card.page),
     ):
         table.add_row(label, text)
@@ -69,15 +69,14 @@ def print_model(name: str) -> None:
             f"{option.name}={'' if option.default is None else option.default}",
             "; ".join(dict.fromkeys((option.summary, option.expected))),
         )
+    console.print(table, crop=False)
     for kept in entry.sets:
-        for file in kept.files:
-            table.add_row("file", f"{kept.path(file)}, from {file.source}")
-    console.print(table)
+        for file in kept.files:  # not folded: paths and addresses are there to be copied
+            console.print(f"file  {kept.path(file)}\n      from {file.source}", soft_wrap=True)
 
 
-def _size(entry: Entry) -> str:
+def _weights(entry: Entry) -> str:
+    """The size of what is in place, if that is known."""
+    if not entry.installed():
+        return ABSENT
     return f"{entry.size / MEGABYTE:.1f} MB" if entry.size else ""
-
-
-def _state(entry: Entry) -> str:
-    return "yes" if entry.installed() else "no"

@@ -5,7 +5,8 @@
 No checkpoint is needed: the rule makes weights of the published shapes, so the colours mean
 nothing, but memory and time are those of the real ones. Each model colours a few frames at each
 size, straight and in another order; the bytes must be the same and the luma the film's. Prints
-seconds of processor time a frame, which other programs disturb less than the clock, over all cores.
+seconds of processor time a frame of the second run, which other programs disturb less than the
+clock, over all cores. `--frames 40` crosses into another block of `devc`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 from torch import nn
 
-from vscolor import colorize
+from vscolor import Reference, colorize
 from vscolor.demo import find_clip
 from vscolor.models.devc.adapter import NETS as DEVC_NETS
 from vscolor.models.devc.network import Devc
@@ -41,7 +42,7 @@ from vscolor.testing import planes_of
 
 SIZES = ((64, 48), (640, 272), (1920, 1080))
 FRAMES = 4
-ORDER = (2, 0, 3, 1)
+SEED = 0
 DEVC_SEEDS = {"vgg": "vgg:", "warp": "nonlocal:", "color": "color:"}
 
 
@@ -62,6 +63,7 @@ class Model:
             colours stay in range.
         options: What to give as `options=`.
         name: As registered; default: its key.
+        guided: Whether to give it two frames of the film as references.
     """
 
     networks: dict[str, Callable[[], nn.Module]]
@@ -69,6 +71,7 @@ class Model:
     output: tuple[str, float] = ("model_out.0.weight", 0.25)
     options: dict[str, Any] = field(default_factory=dict)
     name: str = ""
+    guided: bool = False
 
 
 def _instance(net: str) -> Callable[[], nn.Module]:
@@ -88,16 +91,23 @@ def _instcolor(detector: object) -> Model:
     )
 
 
+def _devc(guided: bool) -> Model:
+    return Model(
+        {file: _part(part) for file, (part, _) in DEVC_NETS.items()},
+        {file: DEVC_SEEDS[part] for file, (part, _) in DEVC_NETS.items()},
+        output=("conv10_ab.weight", 0.1),
+        name="devc",
+        guided=guided,
+    )
+
+
 MODELS = {
     "eccv16": Model({ECCV16_FILE: Eccv16}, output=("model_out.weight", 10.0)),
     "siggraph17": Model({SIGGRAPH17_FILE: Siggraph17}),
     "instcolor": _instcolor("none"),
     "instcolor, 2 objects": _instcolor(two_objects),
-    "devc": Model(
-        {file: _part(part) for file, (part, _) in DEVC_NETS.items()},
-        {file: DEVC_SEEDS[part] for file, (part, _) in DEVC_NETS.items()},
-        output=("conv10_ab.weight", 0.1),
-    ),
+    "devc": _devc(guided=False),
+    "devc, 2 references": _devc(guided=True),
 }
 
 
@@ -127,23 +137,29 @@ def write_weights(model: Model, rule: ModuleType, folder: Path) -> Path:
 
 def run(label: str, model: Model, weights: Path, clip: vs.VideoNode) -> bool:
     """Colour a clip straight and in another order; print a line; return whether all was well."""
+    references = [Reference(clip[n], n) for n in (0, clip.num_frames - 1)] if model.guided else None
 
     def coloured() -> vs.VideoNode:
         return colorize(
-            clip, model.name or label, weights=weights, options=model.options, device="cpu"
+            clip,
+            model.name or label,
+            weights=weights,
+            options=model.options,
+            references=references,
+            device="cpu",
         )
 
     out = coloured()
-    planes_of(out, 0)
+    straight = [planes_of(out, n) for n in range(clip.num_frames)]
+    order = np.random.default_rng(SEED).permutation(clip.num_frames).tolist()
     start = time.process_time()
-    straight = [planes_of(out, 0), *(planes_of(out, n) for n in range(1, FRAMES))]
-    seconds = (time.process_time() - start) / (FRAMES - 1)
     fresh = coloured()
+    mixed = {n: planes_of(fresh, n) for n in order}
+    seconds = (time.process_time() - start) / clip.num_frames
     same = all(
-        all(np.array_equal(a, b) for a, b in zip(planes_of(fresh, n), straight[n], strict=True))
-        for n in ORDER
+        np.array_equal(a, b) for n in order for a, b in zip(mixed[n], straight[n], strict=True)
     )
-    kept = all(np.array_equal(straight[n][0], planes_of(clip, n)[0]) for n in range(FRAMES))
+    kept = all(np.array_equal(mixed[n][0], planes_of(clip, n)[0]) for n in order)
     verdict = "ok" if same and kept else f"FAIL (order {same}, luma {kept})"
     size = f"{clip.width}x{clip.height}"
     print(
@@ -158,14 +174,17 @@ def main() -> int:
     parser.add_argument("--rule", type=Path, required=True, help="the weight rule, a Python file")
     parser.add_argument("--clip", type=Path, help="a film; default: the demo's")
     parser.add_argument("--only", nargs="+", metavar="MODEL", choices=list(MODELS))
+    parser.add_argument("--frames", type=int, default=FRAMES, help=f"of the film; {FRAMES}")
+    parser.add_argument("--sizes", nargs="+", metavar="WxH", help="default: all three")
     wanted = parser.parse_args()
+    sizes = [tuple(map(int, s.split("x"))) for s in wanted.sizes] if wanted.sizes else SIZES
     rule = rule_of(wanted.rule)
-    film = vs.core.bs.VideoSource(str(wanted.clip or find_clip()), cachemode=0)[:FRAMES]
+    film = vs.core.bs.VideoSource(str(wanted.clip or find_clip()), cachemode=0)[: wanted.frames]
     good = True
     for label in wanted.only or MODELS:
         with tempfile.TemporaryDirectory() as folder:
             weights = write_weights(MODELS[label], rule, Path(folder))
-            for width, height in SIZES:
+            for width, height in sizes:
                 clip = film.resize.Bicubic(width, height)
                 good = run(label, MODELS[label], weights, clip) and good
     return 0 if good else 1

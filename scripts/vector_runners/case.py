@@ -46,7 +46,7 @@ class Case:
         """Open a vector file.
 
         Raises:
-            VscolorError: It cannot be read, is no `.npz`, has no `meta`, or nothing to compare with.
+            VscolorError: It is no whole `.npz`, or has no `meta` or nothing to compare with.
         """
         try:
             if not zipfile.is_zipfile(path):

@@ -21,7 +21,7 @@ from vscolor.models.registry import registry  # noqa: E402
 from vscolor.models.siggraph17.network import Siggraph17  # noqa: E402
 
 CPU = Device("torch", "cpu")
-MODELS = ["mini"]
+MODELS = ["mini", "eccv16", "siggraph17"]
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +47,11 @@ def run(path, batch):
     return made
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_lab_file_gives_the_models_own_colour(name, weights, tmp_path):
+def test_lab_file_gives_the_models_own_colour(tmp_path):
     path = tmp_path / "out.onnx"
-    export.export(name, path, "lab", weights=weights[name])
+    export.export("mini", path, "lab")
     luma = np.random.default_rng(0).uniform(0, 100, (2, 1, 96, 160)).astype(np.float32)
-    expected = registry.get(name).open(CPU, weights[name], {}).predict(luma)
+    expected = registry.get("mini").open(CPU, None, {}).predict(luma)
     assert np.abs(expected).max() > 1
     np.testing.assert_allclose(run(path, luma), expected, atol=0.05)
 
@@ -130,12 +129,30 @@ def test_a_file_that_deviates_is_not_written(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_vs_mlrt_takes_the_file(mini_rgb):
+def test_what_torch_cannot_write_is_said_in_a_line(tmp_path, monkeypatch):
+    class Unwritable(torch.nn.Module):
+        def forward(self, luma):
+            return torch.linalg.eigvals(luma).real.expand(-1, 2, -1, -1)
+
+    model = registry.get("mini").open(CPU, None, {})
+    monkeypatch.setattr(type(model), "graph", lambda self: Unwritable())
+    with pytest.raises(VscolorError, match="torch cannot write model mini as ONNX") as error:
+        export.export("mini", tmp_path / "out.onnx", "lab")
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_vs_mlrt_takes_the_file(name, weights, mini_rgb, tmp_path):
     if not hasattr(vs.core, "ort"):
         pytest.skip("vs-mlrt's ONNX Runtime plugin is not installed")
+    path = mini_rgb
+    if name != "mini":
+        path = tmp_path / "out.onnx"
+        export.export(name, path, weights=weights[name])
     grey = vs.core.std.BlankClip(None, 96, 64, vs.GRAYS, length=1, color=0.4)
-    coloured = vs.core.ort.Model(grey, str(mini_rgb), provider="CPU")
-    expected = run(mini_rgb, np.full((1, 1, 64, 96), 0.4, np.float32))[0]
+    coloured = vs.core.ort.Model(grey, str(path), provider="CPU")
+    expected = run(path, np.full((1, 1, 64, 96), 0.4, np.float32))[0]
     with coloured.get_frame(0) as frame:
         assert frame.format.id == vs.RGBS
         np.testing.assert_allclose([np.asarray(frame[p]) for p in range(3)], expected, atol=2e-3)

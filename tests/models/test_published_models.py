@@ -1,5 +1,9 @@
 """The published still models behind their contracts and through the filter."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import vapoursynth as vs
@@ -296,3 +300,14 @@ def test_unknown_option_kinds():
         registry.get("instcolor").open(CPU, None, {"score": 2})
     with pytest.raises(SettingError, match=r"count= is 1.5, expected a whole number"):
         registry.get("instcolor").open(CPU, None, {"count": 1.5})
+
+
+def test_the_bench_of_published_models_says_that_bytes_and_luma_hold():
+    root = Path(__file__).parents[2]
+    script, rule = root / "scripts/bench/published.py", root / "tests/models/published.py"
+    given = ["--rule", rule, "--only", "siggraph17", "--frames", "2", "--sizes", "64x48"]
+    command = [sys.executable, script, *given]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("siggraph17")
+    assert done.stdout.endswith("ok\n")

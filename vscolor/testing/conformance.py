@@ -16,6 +16,7 @@ trained ones: nothing here asks what the colours are.
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -29,8 +30,9 @@ import vapoursynth as vs
 
 from vscolor.device import RUNTIMES, Device
 from vscolor.errors import SettingError, VscolorError, WeightsError
+from vscolor.export import export
 from vscolor.filters import colorize
-from vscolor.models.base import Array, HintedModel, StillModel, WindowedModel
+from vscolor.models.base import Array, ExportableModel, HintedModel, StillModel, WindowedModel
 from vscolor.models.registry import Entry, registry
 from vscolor.testing.builders import noise_clip, planes_of
 
@@ -124,6 +126,7 @@ def checks() -> list[Check]:
         refuses_options_it_lacks,
         refuses_bad_weights,
         keeps_luma_and_order_in_the_filter,
+        is_the_same_in_onnx_if_it_says_so,
     ]
 
 
@@ -364,3 +367,28 @@ def keeps_luma_and_order_in_the_filter(subject: Subject) -> None:
         expect(np.array_equal(planes[0], planes_of(clip, n)[0]), f"luma of frame {n} changed")
         same = all(np.array_equal(a, b) for a, b in zip(planes, straight[n], strict=True))
         expect(same, f"frame {n} differs when frames are asked for in another order")
+
+
+def is_the_same_in_onnx_if_it_says_so(subject: Subject) -> None:
+    """Its ONNX file gives its colour, at any size and batch.
+
+    Nothing is asked where torch or onnx is not installed.
+    """
+    absent = [n for n in ("torch", "onnx") if importlib.util.find_spec(n) is None]
+    if absent or "onnx" not in subject.entry.card.supports:
+        return
+    import onnxruntime
+
+    model = subject.entry.open(Device("torch", "cpu"), subject.weights, subject.options)
+    expect(isinstance(model, ExportableModel), "the card has onnx, the model has no graph")
+    multiple = getattr(model, "graph_multiple", 1)
+    luma = pictures(2, max(subject.side, multiple), 1.5, multiple, seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        export(subject.name, path, "lab", weights=subject.weights, options=subject.options)
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        (ab,) = session.run(None, {"luma": luma})
+    expected = model.predict(luma)
+    expect(ab.shape == expected.shape, f"ONNX gave ab {ab.shape}, expected {expected.shape}")
+    apart = float(np.abs(ab - expected).max())
+    expect(apart <= ROUNDING, f"ab of the ONNX file is off by {apart:.3f}")

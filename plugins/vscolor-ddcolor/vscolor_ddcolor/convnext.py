@@ -23,7 +23,7 @@ class ChannelNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise `[B,C,h,w]`."""
         rows = x.permute(0, 2, 3, 1)
-        normed = functional.layer_norm(rows, rows.shape[-1:], self.weight, self.bias, EPSILON)
+        normed = functional.layer_norm(rows, self.weight.shape, self.weight, self.bias, EPSILON)
         return normed.permute(0, 3, 1, 2)
 
 

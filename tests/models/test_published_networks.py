@@ -193,6 +193,14 @@ def test_state_dicts_in_every_wrapping_are_read(tmp_path, legacy, wrapping):
     assert all(torch.equal(read[k], state[k]) for k in state)
 
 
+@pytest.mark.parametrize("content", [b"junk\n", b"<html>", b"", b"PK\x03\x04cut off"])
+def test_what_is_no_weight_file_is_said_in_words(tmp_path, content):
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match="w.pth is no weight file of torch: ") as error:
+        read_state(tmp_path / "w.pth")
+    assert str(error.value).endswith(": it is damaged or something else")
+
+
 class _Evil:
     def __reduce__(self):
         return (print, ("code from a checkpoint ran",))
@@ -200,7 +208,7 @@ class _Evil:
 
 def test_code_in_a_checkpoint_is_not_run(tmp_path, capsys):
     torch.save({"a": torch.ones(1), "b": _Evil()}, tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match="no weight file"):
+    with pytest.raises(WeightsError, match="asks for code to be run"):
         read_state(tmp_path / "w.pth")
     assert "ran" not in capsys.readouterr().out
 

@@ -294,7 +294,9 @@ class TestHashes:
         assert [s.good for s in states] == [True, True, None]
         assert "as published" in states[0].told
         (cache / "m" / "x.pth").write_bytes(b"changed")
-        assert [s.good for s in keeping.verify([kept])] == [True, False, None]
+        states = list(keeping.verify([kept]))
+        assert [s.good for s in states] == [True, False, None]
+        assert states[1].told.startswith("has sha256")  # what shows it names the path itself
 
 
 class TestAdding:

@@ -53,11 +53,18 @@ def _read(path: Path) -> Any:
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise WeightsError(f"{path} is no weight file of torch: {_reason(error)}") from error
+        raise WeightsError(f"{path} is no weight file of torch: {_torch_reason(error)}") from error
     except Exception as error:  # safetensors' own class; it derives from Exception
         if type(error).__module__.startswith("safetensors"):
             raise WeightsError(f"{path} is no weight file: {_reason(error)}") from error
         raise
+
+
+def _torch_reason(error: BaseException) -> str:
+    """In our words: torch's tell how to have the code in a file run."""
+    if "GLOBAL" in str(error):
+        return "it asks for code to be run, which is not done"
+    return "it is damaged or something else"
 
 
 def _reason(error: BaseException) -> str:

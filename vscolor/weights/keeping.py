@@ -107,7 +107,7 @@ def verify(sets: Sequence[WeightSet]) -> Iterator[State]:
             try:
                 digest = hashes.check(path, file.sha256)
             except WeightsError as error:
-                yield State(path, False, str(error))
+                yield State(path, False, str(error).removeprefix(f"{path} "))
             else:
                 against = "as published" if file.sha256 else "as at first use"
                 yield State(path, True, f"sha256 {digest[: hashes.SHOWN]}... {against}")

@@ -196,7 +196,7 @@ def test_state_dicts_in_every_wrapping_are_read(tmp_path, legacy, wrapping):
 @pytest.mark.parametrize("content", [b"junk\n", b"<html>", b"", b"PK\x03\x04cut off"])
 def test_what_is_no_weight_file_is_said_in_words(tmp_path, content):
     (tmp_path / "w.pth").write_bytes(content)
-    with pytest.raises(WeightsError, match="w.pth is no weight file of torch: ") as error:
+    with pytest.raises(WeightsError, match=r"w\.pth is no weight file of torch: ") as error:
         read_state(tmp_path / "w.pth")
     assert str(error.value).endswith(": it is damaged or something else")
 

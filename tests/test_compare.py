@@ -128,6 +128,19 @@ def test_phone_dark_and_paper(report, tmp_path):
     assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
 
 
+@needs_browser
+def test_the_table_fits_a_screen_and_plots_can_be_read_on_a_phone(report):
+    wide = "const t = document.querySelector('.scroll'); t.scrollWidth - t.clientWidth"
+    heights = (
+        "[...document.querySelectorAll('.plot text')].map(t => t.getBoundingClientRect().height)"
+    )
+    with page() as shown:
+        shown.open(report, width=1100)
+        assert shown.run(wide) == 0
+        shown.open(report, width=390, height=800)
+        assert min(shown.run(heights)) > 10
+
+
 def test_a_grey_source_has_no_truth(film, folder, capsys):
     grey = make(folder / "grey.mkv", frames=10, chain="hue=s=0", sound=False, size="160x120")
     target = folder / "grey.html"

@@ -9,6 +9,7 @@ import vapoursynth as vs
 from vscolor import Hint, Reference, colorize, keys
 from vscolor.models.registry import registry
 from vscolor.testing import noise_clip, planes_of, tiny_video_entry
+from vscolor.testing.builders import TinyVideoModel
 
 WIDTH, HEIGHT = 48, 32
 
@@ -158,6 +159,24 @@ def test_a_hint_colours_its_scene():
     plain = coloured(clip, [20])
     assert chroma_mean(hinted, 15)[0] > chroma_mean(plain, 15)[0] + 5
     assert same(planes_of(hinted, 25)[1:], planes_of(plain, 25)[1:])  # it stays in its scene
+
+
+@pytest.mark.parametrize("trust", [0.0, 1.0])
+def test_where_a_hint_is_hardly_vouched_for_the_frame_s_own_colour_stands(monkeypatch, trust):
+    def spread(self, luma, features, dabs):
+        ab, sure = plain(self, luma, features, dabs)
+        return ab, sure * np.float32(trust)
+
+    plain = TinyVideoModel.spread
+    monkeypatch.setattr(TinyVideoModel, "spread", spread)
+    clip = film(1) * 12
+    without, hinted = (
+        frames_of(coloured(clip, **more), [5, 9])
+        for more in ({}, {"hints": Hint(5, 10, 10, rgb="#0000ff")})
+    )
+    for n, found in hinted.items():
+        apart = np.abs(found[0].astype(int) - without[n][0]).mean()
+        assert apart < 2 if trust == 0 else apart > 10
 
 
 def test_luma_stays():

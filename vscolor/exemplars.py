@@ -139,10 +139,11 @@ class Studio:
             result = f[0].copy()
             luma = np.array(f[1][0])
             features = self._features(luma)
-            fill(
-                result,
-                shape.pack_exemplar(features, luma, *self.model.spread(luma, features, dabs)),
-            )
+            ab, trust = self.model.spread(luma, features, dabs)
+            # Little trust is still more than that of anything else that serves the scene, so what
+            # is hardly vouched for must be right too.
+            own = self.model.still(features, shape.height, shape.width)
+            fill(result, shape.pack_exemplar(features, luma, own + trust * (ab - own), trust))
             return result
 
         return blank.std.ModifyFrame([blank, self.frames.luma[frame]], write)

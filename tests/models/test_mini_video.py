@@ -15,6 +15,7 @@ from vscolor.device import Device
 from vscolor.models.mini.adapter import TORCH_FILE as MINI
 from vscolor.models.mini_video import adapter, graph, model, motion, network
 from vscolor.models.mini_video import architecture as arch
+from vscolor.models.mini_video.spreading import spread
 from vscolor.models.video import Dab, Exemplar, Strengths
 from vscolor.testing import noise_clip, planes_of
 from vscolor.training import video as training
@@ -228,6 +229,18 @@ def test_a_dab_spreads_over_what_it_lies_on(video):
     assert trust[32, 32] == 1
     assert trust[24:40, 24:40].mean() > 0.5
     assert trust[:, 60:].mean() < 0.05
+
+
+def test_a_dab_spreads_along_ways_without_edges_though_nothing_looks_alike():
+    """Two halves of the same luma, and a dark line between them."""
+    luma = np.full((64, 128), 60, np.float32)
+    luma[:, 60:68] = 5
+    vectors = np.zeros((64, 8, 16), np.float32)
+    vectors[np.arange(128) % 64, np.arange(128) // 16, np.arange(128) % 16] = 1
+    _, trust = spread(luma, vectors, [Dab(44, 32, 2, np.array([50, -20], np.float32))])
+    near, beyond = trust[20:44, 30:56].mean(), trust[20:44, 72:98].mean()
+    assert near > 0.5
+    assert beyond < 0.1
 
 
 def test_a_picture_that_the_encoder_cannot_take_whole_is_coloured(video):

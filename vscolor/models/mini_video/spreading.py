@@ -1,10 +1,13 @@
 """Hints spread over the things they lie on.
 
-A point's colour goes to places that look alike: whose features are close (the same kind of thing),
-whose luma is close, and that are not far away. How sure that is becomes the exemplar's trust.
+A point's colour goes to places that look alike, whose features are close (the same kind of thing),
+whose luma is close, and that are not far away; and to places that a way without edges leads to,
+since a thing's parts need not look alike. How sure that is becomes the exemplar's trust.
 """
 
 from __future__ import annotations
+
+from math import sqrt
 
 import numpy as np
 
@@ -13,11 +16,23 @@ from vscolor.models.video import Dab
 
 from . import architecture as arch
 
-# Judged on real clips with true colours at five points: wider spills over, narrower stays a dot.
+# Judged on 40 frames of real clips with true colours at five points, put where the still colour is
+# most wrong, on a grid, and anywhere. Wider, some frames get worse; narrower, a hint stays a dot.
+# Ways without edges add a quarter to what hints gain.
 COSINE_SCALE = 0.4
 LUMA_SCALE = 12.0
 DISTANCE_SCALE = 0.35
 """Of the picture's short side."""
+
+WAY_SCALE = 0.35
+"""Of the picture's short side, for the length of a way."""
+WAY_LUMA_SCALE = 15.0
+CLIMB = 4.0
+"""Pixels that a change of luma by one L* unit makes a way longer."""
+WAY_STRIDE = 4
+"""Pixels of a step of a way."""
+SWEEPS = 3
+"""Times that ways are looked for in each direction; more find hardly any shorter ones."""
 
 LEAST_RADIUS = 2.0
 """Pixels: a dab covers a few places at least, whose median luma is its thing's."""
@@ -49,13 +64,53 @@ def _likeness(luma: Array, vectors: Array, dab: Dab) -> Array:
     inside = distance <= max(dab.radius, LEAST_RADIUS)
     own_luma = np.median(luma[inside]) if inside.any() else 50.0
     cosine = _cosine(vectors, dab, (height, width))
-    reach = DISTANCE_SCALE * min(height, width)
-    exponent = (
+    short = min(height, width)
+    alike = (
         np.maximum(1 - cosine, 0) / COSINE_SCALE
         + 0.5 * ((luma - own_luma) / LUMA_SCALE) ** 2
-        + 0.5 * (distance / reach) ** 2
+        + 0.5 * (distance / (DISTANCE_SCALE * short)) ** 2
     )
-    return np.asarray(np.where(inside, 1.0, np.exp(-exponent)), np.float32)
+    joined = (
+        0.5 * ((luma - own_luma) / WAY_LUMA_SCALE) ** 2
+        + 0.5 * (_ways(luma, dab) / (WAY_SCALE * short)) ** 2
+    )
+    likeness = np.exp(-np.minimum(alike, joined))
+    return np.asarray(np.where(inside, 1.0, likeness), np.float32)
+
+
+def _ways(luma: Array, dab: Dab) -> Array:
+    """Length of the shortest way from a dab to each place, pixels `[h,w]`.
+
+    By sweeps over the lines and columns of a small picture, up, down, left and right, each place
+    reached from its neighbours of the line before.
+    """
+    import cv2
+
+    height, width = luma.shape
+    size = (width // WAY_STRIDE, height // WAY_STRIDE)
+    small = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.float32)
+    ways = np.full(small.shape, np.float32(1e6))
+    row, column = int(dab.y / WAY_STRIDE), int(dab.x / WAY_STRIDE)
+    ways[min(row, len(ways) - 1), min(column, ways.shape[1] - 1)] = 0
+    for _ in range(SWEEPS):
+        for lengths, heights in (ways, small), (ways.T, small.T):
+            _sweep(lengths, heights)
+            _sweep(lengths[::-1], heights[::-1])
+    return np.asarray(cv2.resize(ways, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _sweep(ways: Array, luma: Array) -> None:
+    """Go on from each line to the next one, straight and aslant."""
+    straight = WAY_STRIDE + CLIMB * np.abs(luma[1:] - luma[:-1])
+    aslant = np.float32(WAY_STRIDE * sqrt(2))
+    right = aslant + CLIMB * np.abs(luma[1:, 1:] - luma[:-1, :-1])
+    left = aslant + CLIMB * np.abs(luma[1:, :-1] - luma[:-1, 1:])
+    for before, line, down, right_down, left_down in zip(
+        ways, ways[1:], straight, right, left, strict=False
+    ):
+        np.minimum(line, before + down, out=line)
+        np.minimum(line[1:], before[:-1] + right_down, out=line[1:])
+        np.minimum(line[:-1], before[1:] + left_down, out=line[:-1])
 
 
 def _cosine(vectors: Array, dab: Dab, shape: tuple[int, int]) -> Array:

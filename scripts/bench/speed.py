@@ -26,7 +26,7 @@ from rich.table import Table
 
 FILM_RATE, FILM_FRAMES = 24, 360
 UHD, UHD_FRAMES = (3840, 2160), 240
-PARTS = ("filter", "head", "encode", "memory", "peak")
+PARTS = ("filter", "head", "steady", "encode", "memory", "peak")
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,15 @@ def head_rows(clip: Path, frames: int, rounds: int) -> Iterator[Row]:
     yield Row("  the same, one thread, processor time", bins / one, "x", 1.4, True)
 
 
+def steady_rows(clip: Path, frames: int, rounds: int) -> Iterator[Row]:
+    """`stabilize` at 1080p, by motion."""
+    got = rates.steady_rates(clip, frames, rounds)
+    yield Row("stabilize, motion, 1080p", got["motion"].rate, "fps", 20)
+    yield Row("  processor time", got["motion"].processor, "ms a frame")
+    yield Row("stabilize, motion with slow, 1080p", got["slow"].rate, "fps")
+    yield Row("  processor time", got["slow"].processor, "ms a frame")
+
+
 def encode_rows(film: Path, folder: Path, frames: int) -> Iterator[Row]:
     """The command a user gives, from file to file."""
     got = rates.encode_cost(film, folder / "coloured.mkv", frames)
@@ -122,6 +131,8 @@ def measured(asked: argparse.Namespace, clip: Path) -> Iterator[Row]:
             yield from filter_rows(clip, asked.frames, asked.rounds)
         if "head" in asked.only:
             yield from head_rows(clip, asked.frames, asked.rounds)
+        if "steady" in asked.only:
+            yield from steady_rows(clip, asked.frames, asked.rounds)
         if {"encode", "memory"} & set(asked.only):
             hd = films.upscaled(clip, folder / "hd.mkv", *rates.HD, FILM_FRAMES)
         if "encode" in asked.only:

@@ -47,8 +47,9 @@ def fit_command(
     """Fit Deep Video Prior to IN, a coloured film, for stabilize's method dvp."""
     process.settle()
     clip = convert.opened(source, None, quiet).clip
-    film = core.to_yuv(core.inspect(clip))
-    seen = film
+    inspected = core.inspect(clip)
+    stabilizers.require_colour(clip)
+    film = seen = core.to_yuv(inspected)
     if guide is not None:
         shown = convert.opened(guide, None, quiet).clip
         if shown.num_frames != clip.num_frames:
@@ -61,4 +62,5 @@ def fit_command(
     task = stabilizers.fit_task(work, options)
     fitted = console.interruptible(lambda: fitting.fit_with_bar(task, quiet=quiet))
     if not quiet:
-        console.note(f"{source}: {fitted} scenes fitted, kept in {task.store.folder}")
+        count = f"{fitted} scene{'' if fitted == 1 else 's'} fitted"
+        console.note(f"{source}: {count}, kept in {task.store.folder}")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from vscolor.device import Device
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of everything that decides a fit; a new one makes older fits strangers."""
 
 SAMPLED: Final = 12

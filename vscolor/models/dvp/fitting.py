@@ -23,10 +23,7 @@ LEVELS: Final = 224.0
 """8-bit levels of one nominal unit of chroma."""
 
 BATCH: Final = 6
-RATE: Final = 1.5e-3
-BETAS: Final = (0.9, 0.99)
-"""Of Adam. A fit is short: a longer memory of squared gradients is that of its rough beginning."""
-
+RATE: Final = 2e-3
 AVERAGING: Final = 0.98
 HELD_OUT: Final = 6
 """Every sixth frame is held out to tell when to stop."""
@@ -35,7 +32,7 @@ TOGETHER: Final = 120
 """Steps of the first phase, in which both colours learn every frame."""
 
 LEAST_STEPS: Final = 300
-MOST_STEPS: Final = 600
+MOST_STEPS: Final = 630
 EPOCHS: Final = 12
 """Most passes over a long scene."""
 
@@ -132,7 +129,7 @@ class PriorFit:
         self._network = network.to(device).to(memory_format=torch.channels_last)
         self._average = PriorNet(two=two).to(device).to(memory_format=torch.channels_last)
         self._average.load_state_dict(network.state_dict())
-        self._optimizer = Adam(self._network.parameters(), lr=RATE, betas=BETAS, fused=True)
+        self._optimizer = Adam(self._network.parameters(), lr=RATE, fused=True)
         held = [n for n in range(len(scene)) if n % HELD_OUT == HELD_OUT // 2]
         self._held = held if len(scene) >= HELD_OUT else []
         self._seen = [n for n in range(len(scene)) if n not in self._held]

@@ -21,9 +21,6 @@ MULTIPLE: Final = 32
 WIDTHS: Final = (16, 24, 48, 96, 96)
 LEAK: Final = 0.1
 LUMA_MIDDLE: Final = 0.5
-LUMA_GAIN: Final = 4.0
-"""Brings luma to about unit variance, without which a fit may stand still for its first third."""
-
 OUTPUT_SCALE: Final = 0.1
 """Nominal units of chroma for one unit of the last layer."""
 
@@ -59,7 +56,7 @@ class PriorNet(nn.Module):
             `[B,5,h/2,w/2]`: U, V of the main colour, of the minor one, both in nominal units, and
             the share's logit; or `[B,2,h/2,w/2]`.
         """
-        x = _leaky(self.stem(LUMA_GAIN * (luma - LUMA_MIDDLE)))
+        x = _leaky(self.stem(luma - LUMA_MIDDLE))
         x = _leaky(self.middle[0](x))
         skips = [x]
         for down, keep in zip(self.encoder, list(self.middle)[1:], strict=True):

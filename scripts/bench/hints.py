@@ -24,6 +24,7 @@ from films import kept, small
 from numpy.typing import NDArray
 from quality import FILMS, drained, labs, pictures, sample_films
 from steadiness import longest_shot
+from tables import print_table, with_mean
 
 from vscolor import Hint, colorize
 from vscolor.measure import Wanted, measure
@@ -96,12 +97,9 @@ def main() -> None:
     for path in paths[:: given.every]:
         rows[path.stem] = judge(small(path, given.frames))
         print(f"{len(rows)} {path.name}", file=sys.stderr, flush=True)
-    columns = list(next(iter(rows.values())))
-    rows["mean"] = {c: float(np.mean([row[c] for row in rows.values()])) for c in columns}
-    print(f"| clip | {' | '.join(columns)} |\n{'|---' * (len(columns) + 1)}|")
-    for name, row in rows.items():
-        print(f"| {name} | {' | '.join(f'{row[c]:.2f}' for c in columns)} |")
-    won = [row["gain"] > 0 for name, row in rows.items() if name != "mean"]
+    won = [row["gain"] > 0 for row in rows.values()]
+    rows = with_mean(rows)
+    print_table(rows)
     print(f"\nbetter with hints on {sum(won)} of {len(won)} clips")
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1))

@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import vapoursynth as vs
 from films import small
 from quality import FILMS, Method, carried, coloured, drained, pictures, sample_films
+from tables import print_table, with_mean
 
 from vscolor import Reference, colorize
 from vscolor.measure import Wanted, measure
@@ -64,12 +64,9 @@ def main() -> None:
     for path in paths:
         rows[path.stem] = judge(small(path, given.frames))
         print(f"{len(rows)}/{len(paths)} {path.name}", file=sys.stderr, flush=True)
-    columns = [*(m.name for m in METHODS), "gain"]
-    rows["mean"] = {c: float(np.mean([row[c] for row in rows.values()])) for c in columns}
-    print(f"| clip | {' | '.join(columns)} |\n{'|---' * (len(columns) + 1)}|")
-    for name, row in rows.items():
-        print(f"| {name} | {' | '.join(f'{row[c]:.2f}' for c in columns)} |")
-    won = [row["gain"] > 0 for name, row in rows.items() if name != "mean"]
+    won = [row["gain"] > 0 for row in rows.values()]
+    rows = with_mean(rows)
+    print_table(rows)
     print(f"\nabove the better flow on {sum(won)} of {len(won)} clips")
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1))

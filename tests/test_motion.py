@@ -7,7 +7,7 @@ import pytest
 import vapoursynth as vs
 from wheel import wheel_clip
 
-from vscolor import stabilize
+from vscolor import motion, stabilize
 from vscolor.testing import noise_clip, planes_of
 
 LENGTH = 16
@@ -252,3 +252,10 @@ def test_a_change_in_mid_clip_is_refused_at_that_frame(family, props, word):
         with pytest.raises(vs.Error, match=r"stabilize: frame 6: ") as error:
             planes_of(steadied, 6)
         assert word in str(error.value)
+
+
+def test_natural_drift_stays_and_pulsing_hardly_shrinks():
+    levels = np.zeros((2, 1, 3), np.float32)
+    levels[0, 0] = 0.9, 2, 8
+    kept = motion._beyond_natural(levels / 255)[0, 0] * 255
+    assert kept == pytest.approx([0, 1.5, 7.875], abs=1e-3)

@@ -46,6 +46,8 @@ FAR_MATCH_FACTOR: Final = 1.5
 COARSE_CELL: Final = 16
 # A cell that matches on less than this part of its area leans on the whole frame's mean.
 LEAN: Final = 0.1
+# Cells drift a little in any film, as light does: 8-bit levels below which nothing is taken back.
+NATURAL_DRIFT: Final = 1.0
 EXPR_NAMES: Final = "xyzabcdefghijklmnopqrstuvw"
 
 
@@ -171,10 +173,18 @@ def _write_drift(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG0
     frame = blank.copy()
     if known:
         every = np.concatenate(known)
-        mean = every.sum(axis=0) / (len(every) + 1)
+        mean = _beyond_natural(every.sum(axis=0) / (len(every) + 1))
         for plane in (1, 2):
             np.copyto(np.asarray(frame[plane]), mean[plane - 1])
     return frame
+
+
+def _beyond_natural(drift: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A drift `[2,h,w]` without what is natural; a large one stays nearly as it is (garrote)."""
+    size = np.square(drift * 255).sum(axis=0)
+    return np.asarray(
+        drift * np.maximum(0, 1 - NATURAL_DRIFT**2 / np.maximum(size, 1e-6)), np.float32
+    )
 
 
 def _filled(step: vs.VideoFrame) -> NDArray[np.float32]:

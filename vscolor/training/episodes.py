@@ -20,10 +20,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vscolor.device import Device, onnx_session
+from vscolor.models.base import Array
 from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE as TEMPERATURE
 from vscolor.models.mini.graph import build
 from vscolor.models.mini_video.architecture import TAPS
-from vscolor.models.mini_video.motion import Motion, find_motion
+from vscolor.models.mini_video.graph import build as build_video
+from vscolor.models.mini_video.model import likeness_start
+from vscolor.models.mini_video.motion import find_motion, find_routes, weigh
 from vscolor.training.photographs import Photographs
 from vscolor.training.scenery import SHAPES, Bytes, Scene, film_scene, make_scene
 
@@ -37,10 +40,11 @@ class Episodes(NamedTuple):
         places: Where each place is in the reference, in pixels, `[B,F,2,h,w]`, x then y.
         visible: Whether it could be seen there `[B,F,1,h,w]`, 0 or 1; 0 throughout where nobody
             knows.
-        back: Flow of frames 2.. to the frame before `[B,F-2,2,h/2,w/2]`.
+        back: Flow of frames 2.. to the frame before, in pixels, `[B,F-2,2,h,w]`.
         back_residual: What it leaves `[B,F-2,1,h/4,w/4]`, L* units.
-        direct: Flow of frames 2.. to the reference.
-        direct_residual: What it leaves.
+        direct: Flow of frames 2.. to the reference, along two routes, `[B,F-2,2,2,h,w]`.
+        direct_shares: What each route counts `[B,F-2,2,h/4,w/4]`.
+        direct_residual: What they leave together `[B,F-2,1,h/4,w/4]`.
         still: `mini`'s colours of every frame `[B,F,2,h/4,w/4]`.
         taps: Its encoder's features of every frame, `[B,F,C,h/s,w/s]` for each of
             `architecture.TAPS`.
@@ -53,6 +57,7 @@ class Episodes(NamedTuple):
     back: Tensor
     back_residual: Tensor
     direct: Tensor
+    direct_shares: Tensor
     direct_residual: Tensor
     still: Tensor
     taps: tuple[Tensor, ...]
@@ -70,9 +75,22 @@ class EpisodeSettings:
     """
 
     size: int = 6
-    frames: int = 3
+    frames: int = 4
     film_share: float = 0.6
     seed: int = 0
+
+
+class NetworkFiles(NamedTuple):
+    """The weights of what a batch tells the answers of.
+
+    Attributes:
+        mini: The still model.
+        video: The video model whose embedding leads flow to the reference, as the filter's does;
+            None for flow that starts from nothing.
+    """
+
+    mini: Path
+    video: Path | None = None
 
 
 class EpisodeBatches(Dataset[Episodes]):
@@ -83,11 +101,11 @@ class EpisodeBatches(Dataset[Episodes]):
         photographs: Photographs,
         chances: NDArray[np.float64],
         settings: EpisodeSettings,
-        mini: Path,
+        networks: NetworkFiles,
         shots: Sequence[Bytes] = (),
     ) -> None:
         self.photographs, self.chances, self.settings = photographs, chances, settings
-        self.mini, self.shots = mini, shots
+        self.networks, self.shots = networks, shots
 
     def __getitem__(self, step: int) -> Episodes:
         """Batch number `step`."""
@@ -95,13 +113,17 @@ class EpisodeBatches(Dataset[Episodes]):
         s = self.settings
         rng = np.random.default_rng((s.seed, step))
         shape = SHAPES[rng.integers(len(SHAPES))]
-        rows = [_observe(self._scene(shape, rng)) for _ in range(s.size)]
+        scenes = [self._scene(shape, rng) for _ in range(s.size)]
+        luma = np.stack([scene.luma for scene in scenes])[:, :, None]
+        still, *taps = self._ask_mini(luma)
+        vectors = self._vectors(taps)
+        rows = [_observe(scene, v) for scene, v in zip(scenes, vectors, strict=True)]
         seen = {
             name: torch.from_numpy(np.stack(field))
             for name, field in zip(Episodes._fields, zip(*rows, strict=True), strict=False)
         }
-        still, *taps = self._ask_mini(seen["luma"])
-        return Episodes(**seen, still=still, taps=tuple(taps))
+        asked = [torch.from_numpy(x).unflatten(0, luma.shape[:2]) for x in (still, *taps)]
+        return Episodes(**seen, still=asked[0], taps=tuple(asked[1:]))
 
     def _scene(self, shape: tuple[int, int], rng: np.random.Generator) -> Scene:
         s = self.settings
@@ -109,14 +131,21 @@ class EpisodeBatches(Dataset[Episodes]):
             return film_scene(self.shots, shape, s.frames, rng)
         return make_scene(self.photographs, self.chances, shape, s.frames, rng)
 
-    def _ask_mini(self, luma: Tensor) -> list[Tensor]:
-        """`mini`'s colours and its taps, of `[B,F,1,h,w]`."""
+    def _ask_mini(self, luma: Array) -> list[Array]:
+        """`mini`'s colours and its taps, of `[B,F,1,h,w]`, each `[B*F,...]`."""
         feeds = {
-            "luma": luma.flatten(0, 1).numpy(),
+            "luma": luma.reshape(-1, *luma.shape[2:]),
             "temperature": np.array(TEMPERATURE, np.float32),
         }
-        found = (torch.from_numpy(x) for x in _session(self.mini).run(None, feeds))
-        return [x.unflatten(0, luma.shape[:2]) for x in found]
+        return list(_session(self.networks.mini).run(None, feeds))
+
+    def _vectors(self, taps: list[Array]) -> Sequence[Array | None]:
+        """For each scene the embedding of its frames, `[F,64,h/8,w/8]`."""
+        if self.networks.video is None:
+            return [None] * self.settings.size
+        feeds = {f"tap.{index}": tap for index, tap in zip(TAPS, taps, strict=True)}
+        (vectors,) = _embedding(self.networks.video).run(["vectors"], feeds)
+        return np.split(vectors, self.settings.size)
 
 
 @cache
@@ -125,26 +154,42 @@ def _session(mini: Path) -> onnxruntime.InferenceSession:
     return onnx_session(build(mini, taps=tuple(TAPS)).SerializeToString(), Device("onnx", "cpu"))
 
 
-def _observe(scene: Scene) -> list[NDArray[np.float32]]:
-    """One scene's fields of `Episodes`, channels first."""
+@cache
+def _embedding(video: Path) -> onnxruntime.InferenceSession:
+    """Likewise."""
+    return onnx_session(build_video(video)["embed"].SerializeToString(), Device("onnx", "cpu"))
+
+
+def _observe(scene: Scene, vectors: Array | None) -> list[Array]:
+    """One scene's fields of `Episodes`, channels first; `vectors` embed its frames."""
     luma = scene.luma
-    pairs = range(2, len(luma))
-    back = [find_motion(luma[n], luma[n - 1]) for n in pairs]
-    direct = [find_motion(luma[n], luma[0]) for n in pairs]
+    later = range(2, len(luma))
+    back = [find_motion(luma[n], luma[n - 1], near=True) for n in later]
+    routes = [find_routes(luma[n], luma[0], _start(vectors, n)) for n in later]
+    equal = np.ones(len(routes[0]), np.float32)
+    weighed = [weigh(np.stack([m.residual for m in two]), equal) for two in routes]
     return [
         luma[:, None],
         _channels_first(scene.ab),
         _channels_first(scene.places),
         scene.visible[:, None].astype(np.float32),
-        *_planes(back),
-        *_planes(direct),
+        _channels_first(np.stack([m.flow for m in back])),
+        np.stack([m.residual[None] for m in back]),
+        np.stack([_channels_first(np.stack([m.flow for m in two])) for two in routes]),
+        np.stack([w.shares for w in weighed]),
+        np.stack([w.residual[None] for w in weighed]),
     ]
 
 
-def _channels_first(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+def _start(vectors: Array | None, n: int) -> Array | None:
+    """Where flow from frame n to the reference starts."""
+    return None if vectors is None else likeness_start(vectors[n], vectors[0], _nearest)
+
+
+def _nearest(query: Array, keys: Array) -> NDArray[np.int64]:
+    found: NDArray[np.int64] = (query[0] @ keys[0].T).argmax(axis=1)[None]
+    return found
+
+
+def _channels_first(frames: Array) -> Array:
     return np.ascontiguousarray(frames.transpose(0, 3, 1, 2))
-
-
-def _planes(motions: list[Motion]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    flow = np.stack([m.flow.transpose(2, 0, 1) for m in motions]).astype(np.float32)
-    return flow, np.stack([m.residual[None] for m in motions]).astype(np.float32)

@@ -22,7 +22,7 @@ from vscolor.models.mini_video import architecture as arch
 from vscolor.models.mini_video.motion import LARGEST_RESIDUAL
 from vscolor.models.mini_video.network import Evidence, MiniVideo, attend, mix
 from vscolor.training.batches import batches_from
-from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings
+from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings, NetworkFiles
 from vscolor.training.lessons import Lesson, Shares, follow, make_lesson
 from vscolor.training.photographs import open_folder, shares
 from vscolor.training.record import data_of, hash_of, list_pictures, open_run
@@ -46,11 +46,13 @@ from vscolor.training.video_objective import (
     colour_error,
     contextual,
     place_error,
+    root_mean_square,
     smoothness,
 )
 
 WEIGHTS = {
     "colour": 1.0,
+    "rms": 0.5,
     "match": 0.3,
     "places": 0.3,
     "temporal": 0.3,
@@ -127,9 +129,9 @@ class VideoTrainer(Run[MiniVideo]):
         for n in range(2, batch.luma.shape[1]):
             matched, found = self._match(batch, lesson, n)
             back, direct = batch.back[:, n - 2], batch.direct[:, n - 2]
-            before = follow(ab, _doubled(back))
-            memory = follow(memory, _quartered(back))
-            followed = follow(lesson.reference, _doubled(direct))
+            before = follow(ab, back)
+            memory = follow(memory, _coarser(back))
+            followed = _along_routes(lesson.reference, direct, batch.direct_shares[:, n - 2])
             sharp = [
                 before * (has_history == 0).view(-1, 1, 1, 1),
                 followed * (lesson.direct == 0).view(-1, 1, 1, 1),
@@ -200,6 +202,7 @@ class VideoTrainer(Run[MiniVideo]):
         )
         scores = {
             "colour": colour_error(ab, lesson.wanted[:, n], lesson.weight[:, n]),
+            "rms": root_mean_square(ab, lesson.wanted[:, n], lesson.weight[:, n]),
             "temporal": colour_error(ab, steady.ab, known),
             "smooth": smoothness(ab, luma[:, n]),
         }
@@ -302,12 +305,14 @@ def _grown(planes: Tensor, factor: int) -> Tensor:
     return functional.interpolate(planes, scale_factor=float(factor), mode="bilinear")
 
 
-def _quartered(flow: Tensor) -> Tensor:
-    return functional.avg_pool2d(flow, 2) / 2
+def _coarser(flow: Tensor) -> Tensor:
+    return functional.avg_pool2d(flow, arch.FUSE_STRIDE) / arch.FUSE_STRIDE
 
 
-def _doubled(flow: Tensor) -> Tensor:
-    return _grown(flow, 2) * 2
+def _along_routes(ab: Tensor, flows: Tensor, shares: Tensor) -> Tensor:
+    """Ab `[B,2,h,w]` brought along flows `[B,M,2,h,w]`, each with its share `[B,M,h/4,w/4]`."""
+    moved = torch.stack([follow(ab, flow) for flow in flows.unbind(1)], dim=1)
+    return (moved * _grown(shares, arch.FUSE_STRIDE)[:, :, None]).sum(dim=1)
 
 
 def _or_worst(residual: Tensor, absent: Tensor) -> Tensor:
@@ -375,7 +380,7 @@ def train(
     list_pictures(places.run, pictures.names, chances)
     if resume:
         trainer.restore(checkpoint)
-    batches = EpisodeBatches(pictures, chances, recipe.batches, mini, shots)
+    batches = EpisodeBatches(pictures, chances, recipe.batches, NetworkFiles(mini, initial), shots)
     go_through(
         trainer,
         batches_from(batches, trainer.progress.step, steps_of(recipe), workers),

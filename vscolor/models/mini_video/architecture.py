@@ -29,9 +29,9 @@ EMBED = 64
 CONTEXT = 16
 """Channels of the frame's own features that the fusion sees, at stride 4."""
 
-MATCH_STRIDE, FUSE_STRIDE, FLOW_STRIDE = 8, 4, 2
-"""Correspondence, fusion weights and motion, in pixels of the model's luma. Colour has all of its
-pixels: at a stride of 2 the true colours themselves came back at 36 to 43 dB, which plain flow
+MATCH_STRIDE, FUSE_STRIDE = 8, 4
+"""Correspondence and fusion weights, in pixels of the model's luma. Colour and motion have all of
+its pixels: at a stride of 2 the true colours themselves came back at 36 to 43 dB, which plain flow
 beats on calm shots."""
 
 MULTIPLE = MATCH_STRIDE

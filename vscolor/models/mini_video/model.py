@@ -5,7 +5,7 @@ What travels between `encode`, `match` and `step` is a row of floats, cut by the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import log
 from typing import NamedTuple, Protocol
 
@@ -19,15 +19,21 @@ from vscolor.models.video import BlockPlan, Dab, Exemplar, Strengths
 from vscolor.scratch import scratch
 
 from . import architecture as arch
-from .motion import LARGEST_RESIDUAL, Motion, coarser, find_motion, follow
+from .motion import (
+    LARGEST_RESIDUAL,
+    LEAST_SHARE,
+    Motion,
+    coarser,
+    find_motion,
+    find_routes,
+    follow,
+    weigh,
+)
 from .spreading import spread
 
 BLOCKS = BlockPlan(length=16, warm_up=8)
-LEAST_SHARE = 1e-6
 SPARSE = 2
 """Of so many places in each direction one is looked up for flow to start from."""
-RESIDUAL_HALVING = 1.0
-"""L* units of unexplained luma that halve one motion's say against another's."""
 
 
 type Indices = NDArray[np.int64]
@@ -77,12 +83,12 @@ def feature_parts(height: int, width: int) -> Parts:
 
 def match_parts(height: int, width: int) -> Parts:
     """What `match` says of a frame: all that `step` takes but the state."""
-    half, fine, eighth = ((height // s, width // s) for s in (2, 4, 8))
+    fine, eighth = (height // 4, width // 4), (height // 8, width // 8)
     return Parts(
         luma=(1, *fine),
         context=(arch.CONTEXT, *fine),
         trust=(len(arch.EVIDENCE_SCALES), *fine),
-        flow=(*half, 2),
+        flow=(height, width, 2),
         direct=(2, height, width),
         matched=(2, *eighth),
         still=(2, *fine),
@@ -194,7 +200,7 @@ class MiniVideo:
             left = state_parts(height, width).unpack(state)
             into = scratch("mini_video.before", left["ab"].shape)
             before = follow(left["ab"], parts["flow"], into)
-            memory = follow(left["memory"], coarser(parts["flow"]))
+            memory = follow(left["memory"], coarser(parts["flow"], arch.FUSE_STRIDE))
         matched, still = parts["matched"], parts["still"]
         ratio = arch.MATCH_STRIDE // arch.FUSE_STRIDE
         pooled = [
@@ -221,28 +227,17 @@ class MiniVideo:
         return np.array([log(x) if x > 0 else arch.ABSENT for x in present], np.float32)
 
     def _followed(self, luma: Array, vectors: Array, exemplars: Sequence[Exemplar]) -> Followed:
-        """The exemplars' colours along flow; for one alone, flow that starts from likeness too.
+        """The exemplars' colours along flow; for one alone, along two routes.
 
-        Likeness misleads now and then, and flow from nothing is then right: where one of the two
-        explains the luma better, it counts more. Several exemplars make up for each other.
+        Several exemplars make up for each other.
         """
         if len(exemplars) != 1:
             motions = [find_motion(luma, e.luma) for e in exemplars]
             return _followed(luma.shape, exemplars, motions)
         (only,) = exemplars
-        start = self._displacement(vectors, only.features, luma.shape)
-        motions = [find_motion(luma, only.luma, start), find_motion(luma, only.luma, near=True)]
-        return _followed(luma.shape, [only, only], motions)
-
-    def _displacement(self, vectors: Array, features: Array, shape: tuple[int, ...]) -> Array:
-        """How far off each second place's likest is in an exemplar, in pixels `[h/16,w/16,2]`."""
-        height, width = shape
-        keys = feature_parts(height, width).unpack(features)["vectors"]
-        own_y, own_x = np.mgrid[: vectors.shape[1] : SPARSE, : vectors.shape[2] : SPARSE]
-        query = _places(vectors[:, ::SPARSE, ::SPARSE])
-        index = self._networks.nearest(query[None], _places(keys)[None])
-        y, x = np.divmod(index.reshape(own_y.shape), vectors.shape[2])
-        return np.asarray(arch.MATCH_STRIDE * np.stack([x - own_x, y - own_y], axis=-1), np.float32)
+        keys = feature_parts(*luma.shape).unpack(only.features)["vectors"]
+        start = likeness_start(vectors, keys, self._networks.nearest)
+        return _followed(luma.shape, [only, only], find_routes(luma, only.luma, start))
 
     def _matched(self, luma: Array, vectors: Array, exemplars: Sequence[Exemplar]) -> Matched:
         height, width = luma.shape
@@ -267,6 +262,26 @@ class MiniVideo:
         trust = _area(exemplar.trust, arch.MATCH_STRIDE)
         log_share = np.log(np.maximum(trust * share, LEAST_SHARE)).ravel()
         return np.asarray(log_share * self._networks.temperature, np.float32)
+
+
+def likeness_start(
+    vectors: Array, keys: Array, nearest: Callable[[Array, Array], Indices]
+) -> Array:
+    """How far off each second place's likest is in an exemplar, for flow to start from.
+
+    Args:
+        vectors: The frame's `[64,h/8,w/8]`.
+        keys: The exemplar's, likewise.
+        nearest: As of `Networks`.
+
+    Returns:
+        Pixels of the luma, x then y, `[h/16,w/16,2]`, rounded up.
+    """
+    own_y, own_x = np.mgrid[: vectors.shape[1] : SPARSE, : vectors.shape[2] : SPARSE]
+    query = _places(vectors[:, ::SPARSE, ::SPARSE])
+    index = nearest(query[None], _places(keys)[None])
+    y, x = np.divmod(index.reshape(own_y.shape), vectors.shape[2])
+    return np.asarray(arch.MATCH_STRIDE * np.stack([x - own_x, y - own_y], axis=-1), np.float32)
 
 
 class Matched(NamedTuple):
@@ -337,13 +352,11 @@ def _followed(
             for m, (_, trust) in zip(motions, moved, strict=True)
         ]
     )
-    share = np.stack([np.full(left.shape[1:], e.weight) for e in exemplars])
-    share *= 0.5 ** (left / RESIDUAL_HALVING) + LEAST_SHARE
-    share = np.asarray(share / share.sum(axis=0), np.float32)
-    fine = _resized(share, arch.FUSE_STRIDE, reuse="shares")
+    weighed = weigh(left, np.array([e.weight for e in exemplars]))
+    fine = _resized(weighed.shares, arch.FUSE_STRIDE, reuse="shares")
     ab = np.zeros((2, height, width), np.float32)
     _add_shares(ab, fine, [colour for colour, _ in moved])
-    return Followed(ab, np.minimum((share * left).sum(axis=0), LARGEST_RESIDUAL), True)
+    return Followed(ab, weighed.residual, True)
 
 
 def _carried(exemplar: Exemplar, motion: Motion, into: Array) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ listed, and imported when their model is wanted: importing vscolor imports none 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -159,6 +159,24 @@ class Registry:
                 return loaded
         raise SettingError(f"model= is {name!r}, expected one of {', '.join(self.names())}")
 
+    def open_still(self, name: str, beside: Device) -> StillModel:
+        """Make a still model ready for a video model to take colours from.
+
+        Args:
+            name: The still model's.
+            beside: Where the video model runs; on a CPU ONNX Runtime is preferred to torch.
+
+        Raises:
+            SettingError: There is none of that name, or it is none that colours frames on their
+                own.
+        """
+        entry = self.get(name)
+        if entry.card.kind != "still":
+            raise SettingError(f"still= is {name!r}, expected a still model")
+        preferred = ("onnx", "torch") if beside.kind == "cpu" else ("torch", "onnx")
+        runtime = next(r for r in preferred if r in entry.runtimes)
+        return entry.open(replace(beside, runtime=runtime), None, None)
+
     def names(self) -> list[str]:
         """All names, those of broken plugins included."""
         return list(dict.fromkeys([*self._entries, *(p.name for p in self._plugins)]))
@@ -230,5 +248,7 @@ registry.add(
         options=mini_video.OPTIONS,
     )
 )
-for _adapter in (eccv16, siggraph17, instcolor, devc):
+for _adapter in (eccv16, siggraph17, instcolor):
     registry.add(published(_adapter.CARD, _adapter.load, _adapter.NEEDS, _adapter.OPTIONS))
+_load_devc = partial(devc.load, open_still=registry.open_still)
+registry.add(published(devc.CARD, _load_devc, devc.NEEDS, devc.OPTIONS))

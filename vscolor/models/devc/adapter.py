@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -116,6 +116,8 @@ def load(
     weights: str | Path | None,
     options: Mapping[str, Any],
     strengths: Strengths,
+    *,
+    open_still: Callable[[str, Device], StillModel],
 ) -> DevcVideo:
     """Load the model; see `vscolor.models.video.VideoLoader`.
 
@@ -124,13 +126,13 @@ def load(
         weights: A folder with the three files; None for the cache's.
         options: `temperature`, `boost`, `smooth`, `still`.
         strengths: `history` and `reference`; it has no still colour of its own to weigh.
+        open_still: Makes the model that `still` names ready beside this one; as of
+            `vscolor.models.registry.Registry.open_still`.
 
     Raises:
         SettingError: `still` names no model that colours frames on their own, or
             `still_strength` is set.
     """
-    from vscolor.models.registry import registry
-
     if strengths.still != 1:
         raise SettingError(
             f"still_strength= is {strengths.still:g}, but model devc takes still colours only as "
@@ -138,13 +140,7 @@ def load(
         )
     if options["smooth"]:
         post.require_smoother()
-    entry = registry.get(options["still"])
-    if entry.card.kind != "still":
-        raise SettingError(f"still= is {options['still']!r}, expected a still model")
-    runtime = "torch" if "torch" in entry.runtimes else entry.runtimes[0]
-    if device.kind == "cpu" and "onnx" in entry.runtimes:
-        runtime = "onnx"
-    still = entry.open(Device(runtime, device.kind, device.index), None, None)
+    still = open_still(options["still"], device)
 
     def ready(paths: dict[str, Path]) -> Devc:
         return build(paths).to(devices.torch_device(device))

@@ -16,7 +16,7 @@ from vscolor.filters import colorize, stabilize
 from vscolor.report import as_rgb
 from vscolor.scenes import mark_detected, marked_cuts
 from vscolor.training.footage import SHORT_SIDES, Shot
-from vscolor.training.scenery import Bytes
+from vscolor.training.photographs import Bytes
 
 MOST_FRAMES: Final = 150
 LEAST_FRAMES: Final = 12

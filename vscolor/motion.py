@@ -179,7 +179,7 @@ def _write_drift(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG0
     return frame
 
 
-def _beyond_natural(drift: NDArray[np.float32]) -> NDArray[np.float32]:
+def _beyond_natural(drift: NDArray[np.floating]) -> NDArray[np.float32]:
     """A drift `[2,h,w]` without what is natural; a large one stays nearly as it is (garrote)."""
     size = np.square(drift * 255).sum(axis=0)
     return np.asarray(

@@ -21,9 +21,7 @@ from vscolor.models.mini.architecture import AB_STRIDE
 from vscolor.training.degrade import degrade, film_weights
 from vscolor.training.interruption import leave_interruptions_to_the_parent
 from vscolor.training.lab import ab_of, lightness, linear_of
-from vscolor.training.photographs import Photographs
-
-type Bytes = NDArray[np.uint8]
+from vscolor.training.photographs import Bytes, Photographs
 
 SHAPES = ((128, 128), (128, 128), (128, 128), (128, 192), (160, 160))
 """Height and width of a batch, one drawn for each; wide ones show whole pictures."""

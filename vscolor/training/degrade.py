@@ -9,11 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
-from vscolor.training.lab import LUMINANCE
-
-type Float = NDArray[np.float32]
+from vscolor.training.lab import LUMINANCE, Float
 
 ORTHOCHROMATIC = np.array([0.02, 0.55, 0.43], dtype=np.float32)
 """Plates and film up to the 1920s hardly see red, and see much blue."""

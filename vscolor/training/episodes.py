@@ -27,8 +27,8 @@ from vscolor.models.mini_video.architecture import TAPS
 from vscolor.models.mini_video.graph import build as build_video
 from vscolor.models.mini_video.model import likeness_start
 from vscolor.models.mini_video.motion import find_motion, find_routes, weigh
-from vscolor.training.photographs import Photographs
-from vscolor.training.scenery import SHAPES, Bytes, Scene, film_scene, make_scene
+from vscolor.training.photographs import Bytes, Photographs
+from vscolor.training.scenery import SHAPES, Scene, film_scene, make_scene
 
 
 class Episodes(NamedTuple):

@@ -19,16 +19,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
 from vscolor.metrics.still import ciede2000, colourfulness, psnr
 from vscolor.models.mini import graph
 from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE, MULTIPLE
+from vscolor.training.lab import Float
 from vscolor.training.photographs import SUFFIXES
 
-type Float = NDArray[np.float32]
 type Predictor = Callable[[Float], Float]
 
 

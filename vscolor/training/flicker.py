@@ -11,9 +11,8 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
-type Float = NDArray[np.float32]
+from vscolor.training.lab import Float
 
 LARGEST_SHIFT: Final = 14.0
 """Of the whole frame, in levels."""

@@ -14,13 +14,10 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from vscolor.models.blind.architecture import STRIDE
-from vscolor.training.photographs import Photographs
-
-type Bytes = NDArray[np.uint8]
-type Float = NDArray[np.float32]
+from vscolor.training.lab import Float
+from vscolor.training.photographs import Bytes, Photographs
 
 SHORT_SIDES: Final = (144, 192, 256)
 """Films are kept at each of these."""

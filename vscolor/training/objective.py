@@ -12,13 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from vscolor.models.mini import bins
-
-type Float = NDArray[np.float32]
+from vscolor.training.lab import Float
 
 STEP = 2.0
 """Spacing of the soft-encoding table, in ab units; an error of 1 against a sigma of 5."""

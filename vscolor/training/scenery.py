@@ -20,11 +20,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from vscolor.training.degrade import film_weights
-from vscolor.training.lab import ab_of, lightness, linear_of
-from vscolor.training.photographs import Photographs
-
-type Float = NDArray[np.float32]
-type Bytes = NDArray[np.uint8]
+from vscolor.training.lab import Float, ab_of, lightness, linear_of
+from vscolor.training.photographs import Bytes, Photographs
 
 SHAPES = ((128, 160), (128, 192), (160, 192), (160, 160))
 FILM_GAPS = (0, 1, 3, 8, 16, 30, 60)

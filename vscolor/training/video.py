@@ -24,7 +24,7 @@ from vscolor.models.mini_video.network import Evidence, MiniVideo, attend, mix
 from vscolor.training.batches import batches_from
 from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings, NetworkFiles
 from vscolor.training.lessons import Lesson, Shares, follow, make_lesson
-from vscolor.training.photographs import open_folder, shares
+from vscolor.training.photographs import Bytes, open_folder, shares
 from vscolor.training.record import data_of, hash_of, list_pictures, open_run
 from vscolor.training.run import (
     CHECKPOINT,
@@ -39,7 +39,6 @@ from vscolor.training.run import (
     tell_nobody,
     write_weights,
 )
-from vscolor.training.scenery import Bytes
 from vscolor.training.video_objective import (
     ColourEncoder,
     Losses,

@@ -8,12 +8,15 @@ import time
 from pathlib import Path
 
 import films
+import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file
 from skimage import data
 
 from vscolor import cli
 from vscolor.cli import training as commands
+from vscolor.models.blind.adapter import TORCH_FILE as BLIND_FILE
 from vscolor.models.mini.adapter import TORCH_FILE
 from vscolor.training import blind, still, video
 
@@ -75,8 +78,11 @@ def test_video(capsys, folder, tmp_path):
 def test_blind(capsys, folder, tmp_path):
     film, run = films.make(tmp_path / "film.mkv"), tmp_path / "run"
     words = ("train", "blind", folder, film, "--run", run, "--cache", tmp_path / "cache")
-    ran(capsys, *words, "--steps", 1)
-    assert (run / "blind.safetensors").is_file()
+    ran(capsys, *words, "--init", "blind", "--rate", 1e-4, "--steps", 1)
+    made, published = (load_file(p) for p in (run / "blind.safetensors", BLIND_FILE))
+    assert made.keys() == published.keys()
+    assert all(np.abs(made[k].astype(float) - published[k]).max() < 2e-3 for k in made)
+    assert not all(np.array_equal(made[k], published[k]) for k in made)
     shots = run / "shots.npz"
     assert len(json.loads((run / "recipe.json").read_text())["shots"]) >= 1
     kept = shots.stat().st_mtime_ns

@@ -19,7 +19,7 @@ from vscolor.training.footage import SHORT_SIDES, Shot
 from vscolor.training.photographs import Bytes
 
 MOST_FRAMES: Final = 150
-LEAST_FRAMES: Final = 12
+LEAST_FRAMES: Final = 16
 
 
 def shots_of(path: Path, quiet: bool = False) -> Iterator[Shot]:

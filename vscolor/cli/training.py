@@ -16,6 +16,7 @@ from vscolor import console, process
 from vscolor import weights as files
 from vscolor.cli.options import Quiet
 from vscolor.errors import MissingExtraError, SettingError
+from vscolor.models.blind import adapter as blind_adapter
 from vscolor.models.mini import adapter as mini_adapter
 from vscolor.models.mini_video import adapter as mini_video_adapter
 
@@ -31,7 +32,11 @@ EXTRA: Final = {
 }
 """Packages of the extra `train` by the name they are imported by."""
 
-NAMED: Final = {"mini": mini_adapter.TORCH_FILE, "mini-video": mini_video_adapter.TORCH_FILE}
+NAMED: Final = {
+    "mini": mini_adapter.TORCH_FILE,
+    "mini-video": mini_video_adapter.TORCH_FILE,
+    "blind": blind_adapter.TORCH_FILE,
+}
 LEAST: Final = 1e-9
 
 app = typer.Typer(rich_markup_mode="rich")
@@ -187,10 +192,12 @@ def blind_command(
     ] = None,
     *,
     run: Annotated[Path, _option("Folder for checkpoint, log and weights; made if need be.")],
+    init: Annotated[str | None, _option("Weights to go on from: a file, or blind.")] = None,
     minutes: Annotated[
         float | None, _option("Length in processor time; default 15.", min=LEAST)
     ] = None,
     steps: Annotated[int | None, _option("Most steps; default 100000.", min=1)] = None,
+    rate: Annotated[float | None, _option("Peak learning rate; default 0.002.", min=LEAST)] = None,
     seed: Seed = 0,
     cache: Cache = None,
     threads: Threads = 1,
@@ -201,6 +208,7 @@ def blind_command(
 
     The films' cuts are found; mini, steadied along motion, makes pairs of real flicker from them.
     """
+    initial = _weights(init, "--init", "blind")
     _make_ready(threads)
     from vscolor.footage import shots_of
     from vscolor.training import blind
@@ -208,7 +216,7 @@ def blind_command(
     from vscolor.training.record import refuse_begun
 
     process.settle()
-    recipe = replace(blind.Recipe(), seed=seed, **_given(minutes=minutes, steps=steps))
+    recipe = replace(blind.Recipe(), seed=seed, **_given(minutes=minutes, steps=steps, rate=rate))
     pictures = _decoded(_places(photographs, run, cache, quiet), quiet)
     kept = run / "shots.npz"
     if not (resume and kept.exists()):
@@ -218,7 +226,8 @@ def blind_command(
         found = console.tracked("Films", films or [], quiet)
         save_shots(kept, [shot for film in found for shot in shots_of(film, quiet=True)])
     with _watched("Training blind", run, quiet) as tell:
-        made = blind.train(recipe, pictures, load_shots(kept), run, resume=resume, tell=tell)
+        shots = load_shots(kept)
+        made = blind.train(recipe, pictures, shots, run, resume=resume, initial=initial, tell=tell)
     _say_written(made, quiet)
 
 

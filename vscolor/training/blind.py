@@ -25,7 +25,7 @@ from vscolor.models.blind.network import Blind
 from vscolor.training.flicker import flickering
 from vscolor.training.footage import CHROMA_LEVELS, Piece, Shot, camera_piece, shot_piece
 from vscolor.training.photographs import Photographs
-from vscolor.training.record import data_of, open_run
+from vscolor.training.record import data_of, hash_of, open_run
 from vscolor.training.run import (
     CHECKPOINT,
     Progress,
@@ -36,6 +36,7 @@ from vscolor.training.run import (
     tell_nobody,
     write_weights,
 )
+from vscolor.weights.checkpoint import load_strictly, read_state
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Recipe:
     steps: int = 100_000
     rate: float = 2e-3
     pieces: int = 8
-    frames: int = 10
+    frames: int = 16
     side: int = 96
     film_share: float = 0.5
     steadiness: float = 2.0
@@ -125,9 +126,12 @@ def loss(network: Blind, batch: Batch, steadiness: float) -> tuple[Tensor, Tenso
 class Trainer(Run[Blind]):
     """One training run: network, average, optimizer and progress, saved and restored as one."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, initial: Path | None = None) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.model, self.progress = recipe, Blind(), Progress()
+        if initial is not None:
+            state = {key: value.float() for key, value in read_state(initial).items()}
+            load_strictly(self.model, state, initial)
         self.optimizer = AdamW(self.model.parameters(), lr=recipe.rate, weight_decay=1e-4)
         self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
 
@@ -170,6 +174,7 @@ def train(
     folder: Path,
     *,
     resume: bool = False,
+    initial: Path | None = None,
     every: float = 60.0,
     tell: Tell = tell_nobody,
 ) -> Path:
@@ -181,6 +186,7 @@ def train(
         shots: Pieces of film; may be none.
         folder: Where to write.
         resume: Go on from the folder's checkpoint.
+        initial: Weights to begin with; None for chance.
         every: Seconds between checkpoints.
         tell: Is told of every step.
 
@@ -190,11 +196,12 @@ def train(
     Raises:
         SettingError, WeightsError, KeyboardInterrupt: As of `still.train`.
     """
-    trainer = Trainer(recipe)
+    trainer = Trainer(recipe, initial)
     weights, checkpoint = folder / "blind.safetensors", folder / CHECKPOINT
     record = {
         "model": "blind",
         "recipe": asdict(recipe),
+        "initial": hash_of(initial),
         "pictures": data_of(photographs.names),
         "shots": [shot.rgb.shape for shot in shots],
     }

@@ -75,7 +75,7 @@ class EpisodeSettings:
     """
 
     size: int = 6
-    frames: int = 4
+    frames: int = 3
     film_share: float = 0.6
     seed: int = 0
 

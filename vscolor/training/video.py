@@ -45,13 +45,11 @@ from vscolor.training.video_objective import (
     colour_error,
     contextual,
     place_error,
-    root_mean_square,
     smoothness,
 )
 
 WEIGHTS = {
     "colour": 1.0,
-    "rms": 0.5,
     "match": 0.3,
     "places": 0.3,
     "temporal": 0.3,
@@ -201,7 +199,6 @@ class VideoTrainer(Run[MiniVideo]):
         )
         scores = {
             "colour": colour_error(ab, lesson.wanted[:, n], lesson.weight[:, n]),
-            "rms": root_mean_square(ab, lesson.wanted[:, n], lesson.weight[:, n]),
             "temporal": colour_error(ab, steady.ab, known),
             "smooth": smoothness(ab, luma[:, n]),
         }

@@ -34,7 +34,6 @@ class Losses(NamedTuple):
     """The terms, each a scalar."""
 
     colour: Tensor
-    rms: Tensor
     match: Tensor
     places: Tensor
     temporal: Tensor
@@ -53,16 +52,6 @@ def colour_error(given: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
     """L1, rounded near 0, `[B,2,h,w]` with weights `[B,1,h,w]`."""
     error = functional.smooth_l1_loss(given, wanted, beta=AB_UNIT, reduction="none").sum(1, True)
     return (error * weight).mean()
-
-
-def root_mean_square(given: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
-    """A frame's RMS error in ab, mean over the batch; shapes as of `colour_error`.
-
-    PSNR, by which propagation is judged, is made of it: what is far off counts most, so where two
-    candidates contradict each other the mean of both is better than either by chance.
-    """
-    error = ((given - wanted).pow(2).sum(1, True) * weight).mean(dim=(1, 2, 3))
-    return (error + AB_UNIT**2).sqrt().mean()
 
 
 def smoothness(ab: Tensor, luma: Tensor) -> Tensor:

@@ -15,11 +15,10 @@ from vscolor import convert
 from vscolor.filters import colorize, stabilize
 from vscolor.report import as_rgb
 from vscolor.scenes import mark_detected, marked_cuts
-from vscolor.training.footage import SHORT_SIDES, Shot
+from vscolor.training.footage import FRAMES, SHORT_SIDES, Shot
 from vscolor.training.photographs import Bytes
 
 MOST_FRAMES: Final = 150
-LEAST_FRAMES: Final = 16
 
 
 def shots_of(path: Path, quiet: bool = False) -> Iterator[Shot]:
@@ -40,7 +39,7 @@ def _cut_apart(path: Path, sides: Sequence[int], quiet: bool) -> Iterator[vs.Vid
     clip = convert.opened(path, None, quiet).clip
     cuts = [0, *(n for n, cut in marked_cuts(mark_detected(clip)) if cut), clip.num_frames]
     for i, (first, last) in enumerate(pairwise(cuts)):
-        if last - first >= LEAST_FRAMES:
+        if last - first >= FRAMES:
             scale = sides[i % len(sides)] / min(clip.width, clip.height)
             width, height = (round(s * scale / 8) * 8 for s in (clip.width, clip.height))
             shot = clip[first : min(last, first + MOST_FRAMES)]

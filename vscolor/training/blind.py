@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from vscolor.models.blind.architecture import VERSION
-from vscolor.models.blind.network import Blind
+from vscolor.models.blind.network import Blind, load
 from vscolor.training.flicker import flickering
-from vscolor.training.footage import CHROMA_LEVELS, Piece, Shot, camera_piece, shot_piece
+from vscolor.training.footage import CHROMA_LEVELS, FRAMES, Piece, Shot, camera_piece, shot_piece
 from vscolor.training.photographs import Photographs
 from vscolor.training.record import data_of, hash_of, open_run
 from vscolor.training.run import (
@@ -36,7 +36,6 @@ from vscolor.training.run import (
     tell_nobody,
     write_weights,
 )
-from vscolor.weights.checkpoint import load_strictly, read_state
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Recipe:
     steps: int = 100_000
     rate: float = 2e-3
     pieces: int = 8
-    frames: int = 16
+    frames: int = FRAMES
     side: int = 96
     film_share: float = 0.5
     steadiness: float = 2.0
@@ -128,10 +127,8 @@ class Trainer(Run[Blind]):
 
     def __init__(self, recipe: Recipe, initial: Path | None = None) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.model, self.progress = recipe, Blind(), Progress()
-        if initial is not None:
-            state = {key: value.float() for key, value in read_state(initial).items()}
-            load_strictly(self.model, state, initial)
+        self.recipe, self.progress = recipe, Progress()
+        self.model = Blind() if initial is None else load(initial)
         self.optimizer = AdamW(self.model.parameters(), lr=recipe.rate, weight_decay=1e-4)
         self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
 

@@ -26,6 +26,9 @@ LUMA_ROW: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
 CHROMA_LEVELS: Final = 224.0
 LONGEST_STRIDE: Final = 2
 
+FRAMES: Final = 16
+"""Of a piece, if nothing else is asked for; a shorter shot is not kept."""
+
 
 @dataclass(frozen=True)
 class Piece:

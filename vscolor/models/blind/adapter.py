@@ -55,13 +55,9 @@ def _open_session(path: Path, device: Device) -> onnxruntime.InferenceSession:
 
 
 def _open_network(path: Path, device: Device) -> Blind:
-    from vscolor.models.blind.network import Blind
-    from vscolor.weights.checkpoint import load_strictly, read_state
+    from vscolor.models.blind import network
 
-    network = Blind()
-    state = {key: value.float() for key, value in read_state(path).items()}
-    load_strictly(network, state, path)
-    return network.eval().to(devices.torch_device(device))
+    return network.load(path).eval().to(devices.torch_device(device))
 
 
 class OnnxBlind:

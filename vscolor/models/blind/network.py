@@ -11,11 +11,14 @@ and what it adds by mistake comes back with the next frame and adds up: colour d
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from vscolor.weights.checkpoint import load_strictly, read_state
 
 from . import architecture as arch
 
@@ -113,3 +116,15 @@ class Blind(nn.Module):
             step, arch.BLUR, stride=1, padding=arch.BLUR // 2, count_include_pad=False
         )
         return given + weights[:, 1:2] * step + weights[:, 2:3] * around
+
+
+def load(path: Path) -> Blind:
+    """Load weights, any float type, as float32 on the CPU.
+
+    Raises:
+        WeightsError: The file is missing, damaged, or of another network.
+    """
+    network = Blind()
+    state = {key: value.float() for key, value in read_state(path).items()}
+    load_strictly(network, state, path)
+    return network

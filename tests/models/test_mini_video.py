@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from vscolor import colorize
 from vscolor.device import Device
 from vscolor.models.mini.adapter import TORCH_FILE as MINI
-from vscolor.models.mini_video import adapter, graph, model, motion, network
+from vscolor.models.mini_video import adapter, graph, matching, model, motion, network
 from vscolor.models.mini_video import architecture as arch
 from vscolor.models.mini_video.spreading import spread
 from vscolor.models.video import Dab, Exemplar, Strengths
@@ -96,8 +96,8 @@ def test_training_matches_as_the_filter_does(video):
     now, then, ab = picture(3), picture(4), colours(5)
     given = exemplar_of(video, then, ab)
     seen = model.feature_parts(*SHAPE).unpack(video.encode(now[None, None])[0])
-    ours = video._matched(now, seen["vectors"], [given])
     keys = model.feature_parts(*SHAPE).unpack(given.features)["vectors"]
+    ours = matching.match(video._networks, now, seen["vectors"], [given], [keys])
     as_rows = lambda v: torch.from_numpy(v.copy()).flatten(1).T[None]  # noqa: E731
     pool = torch.nn.functional.avg_pool2d
     luma = torch.from_numpy(then)[None, None]

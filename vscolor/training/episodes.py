@@ -25,7 +25,7 @@ from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE as TEMPERATURE
 from vscolor.models.mini.graph import build
 from vscolor.models.mini_video.architecture import TAPS
 from vscolor.models.mini_video.graph import build as build_video
-from vscolor.models.mini_video.model import likeness_start
+from vscolor.models.mini_video.matching import likeness_start
 from vscolor.models.mini_video.motion import find_motion, find_routes, weigh
 from vscolor.training.photographs import Bytes, Photographs
 from vscolor.training.scenery import SHAPES, Scene, film_scene, make_scene

@@ -19,7 +19,8 @@ from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE
 from vscolor.models.video import Strengths
 
 from . import architecture as arch
-from .model import Indices, MiniVideo
+from .matching import Indices
+from .model import MiniVideo
 
 if TYPE_CHECKING:
     import onnxruntime

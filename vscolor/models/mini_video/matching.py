@@ -1,0 +1,132 @@
+"""Correspondence: what the likest places of the exemplars say of a frame.
+
+Zhang et al. 2019 (arXiv:1906.09909), section 3.1, over all exemplars at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vscolor.models.base import Array
+from vscolor.models.video import Exemplar
+
+from . import architecture as arch
+from .motion import LARGEST_RESIDUAL, LEAST_SHARE
+from .planes import area, resized
+
+SPARSE = 2
+"""Of so many places in each direction one is looked up for flow to start from."""
+
+
+type Indices = NDArray[np.int64]
+
+
+class Attention(Protocol):
+    """The networks that find likeness, on some runtime. Arrays are float32 NumPy."""
+
+    temperature: float
+
+    def attend(self, query: Array, keys: Array, values: Array, bias: Array) -> tuple[Array, Array]:
+        """See `network.attend`."""
+        ...
+
+    def nearest(self, query: Array, keys: Array) -> Indices:
+        """The index of each place's likest among the keys `[1,M,64]`, of `[1,N,64]`: `[1,N]`."""
+        ...
+
+
+class Matched(NamedTuple):
+    """What correspondence says: ab `[2,h/8,w/8]` and its trust planes `[4,h/4,w/4]`."""
+
+    ab: Array
+    trust: Array
+
+
+def match(
+    attention: Attention,
+    luma: Array,
+    vectors: Array,
+    exemplars: Sequence[Exemplar],
+    keys: Sequence[Array],
+) -> Matched:
+    """Look every place of a frame up in the exemplars.
+
+    Args:
+        attention: The networks.
+        luma: L* `[h,w]`.
+        vectors: The frame's unit vectors `[64,h/8,w/8]`.
+        exemplars: What to look in; with none, nothing is found.
+        keys: The exemplars' unit vectors, likewise.
+    """
+    height, width = luma.shape
+    if not exemplars:
+        return _unmatched(height, width)
+    total = sum(e.weight for e in exemplars)
+    biases = [_bias(e, e.weight / total) * attention.temperature for e in exemplars]
+    found, cosine = attention.attend(
+        _places(vectors)[None],
+        np.concatenate([_places(k) for k in keys])[None],
+        np.concatenate([_values(e) for e in exemplars])[None],
+        np.concatenate(biases)[None, None],
+    )
+    shape = (height // arch.MATCH_STRIDE, width // arch.MATCH_STRIDE)
+    planes = np.ascontiguousarray(found[0].T).reshape(arch.VALUES, *shape)
+    top = cosine[0, :, 0].reshape(1, *shape)
+    return _read(planes, top, area(luma, arch.MATCH_STRIDE)[None])
+
+
+def likeness_start(
+    vectors: Array, keys: Array, nearest: Callable[[Array, Array], Indices]
+) -> Array:
+    """How far off each second place's likest is in an exemplar, for flow to start from.
+
+    Args:
+        vectors: The frame's `[64,h/8,w/8]`.
+        keys: The exemplar's, likewise.
+        nearest: As of `Attention`.
+
+    Returns:
+        Pixels of the luma, x then y, `[h/16,w/16,2]`, rounded up.
+    """
+    own_y, own_x = np.mgrid[: vectors.shape[1] : SPARSE, : vectors.shape[2] : SPARSE]
+    query = _places(vectors[:, ::SPARSE, ::SPARSE])
+    index = nearest(query[None], _places(keys)[None])
+    y, x = np.divmod(index.reshape(own_y.shape), vectors.shape[2])
+    return np.asarray(arch.MATCH_STRIDE * np.stack([x - own_x, y - own_y], axis=-1), np.float32)
+
+
+def _bias(exemplar: Exemplar, share: float) -> Array:
+    """Log of each place's share times trust `[M]`: attention then counts it so often."""
+    trust = area(exemplar.trust, arch.MATCH_STRIDE)
+    return np.asarray(np.log(np.maximum(trust * share, LEAST_SHARE)).ravel(), np.float32)
+
+
+def _unmatched(height: int, width: int) -> Matched:
+    trust = np.zeros((4, height // 4, width // 4), np.float32)
+    trust[0], trust[1] = -1, LARGEST_RESIDUAL
+    return Matched(np.zeros((2, height // 8, width // 8), np.float32), trust)
+
+
+def _read(planes: Array, cosine: Array, luma: Array) -> Matched:
+    """From matched values at stride 8 to what the fusion takes; as in training."""
+    ab, there, square, vouched = planes[:2], planes[2:3], planes[3:4], planes[4:5]
+    spread = np.sqrt(np.maximum(square - (ab * ab).sum(axis=0, keepdims=True), 1e-4))
+    trust = np.concatenate([cosine, np.abs(luma - there), spread, vouched])
+    return Matched(ab, resized(trust, arch.MATCH_STRIDE // arch.FUSE_STRIDE))
+
+
+def _values(exemplar: Exemplar) -> Array:
+    """What an exemplar's places carry `[M,5]`; as in training."""
+    ab = np.stack([area(plane, arch.MATCH_STRIDE) for plane in exemplar.ab])
+    luma, trust = (area(x, arch.MATCH_STRIDE)[None] for x in (exemplar.luma, exemplar.trust))
+    square = (ab * ab).sum(axis=0, keepdims=True)
+    return _places(np.concatenate([ab, luma, square, trust]))
+
+
+def _places(planes: Array) -> Array:
+    """`[C,h,w]` as one row a place, `[h*w,C]`."""
+    return np.ascontiguousarray(planes.reshape(len(planes), -1).T)

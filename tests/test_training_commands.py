@@ -19,6 +19,7 @@ from vscolor.cli import training as commands
 from vscolor.models.blind.adapter import TORCH_FILE as BLIND_FILE
 from vscolor.models.mini.adapter import TORCH_FILE
 from vscolor.training import blind, still, video
+from vscolor.training.record import hash_of
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -63,6 +64,17 @@ def test_fine_tuning_still(capsys, folder, tmp_path):
     assert record["recipe"]["frozen_blocks"] == 11
     assert len((run / "log.jsonl").read_text().splitlines()) == 2
     assert abs((run / "mini.safetensors").stat().st_size - TORCH_FILE.stat().st_size) < 1000
+
+
+def test_still_from_teachers(capsys, folder, tmp_path):
+    run = tmp_path / "run"
+    words = ("train", "still", folder, run, "--init", "mini", "--samples", 2, "--batch", 2)
+    ran(capsys, *words, "--teacher", "mini", "--teacher", TORCH_FILE)
+    assert json.loads((run / "recipe.json").read_text())["teachers"] == [hash_of(TORCH_FILE)] * 2
+    other = tmp_path / "other"
+    code, told = refused(capsys, *words[:3], other, *words[4:], "--teacher", "mini-video")
+    assert code == 2
+    assert "--teacher is 'mini-video', expected mini" in told
 
 
 def test_video(capsys, folder, tmp_path):

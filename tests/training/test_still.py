@@ -21,7 +21,7 @@ from vscolor.models.mini.architecture import TAPS
 from vscolor.training import lab
 from vscolor.training.batches import BatchSettings, crop, make_batch
 from vscolor.training.degrade import degrade, film_weights
-from vscolor.training.objective import frequencies, rebalancing, soft_table, terms
+from vscolor.training.objective import frequencies, rebalancing, soft_table, taught, terms
 from vscolor.training.photographs import open_folder, shares, source_of
 from vscolor.training.run import Places, Progress, rate_at
 from vscolor.training.still import (
@@ -320,3 +320,36 @@ def test_published_weights_can_be_tuned_further(pictures, tmp_path):
     scores = tuned.step(make_batch(pictures, tuned.chances, TINY.batches, 0), 0.8)
     assert math.isfinite(scores["loss"])
     assert network.load(published).logits(torch.full((1, 1, 32, 32), 50.0)).shape == (1, 313, 8, 8)
+
+
+def test_teachers_alone_answer_when_teaching_is_all(pictures):
+    """The picture's own colours then count for nothing, and the teachers' for all."""
+    recipe = replace(TINY, teaching=1.0)
+    batch = make_batch(pictures, Trainer(recipe, pictures).chances, recipe.batches, 0)
+    other = batch._replace(ab=batch.ab.flip(0) + 20.0)
+    alone, taught_one = (
+        [Trainer(recipe, pictures, teachers=told).loss(b)[0].item() for b in (batch, other)]
+        for told in ([], [TORCH_FILE])
+    )
+    assert alone[0] != pytest.approx(alone[1], rel=1e-3)
+    assert taught_one[0] == pytest.approx(taught_one[1], rel=1e-6)
+    twice = Trainer(recipe, pictures, teachers=[TORCH_FILE] * 2).loss(batch)[0].item()
+    assert twice == pytest.approx(taught_one[0], rel=1e-5)
+
+
+def test_a_student_comes_nearer_to_its_teacher(pictures):
+    recipe = replace(TINY, teaching=1.0, frozen_share=1.0)
+    trainer = Trainer(recipe, pictures, teachers=[TORCH_FILE])
+    batch = make_batch(pictures, trainer.chances, recipe.batches, 0)
+    losses = [trainer.step(batch, 0.5)["loss"] for _ in range(8)]
+    assert losses[-1] < losses[0]
+
+
+def test_taught_is_least_at_the_teachers_answer():
+    told = torch.randn(50, 313, generator=torch.Generator().manual_seed(1))
+    colour = torch.zeros(50, 2)
+    at = [
+        taught(told + shift, colour, told.softmax(1), colour) for shift in (0, torch.eye(50, 313))
+    ]
+    assert at[0][0] < at[1][0]
+    assert at[0][1] == 0

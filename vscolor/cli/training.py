@@ -85,6 +85,14 @@ def still_command(
             "dozen pictures of your own."
         ),
     ] = None,
+    teachers: Annotated[
+        list[str] | None,
+        _option(
+            "Weights whose common answer is learnt beside the pictures: a file, or mini; may be "
+            "repeated.",
+            "--teacher",
+        ),
+    ] = None,
     samples: Annotated[
         int | None,
         _option("Crops to see; default 400000, with --init and no --hours 4800.", min=1),
@@ -121,7 +129,8 @@ def still_command(
     quiet: Quiet = False,
 ) -> None:
     """Train mini, or with --init fine-tune it on stills of your own production."""
-    initial = _weights(init, "--init", "mini")
+    initial = _initial(init, "mini")
+    told = [_weights(teacher, "--teacher", "mini") for teacher in teachers or []]
     _make_ready(threads)
     from vscolor.training import still
 
@@ -136,7 +145,7 @@ def still_command(
     recipe = replace(recipe, batches=batches, collections=weights, **given)
     places = _places(photographs, run, cache, quiet)
     with _watched("Training mini", run, quiet) as tell:
-        made = still.train(recipe, places, resume=resume, initial=initial, tell=tell)
+        made = still.train(recipe, places, resume=resume, initial=initial, teachers=told, tell=tell)
     _say_written(made, quiet)
 
 
@@ -164,7 +173,7 @@ def video_command(
     quiet: Quiet = False,
 ) -> None:
     """Train mini-video on moving scenes that are made from photographs, and on films."""
-    initial, still = _weights(init, "--init", "mini-video"), _weights(mini, "--mini", "mini")
+    initial, still = _initial(init, "mini-video"), _weights(mini, "--mini", "mini")
     assert still is not None
     _make_ready(threads)
     from vscolor.footage import true_shots_of
@@ -208,7 +217,7 @@ def blind_command(
 
     The films' cuts are found; mini, steadied along motion, makes pairs of real flicker from them.
     """
-    initial = _weights(init, "--init", "blind")
+    initial = _initial(init, "blind")
     _make_ready(threads)
     from vscolor.footage import shots_of
     from vscolor.training import blind
@@ -251,10 +260,14 @@ def _make_ready(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def _weights(given: str | None, option: str, name: str) -> Path | None:
+def _initial(given: str | None, name: str) -> Path | None:
+    return None if given is None else _weights(given, "--init", name)
+
+
+def _weights(given: str, option: str, name: str) -> Path:
     """A weight file, given by its path or by the name of the model that it is of."""
-    if given is None or given == name:
-        return None if given is None else files.find(None, NAMED[name])
+    if given == name:
+        return files.find(None, NAMED[name])
     if given in NAMED:
         raise SettingError(f"{option} is {given!r}, expected {name} or a weight file of its shape")
     return files.find(given, NAMED[name])

@@ -104,3 +104,19 @@ def terms(logits: Tensor, decoded: Tensor, ab: Tensor, table: SoftTable, weights
     with torch.no_grad():
         gain = 10.0 * torch.log10(ab.square().mean() / (decoded - ab).square().mean())
     return Terms((weights[index[:, 0]] * entropy).mean(), error, gain)
+
+
+def taught(logits: Tensor, decoded: Tensor, told: Tensor, told_ab: Tensor) -> tuple[Tensor, Tensor]:
+    """Measure predictions against what teachers say (Hinton et al. 2015, arXiv:1503.02531).
+
+    Args:
+        logits: Scores `[N,313]`.
+        decoded: Their annealed mean `[N,2]`.
+        told: The teachers' distribution `[N,313]`, not rebalanced again: theirs is already.
+        told_ab: Its annealed mean `[N,2]`.
+
+    Returns:
+        Cross-entropy in nats, and smooth-L1 in bins, as in `Terms`.
+    """
+    entropy = functional.cross_entropy(logits, told)
+    return entropy, functional.smooth_l1_loss(decoded / AB_UNIT, told_ab / AB_UNIT)

@@ -7,6 +7,7 @@ whichever is further, so that a run on a busy machine still ends with a low rate
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,10 +20,10 @@ from torch.optim import AdamW
 from vscolor.models.mini import bins
 from vscolor.models.mini.adapter import reading
 from vscolor.models.mini.architecture import TAPS, VERSION
-from vscolor.models.mini.network import Mini, folded_state
+from vscolor.models.mini.network import Mini, folded_state, load
 from vscolor.training.batches import Batch, Batches, BatchSettings, batches_from
 from vscolor.training.imagenet import initialise_encoder
-from vscolor.training.objective import Terms, frequencies, rebalancing, soft_table, terms
+from vscolor.training.objective import Terms, frequencies, rebalancing, soft_table, taught, terms
 from vscolor.training.photographs import MIN_SPREAD, Photographs, open_folder, shares
 from vscolor.training.record import data_of, hash_of, list_pictures, open_run
 from vscolor.training.run import (
@@ -59,6 +60,7 @@ class Recipe:
         mean_weight: Weight of the smooth-L1 term.
         temperature: Of the annealed mean inside that term.
         power: Of the rebalancing weights.
+        teaching: Part of the objective that asks for the teachers' answer, not the picture's.
         kept: Part of the pixels that each step is scored on; neighbours say the same.
         averaging: Decay of the average of the weights, per step.
         batches: How pictures become batches.
@@ -78,6 +80,7 @@ class Recipe:
     mean_weight: float = 0.5
     temperature: float = 0.5
     power: float = 0.5
+    teaching: float = 0.7
     kept: float = 0.25
     averaging: float = 0.998
     batches: BatchSettings = field(default_factory=BatchSettings)
@@ -136,9 +139,16 @@ class Trainer(Run[Mini]):
         recipe: What to do.
         pictures: What to learn from.
         initial: A published weight file to start from; None starts from ImageNet.
+        teachers: Weight files whose common answer is learnt beside the pictures' own.
     """
 
-    def __init__(self, recipe: Recipe, pictures: Photographs, initial: Path | None = None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        pictures: Photographs,
+        initial: Path | None = None,
+        teachers: Sequence[Path] = (),
+    ) -> None:
         torch.manual_seed(recipe.batches.seed)
         self.recipe, self.pictures = recipe, pictures
         self.model = Mini(norm=initial is None)
@@ -149,6 +159,7 @@ class Trainer(Run[Mini]):
             with reading(initial):
                 self.model.load_state_dict({k: v.float() for k, v in load_file(initial).items()})
         self.model.to(memory_format=torch.channels_last)
+        self.teachers = [_teacher(path) for path in teachers]
         self.optimizer = optimizer_of(self.model, recipe)
         self.average: State = {k: v.clone() for k, v in self.model.state_dict().items()}
         self.progress = Progress()
@@ -165,19 +176,28 @@ class Trainer(Run[Mini]):
 
     def loss(self, batch: Batch) -> tuple[Tensor, Terms]:
         """The objective on a random part of the batch's pixels."""
-        features = self.model.decode(
-            self.model.taps(batch.luma.contiguous(memory_format=torch.channels_last))
-        )
-        rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+        luma = batch.luma.contiguous(memory_format=torch.channels_last)
         generator = torch.Generator().manual_seed(self.progress.step)
-        kept = torch.randperm(len(rows), generator=generator)
-        kept = kept[: max(1, int(len(rows) * self.recipe.kept))]
-        head = self.model.head.conv
-        logits = nn.functional.linear(rows[kept], head.weight.flatten(1), head.bias)
+        kept = torch.randperm(batch.ab[:, 0].numel(), generator=generator)
+        kept = kept[: max(1, int(len(kept) * self.recipe.kept))]
+        logits = _logits(self.model, luma, kept)
         decoded = self.model.annealed_mean(logits, self.recipe.temperature)
         true = batch.ab.permute(0, 2, 3, 1).reshape(-1, 2)[kept]
         parts = terms(logits, decoded, true, self.table, self.weights)
-        return parts.classes + self.recipe.mean_weight * parts.mean, parts
+        loss = parts.classes + self.recipe.mean_weight * parts.mean
+        if self.teachers:
+            told = self._told(luma, kept)
+            told_ab = self.model.annealed_mean(told, self.recipe.temperature)
+            entropy, error = taught(logits, decoded, told.softmax(dim=1), told_ab)
+            answer = entropy + self.recipe.mean_weight * error
+            loss = torch.lerp(loss, answer, self.recipe.teaching)
+        return loss, parts
+
+    @torch.no_grad()
+    def _told(self, luma: Tensor, kept: Tensor) -> Tensor:
+        """Scores of the teachers' common answer `[N,313]`: the mean of their logarithms."""
+        said = [_logits(teacher, luma, kept).log_softmax(dim=1) for teacher in self.teachers]
+        return torch.stack(said).mean(dim=0)
 
     def step(self, batch: Batch, share: float) -> dict[str, float]:
         """One step at `share` of the schedule; returns what the log keeps."""
@@ -206,6 +226,19 @@ class Trainer(Run[Mini]):
         return copy.eval()
 
 
+def _teacher(path: Path) -> Mini:
+    with reading(path):
+        return load(path).to(memory_format=torch.channels_last).requires_grad_(False)
+
+
+def _logits(model: Mini, luma: Tensor, kept: Tensor) -> Tensor:
+    """Scores `[N,313]` at some of a batch's pixels; the head is dear, so at no others."""
+    features = model.decode(model.taps(luma))
+    rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+    head = model.head.conv
+    return nn.functional.linear(rows[kept], head.weight.flatten(1), head.bias)
+
+
 def publish(model: Mini, path: Path) -> None:
     """Write weights as they ship: batch norms folded, half precision, safetensors."""
     write_weights(folded_state(model), path, VERSION)
@@ -217,6 +250,7 @@ def train(
     *,
     resume: bool = False,
     initial: Path | None = None,
+    teachers: Sequence[Path] = (),
     every: float = 200.0,
     workers: int = 1,
     tell: Tell = tell_nobody,
@@ -231,6 +265,7 @@ def train(
         places: Where.
         resume: Go on from the run's checkpoint.
         initial: Weights to fine-tune instead of ImageNet's.
+        teachers: Weights to learn from beside the pictures; see `Trainer`.
         every: Seconds between checkpoints.
         workers: Processes that make batches; 0 makes them in this one.
         tell: Is told of every step.
@@ -244,12 +279,13 @@ def train(
         KeyboardInterrupt: It was asked for; the run is saved and can be resumed.
     """
     pictures = open_folder(places.photographs, places.cache)
-    trainer = Trainer(recipe, pictures, initial)
+    trainer = Trainer(recipe, pictures, initial, teachers)
     weights, checkpoint = places.run / "mini.safetensors", places.run / CHECKPOINT
     record = {
         "model": "mini",
         "recipe": asdict(recipe),
         "initial": hash_of(initial),
+        "teachers": [hash_of(path) for path in teachers],
         "pictures": data_of(pictures.names),
     }
     open_run(places.run, checkpoint, record, resume=resume)

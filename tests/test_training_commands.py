@@ -69,8 +69,11 @@ def test_fine_tuning_still(capsys, folder, tmp_path):
 def test_still_from_teachers(capsys, folder, tmp_path):
     run = tmp_path / "run"
     words = ("train", "still", folder, run, "--init", "mini", "--samples", 2, "--batch", 2)
-    ran(capsys, *words, "--teacher", "mini", "--teacher", TORCH_FILE)
-    assert json.loads((run / "recipe.json").read_text())["teachers"] == [hash_of(TORCH_FILE)] * 2
+    told = ("--teacher", "mini", "--teacher", TORCH_FILE, "--teaching", 0.6, "--power", 0.8)
+    ran(capsys, *words, *told)
+    record = json.loads((run / "recipe.json").read_text())
+    assert record["teachers"] == [hash_of(TORCH_FILE)] * 2
+    assert (record["recipe"]["teaching"], record["recipe"]["power"]) == (0.6, 0.8)
     other = tmp_path / "other"
     code, told = refused(capsys, *words[:3], other, *words[4:], "--teacher", "mini-video")
     assert code == 2

@@ -93,6 +93,18 @@ def still_command(
             "--teacher",
         ),
     ] = None,
+    teaching: Annotated[
+        float | None,
+        _option("Their part of the objective, beside the pictures'; default 0.7.", min=0, max=1),
+    ] = None,
+    power: Annotated[
+        float | None,
+        _option(
+            "How much rare colours count, 0 (no more than others) to 1 (Zhang 2016); default 0.5.",
+            min=0,
+            max=1,
+        ),
+    ] = None,
     samples: Annotated[
         int | None,
         _option("Crops to see; default 400000, with --init and no --hours 4800.", min=1),
@@ -138,12 +150,18 @@ def still_command(
     if hours is not None:
         recipe = replace(recipe, samples=still.Recipe.samples, hours=hours)
     given = _given(
-        samples=samples, rate=rate, frozen_blocks=frozen_blocks, frozen_share=frozen_share
+        samples=samples,
+        rate=rate,
+        frozen_blocks=frozen_blocks,
+        frozen_share=frozen_share,
+        teaching=teaching,
+        power=power,
     )
     batches = replace(recipe.batches, seed=seed, **_given(size=batch))
     weights = {} if collections is None else _collection_weights(collections)
     recipe = replace(recipe, batches=batches, collections=weights, **given)
-    places = _places(photographs, run, cache, quiet)
+    places = _places(photographs, run, cache)
+    _decoded(places, quiet)
     with _watched("Training mini", run, quiet) as tell:
         made = still.train(recipe, places, resume=resume, initial=initial, teachers=told, tell=tell)
     _say_written(made, quiet)
@@ -182,7 +200,8 @@ def video_command(
     process.settle()
     recipe = video.VideoRecipe(hours=hours, **_given(samples=samples, rate=rate))
     recipe = replace(recipe, batches=replace(recipe.batches, seed=seed, **_given(size=batch)))
-    places = _places(photographs, run, cache, quiet)
+    places = _places(photographs, run, cache)
+    _decoded(places, quiet)
     shots = [
         shot
         for path in console.tracked("Films", film or [], quiet)
@@ -226,7 +245,7 @@ def blind_command(
 
     process.settle()
     recipe = replace(blind.Recipe(), seed=seed, **_given(minutes=minutes, steps=steps, rate=rate))
-    pictures = _decoded(_places(photographs, run, cache, quiet), quiet)
+    pictures = _decoded(_places(photographs, run, cache), quiet)
     kept = run / "shots.npz"
     if not (resume and kept.exists()):
         # A run that is not to go on is refused before its films are replaced.
@@ -283,16 +302,15 @@ def _collection_weights(path: Path) -> dict[str, float]:
         ) from None
 
 
-def _places(photographs: Path, run: Path, cache: Path | None, quiet: bool) -> Places:
-    """Where a run reads and writes, its pictures decoded."""
+def _places(photographs: Path, run: Path, cache: Path | None) -> Places:
+    """Where a run reads and writes."""
     from vscolor.training.run import Places
 
-    places = Places(photographs, run, cache or run / "cache")
-    _decoded(places, quiet)
-    return places
+    return Places(photographs, run, cache or run / "cache")
 
 
 def _decoded(places: Places, quiet: bool) -> Photographs:
+    """The pictures, decoded into the cache if they are not there yet, with a bar."""
     from vscolor.training.photographs import open_folder
 
     return open_folder(

@@ -192,7 +192,6 @@ def video_command(
 ) -> None:
     """Train mini-video on moving scenes that are made from photographs, and on films."""
     initial, still = _initial(init, "mini-video"), _weights(mini, "--mini", "mini")
-    assert still is not None
     _make_ready(threads)
     from vscolor.footage import true_shots_of
     from vscolor.training import video

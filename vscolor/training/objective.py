@@ -100,7 +100,7 @@ def terms(logits: Tensor, decoded: Tensor, ab: Tensor, table: SoftTable, weights
     index, share = table.encode(ab)
     picked = (logits.gather(1, index) * share).sum(dim=1)
     entropy = torch.logsumexp(logits, dim=1) - picked
-    error = functional.smooth_l1_loss(decoded / AB_UNIT, ab / AB_UNIT)
+    error = _smooth_l1(decoded, ab)
     with torch.no_grad():
         gain = 10.0 * torch.log10(ab.square().mean() / (decoded - ab).square().mean())
     return Terms((weights[index[:, 0]] * entropy).mean(), error, gain)
@@ -118,5 +118,8 @@ def taught(logits: Tensor, decoded: Tensor, told: Tensor, told_ab: Tensor) -> tu
     Returns:
         Cross-entropy in nats, and smooth-L1 in bins, as in `Terms`.
     """
-    entropy = functional.cross_entropy(logits, told)
-    return entropy, functional.smooth_l1_loss(decoded / AB_UNIT, told_ab / AB_UNIT)
+    return functional.cross_entropy(logits, told), _smooth_l1(decoded, told_ab)
+
+
+def _smooth_l1(decoded: Tensor, ab: Tensor) -> Tensor:
+    return functional.smooth_l1_loss(decoded / AB_UNIT, ab / AB_UNIT)

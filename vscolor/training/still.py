@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim import AdamW
 
@@ -151,15 +150,8 @@ class Trainer(Run[Mini]):
     ) -> None:
         torch.manual_seed(recipe.batches.seed)
         self.recipe, self.pictures = recipe, pictures
-        self.model = Mini(norm=initial is None)
-        if initial is None:
-            initialise_encoder(self.model)
-            self.model.centres.copy_(torch.from_numpy(bins.centres().copy()))
-        else:
-            with reading(initial):
-                self.model.load_state_dict({k: v.float() for k, v in load_file(initial).items()})
-        self.model.to(memory_format=torch.channels_last)
-        self.teachers = [_teacher(path) for path in teachers]
+        self.model = _from_imagenet() if initial is None else _from_file(initial)
+        self.teachers = [_from_file(path) for path in teachers]
         self.optimizer = optimizer_of(self.model, recipe)
         self.average: State = {k: v.clone() for k, v in self.model.state_dict().items()}
         self.progress = Progress()
@@ -226,9 +218,16 @@ class Trainer(Run[Mini]):
         return copy.eval()
 
 
-def _teacher(path: Path) -> Mini:
+def _from_imagenet() -> Mini:
+    model = Mini(norm=True)
+    initialise_encoder(model)
+    model.centres.copy_(torch.from_numpy(bins.centres().copy()))
+    return model.to(memory_format=torch.channels_last)
+
+
+def _from_file(path: Path) -> Mini:
     with reading(path):
-        return load(path).to(memory_format=torch.channels_last).requires_grad_(False)
+        return load(path).to(memory_format=torch.channels_last)
 
 
 def _logits(model: Mini, luma: Tensor, kept: Tensor) -> Tensor:

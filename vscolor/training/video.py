@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import AdamW
@@ -20,7 +19,7 @@ from torch.optim import AdamW
 from vscolor.models.mini.adapter import reading
 from vscolor.models.mini_video import architecture as arch
 from vscolor.models.mini_video.motion import LARGEST_RESIDUAL
-from vscolor.models.mini_video.network import Evidence, MiniVideo, attend, mix
+from vscolor.models.mini_video.network import Evidence, MiniVideo, attend, load, mix
 from vscolor.training.batches import batches_from
 from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings, NetworkFiles
 from vscolor.training.lessons import Lesson, Shares, follow, make_lesson
@@ -101,12 +100,12 @@ class VideoTrainer(Run[MiniVideo]):
     def __init__(self, recipe: VideoRecipe, initial: Path | None = None) -> None:
         torch.manual_seed(recipe.batches.seed)
         self.recipe = recipe
-        self.model = MiniVideo()
         if initial is None:
+            self.model = MiniVideo()
             _start_sensibly(self.model)
         else:
             with reading(initial, "mini-video"):
-                self.model.load_state_dict({k: v.float() for k, v in load_file(initial).items()})
+                self.model = load(initial)
         self.model.to(memory_format=torch.channels_last)
         self.colours = ColourEncoder().to(memory_format=torch.channels_last)
         self.optimizer = AdamW(self.model.parameters(), lr=recipe.rate, weight_decay=recipe.decay)

@@ -15,6 +15,7 @@ from vscolor.models.base import Array
 from vscolor.scratch import own, scratch
 
 from . import architecture as arch
+from .planes import area
 
 LARGEST_RESIDUAL = 30.0
 """L* units; what cannot be explained at all counts as this."""
@@ -88,16 +89,11 @@ def find_motion(
     guess = None if start is None else _smooth(start, now.shape)
     search = NEAR if near else FAR
     flow = _estimator(search, start is not None).calc(seen, sought, guess)
-    height, width = now.shape
     residual = scratch("motion.residual", now.shape)
     _fetch(then, _places(flow), residual)
     cv2.absdiff(now, residual, dst=residual)
     np.minimum(residual, LARGEST_RESIDUAL, out=residual)
-    fuse = (width // arch.FUSE_STRIDE, height // arch.FUSE_STRIDE)
-    return Motion(
-        np.asarray(flow, np.float32),
-        np.asarray(cv2.resize(residual, fuse, interpolation=cv2.INTER_AREA), np.float32),
-    )
+    return Motion(np.asarray(flow, np.float32), area(residual, arch.FUSE_STRIDE))
 
 
 def find_routes(now: Array, reference: Array, start: Array | None) -> list[Motion]:
@@ -168,10 +164,7 @@ def _fetch(plane: Array, places: Array, target: Array) -> None:
 
 def coarser(flow: Array, factor: int) -> Array:
     """A flow on a grid so many times smaller, in that grid's pixels."""
-    import cv2
-
-    size = (flow.shape[1] // factor, flow.shape[0] // factor)
-    return np.asarray(cv2.resize(flow, size, interpolation=cv2.INTER_AREA) / factor, np.float32)
+    return np.asarray(area(flow, factor) / factor, np.float32)
 
 
 def _estimator(search: Search, led: bool) -> Any:

@@ -11,7 +11,7 @@ from vscolor.scratch import scratch
 
 
 def area(plane: Array, factor: int) -> Array:
-    """Means of squares, `[h,w]` to `[h/factor,w/factor]`."""
+    """Means of squares, `[h,w]` or `[h,w,C]` to `[h/factor,w/factor]` or with C."""
     import cv2
 
     size = (plane.shape[1] // factor, plane.shape[0] // factor)

@@ -15,6 +15,7 @@ from vscolor.models.base import Array
 from vscolor.models.video import Dab
 
 from . import architecture as arch
+from .planes import area
 
 # Judged on 40 frames of real clips with true colours at five points, put where the still colour is
 # most wrong, on a grid, and anywhere. Wider, some frames get worse; narrower, a hint stays a dot.
@@ -87,8 +88,7 @@ def _ways(luma: Array, dab: Dab) -> Array:
     import cv2
 
     height, width = luma.shape
-    size = (width // WAY_STRIDE, height // WAY_STRIDE)
-    small = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.float32)
+    small = area(luma, WAY_STRIDE)
     ways = np.full(small.shape, np.float32(1e6))
     row, column = int(dab.y / WAY_STRIDE), int(dab.x / WAY_STRIDE)
     ways[min(row, len(ways) - 1), min(column, ways.shape[1] - 1)] = 0

@@ -30,6 +30,8 @@ from vscolor.training.still import (
     Trainer,
     encoder_rate_at,
     publish,
+    release,
+    rough_blocks,
     train,
 )
 
@@ -353,3 +355,38 @@ def test_taught_is_least_at_the_teachers_answer():
     ]
     assert at[0][0] < at[1][0]
     assert at[0][1] == 0
+
+
+@pytest.mark.parametrize("rough", [11, 16])
+def test_rough_blocks_say_nearly_the_same(rough):
+    """bfloat16 has eight bits; what follows runs in single precision again."""
+    model = network.load(TORCH_FILE)
+    luma = 100 * torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    exact, taps = model.taps(luma), model.taps(luma, rough)
+    assert taps.keys() == exact.keys()
+    for index, tap in taps.items():
+        assert tap.dtype == torch.float32
+        off = (tap - exact[index]).square().mean() / exact[index].square().mean()
+        assert 0 < off < 0.01
+
+
+@pytest.mark.parametrize("units", [True, False])
+def test_only_blocks_that_stay_are_rough_and_only_where_it_is_faster(monkeypatch, units):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": units}, raising=False)
+    model = network.load(TORCH_FILE)
+    expected = {None: 16, 11: 11, 0: 0}
+    for frozen, rough in expected.items():
+        release(model, frozen)
+        assert rough_blocks(model) == (rough if units else 0)
+
+
+def test_a_step_on_rough_blocks_learns_the_same(pictures, monkeypatch):
+    batch = make_batch(pictures, Trainer(TINY, pictures).chances, TINY.batches, 0)
+    losses = []
+    for units in (True, False):
+        monkeypatch.setattr(
+            torch.cpu, "get_capabilities", lambda units=units: {"amx_bf16": units}, raising=False
+        )
+        losses.append(Trainer(TINY, pictures, TORCH_FILE).step(batch, 0.1)["loss"])
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -151,7 +152,7 @@ class Trainer(Run[Mini]):
         torch.manual_seed(recipe.batches.seed)
         self.recipe, self.pictures = recipe, pictures
         self.model = _from_imagenet() if initial is None else _from_file(initial)
-        self.teachers = [_from_file(path) for path in teachers]
+        self.teachers = [_from_file(path).requires_grad_(False) for path in teachers]
         self.optimizer = optimizer_of(self.model, recipe)
         self.average: State = {k: v.clone() for k, v in self.model.state_dict().items()}
         self.progress = Progress()
@@ -232,10 +233,22 @@ def _from_file(path: Path) -> Mini:
 
 def _logits(model: Mini, luma: Tensor, kept: Tensor) -> Tensor:
     """Scores `[N,313]` at some of a batch's pixels; the head is dear, so at no others."""
-    features = model.decode(model.taps(luma))
+    features = model.decode(model.taps(luma, rough_blocks(model)))
     rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
     head = model.head.conv
     return nn.functional.linear(rows[kept], head.weight.flatten(1), head.bias)
+
+
+def rough_blocks(model: Mini) -> int:
+    """Blocks from the first on that stay as they are, where the processor has units for bfloat16.
+
+    Elsewhere bfloat16 is slower than single precision.
+    """
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    if not capabilities.get("amx_bf16"):
+        return 0
+    learns = [any(p.requires_grad for p in block.parameters()) for block in model.encoder]
+    return learns.index(True) if True in learns else len(learns)
 
 
 def publish(model: Mini, path: Path) -> None:

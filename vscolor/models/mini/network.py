@@ -8,6 +8,7 @@ third cheaper on a CPU. The decoder trains with batch norm, which `folded_state`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -148,19 +149,24 @@ class Mini(nn.Module):
         # Filled from the weight file, or by training: finding the bins takes seconds.
         self.register_buffer("centres", torch.zeros(bins.COUNT, 2))
 
-    def taps(self, luma: Tensor) -> dict[int, Tensor]:
+    def taps(self, luma: Tensor, rough: int = 0) -> dict[int, Tensor]:
         """The encoder's features that the decoder and other models take, by block index.
 
         Args:
             luma: L* `[B,1,h,w]`, 0..100, h and w multiples of 32.
+            rough: Blocks, the stem with the first, that run in bfloat16: for training, where
+                those that stay as they are need no more.
         """
         wanted = {*arch.TAPS, *(level.tap for level in arch.LEVELS)}
-        x = clipped(self.stem(luma * arch.LUMA_SCALE + arch.LUMA_SHIFT))
-        taps = {}
+        half = torch.autocast(luma.device.type, torch.bfloat16)
+        taps, x = {}, luma * arch.LUMA_SCALE + arch.LUMA_SHIFT
         for index, block in enumerate(self.encoder):
-            x = block(x)
+            with half if index < rough else nullcontext():
+                x = block(x if index else clipped(self.stem(x)))
+            if index + 1 == rough:
+                x = x.float()
             if index in wanted:
-                taps[index] = x
+                taps[index] = x.float()
         return taps
 
     def decode(self, taps: Mapping[int, Tensor]) -> Tensor:

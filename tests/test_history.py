@@ -118,20 +118,44 @@ def test_a_scene_without_a_reference_takes_from_the_others_as_from_another_film(
         assert same(planes_of(of_another, n)[1:], planes_of(of_none, n)[1:])
 
 
-def test_far_references_do_not_push_out_the_scenes_own():
+def marked(clip, cuts):
+    """The clip with `_SceneChangePrev` on every frame."""
+    plain = clip.std.SetFrameProps(_SceneChangePrev=0)
+    for n in cuts:
+        cut = plain[n].std.SetFrameProps(_SceneChangePrev=1)
+        plain = plain[:n] + cut + plain[n + 1 :]
+    return plain
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("count", [5, 15])
+def test_far_references_do_not_push_out_the_scenes_own(listed, count):
     """The scene's one reference lies far behind; many of the next scenes lie nearer."""
-    clip, scenes = film(120), list(range(60, 120, 4))
+    scenes = list(range(60, 60 + 4 * count, 4))
+    clip = film(120) if listed else marked(film(120), scenes)
+    given = scenes if listed else None
     others = [Reference(clip_of_colour((255, 60, 0)), frame=n) for n in scenes]
-    blue = coloured(clip, scenes, references=[Reference(clip_of_colour(), frame=2), *others])
-    only = coloured(clip, scenes, references=[Reference(clip_of_colour(), frame=2)])
+    blue = coloured(clip, given, references=[Reference(clip_of_colour(), frame=2), *others])
+    only = coloured(clip, given, references=[Reference(clip_of_colour(), frame=2)])
     assert same(planes_of(blue, 59)[1:], planes_of(only, 59)[1:])
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_far_references_do_not_push_out_the_scenes_own_hint(listed):
+    scenes = list(range(60, 100, 4))
+    clip = film(100) if listed else marked(film(100), scenes)
+    given = scenes if listed else None
+    others = [Reference(clip_of_colour((255, 60, 0)), frame=n) for n in scenes]
+    hinted, plain = (
+        coloured(clip, given, references=others, **more)
+        for more in ({"hints": Hint(2, 10, 10, rgb="#0000ff")}, {})
+    )
+    assert not same(planes_of(hinted, 59)[1:], planes_of(plain, 59)[1:])
+
+
 def test_a_reference_finds_its_scene_without_a_list():
-    flags = film(60).std.SetFrameProps(_SceneChangePrev=0)
-    marked = flags[:20] + flags[20].std.SetFrameProps(_SceneChangePrev=1) + flags[21:]
     listed = coloured(film(60), [20], references=[Reference(clip_of_colour(), frame=25)])
-    found = coloured(marked, None, references=[Reference(clip_of_colour(), frame=25)])
+    found = coloured(marked(film(60), [20]), None, references=[Reference(clip_of_colour(), frame=25)])
     for n in (0, 19, 20, 21, 30, 59):
         assert same(planes_of(found, n)[1:], planes_of(listed, n)[1:])
 

@@ -54,11 +54,18 @@ class Given:
     scene: plan.Scene | None = None
     span: vs.VideoNode | None = None
 
-    def may_serve(self, n: int) -> bool:
-        """Whether frame n may be of its scene, as far as numbers tell."""
+    def may_serve(self, n: int, scene: plan.Scene = plan.Scene(None, None)) -> bool:
+        """Whether frame n may be of its scene, as far as numbers tell.
+
+        Args:
+            n: The frame.
+            scene: What is known of that frame's scene.
+        """
         if self.frame is None:
             return True
-        return _within(n, self.scene) if self.scene else abs(self.frame - n) <= plan.REACH
+        if self.scene:
+            return _within(n, self.scene)
+        return abs(self.frame - n) <= plan.REACH and _within(self.frame, scene)
 
     def serves(self, n: int, span: vs.VideoFrame | None, length: int) -> bool:
         """Whether frame n is of its scene, `span` being the frame of the clip of that name."""
@@ -179,7 +186,7 @@ class _Matcher:
         cuts = cuts_of(f)
         scene = plan.scene_around(n, cuts, *plan.searched(n), length)
         keys = plan.keys_of(n, scene)
-        given = self._near(n)
+        given = self._near(n, scene)
         blank = self.shape.like(
             self.frames.luma, self.model.match_size(self.shape.height, self.shape.width), 1
         )
@@ -228,11 +235,15 @@ class _Matcher:
         node = blank.std.ModifyFrame(inputs, match)
         return node.std.Loop(times=length)
 
-    def _near(self, n: int) -> list[Given]:
-        """References that may serve frame n, those of its scene first, the nearest first."""
+    def _near(self, n: int, scene: plan.Scene) -> list[Given]:
+        """References that may serve frame n, those that may be of its scene first.
+
+        Among those the nearest come first. Of two on one side the farther is of the scene only if
+        the nearer is, so that none of the scene is left out for one that is not.
+        """
         ranked = sorted(
             (r for r in self.references if r.roams or r.may_serve(n)),
-            key=lambda r: (not r.may_serve(n), plan.distance(n, r.frame)),
+            key=lambda r: (not r.may_serve(n, scene), plan.distance(n, r.frame)),
         )
         return ranked[: 2 * MOST_REFERENCES]
 
@@ -251,6 +262,7 @@ def _serving(n: int, given: Sequence[Given], at_home: Sequence[bool]) -> dict[in
     own = [home and r.frame is not None for r, home in zip(given, at_home, strict=True)]
     provided = any(mine and r.roams for r, mine in zip(given, own, strict=True))
     chosen = [i for i, r in enumerate(given) if at_home[i] or (r.roams and not provided)]
+    chosen.sort(key=lambda i: not own[i])
     return {
         i: Serving(given[i], plan.nearness(n, given[i].frame) if own[i] else plan.ANYWHERE, own[i])
         for i in chosen[:MOST_REFERENCES]

@@ -155,7 +155,9 @@ def test_far_references_do_not_push_out_the_scenes_own_hint(listed):
 
 def test_a_reference_finds_its_scene_without_a_list():
     listed = coloured(film(60), [20], references=[Reference(clip_of_colour(), frame=25)])
-    found = coloured(marked(film(60), [20]), None, references=[Reference(clip_of_colour(), frame=25)])
+    found = coloured(
+        marked(film(60), [20]), None, references=[Reference(clip_of_colour(), frame=25)]
+    )
     for n in (0, 19, 20, 21, 30, 59):
         assert same(planes_of(found, n)[1:], planes_of(listed, n)[1:])
 

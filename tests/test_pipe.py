@@ -12,6 +12,7 @@ import vapoursynth as vs
 
 from vscolor import colorize, pipe
 from vscolor.convert import Look
+from vscolor.errors import SettingError
 from vscolor.testing import noise_clip, planes_of
 from vscolor.y4m import Header, Y4MError, format_header, parse_header
 
@@ -157,6 +158,22 @@ def test_header_of_an_unknown_rate_and_shape():
     header = Header(64, 48, None, vs.YUV, 8, (1, 1))
     assert format_header(header) == b"YUV4MPEG2 W64 H48 F0:0 I? A0:0 C420mpeg2\n"
     assert parse_header(b"YUV4MPEG2 W64 H48 F0:0 I? A0:0 C420mpeg2").rate is None
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        Look(model="mini-video"),
+        Look(model="instcolor"),
+        Look(model="instcolor", options=("radius=3",)),
+    ],
+)
+def test_models_that_look_around_are_refused(look):
+    """They would wait for ever for frames that the ring has no room for."""
+    with pytest.raises(SettingError, match="frames that a stream has not brought yet"):
+        pipe.run(look, io.BytesIO(b"YUV4MPEG2 W64 H48 F25:1 Cmono\n"), io.BytesIO())
+    assert not Look(model="instcolor", options=("radius=0",)).looks_around
+    assert not Look(model="mini").looks_around
 
 
 def test_interlaced_streams_are_refused():

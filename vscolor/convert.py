@@ -16,7 +16,8 @@ from vscolor.errors import SettingError
 from vscolor.filters import colorize, stabilize
 from vscolor.guidance import Guidance, given_references
 from vscolor.hints import listed as read_hints
-from vscolor.models.options import read_words
+from vscolor.models.base import WINDOW_OPTION
+from vscolor.models.options import read_words, settle
 from vscolor.models.registry import Entry
 from vscolor.plan import Settings, Span
 from vscolor.source import Source, open_source
@@ -207,6 +208,13 @@ class Look:
 
     def _entry(self) -> Entry:
         return self.guiding.guidance.entry(self.model)
+
+    @property
+    def looks_around(self) -> bool:
+        """Whether it wants other frames than the one it colours."""
+        entry = self._entry()
+        options = settle(entry.card.name, entry.options, self._settings())
+        return entry.card.kind == "video" or bool(options.get(WINDOW_OPTION))
 
     @property
     def group(self) -> int:

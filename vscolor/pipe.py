@@ -21,6 +21,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor import convert, process, y4m
+from vscolor.errors import SettingError
 from vscolor.rawvideo import Sink, write_planes
 from vscolor.y4m import Header, Y4MError
 
@@ -38,6 +39,11 @@ class Colourer(Protocol):
     @property
     def group(self) -> int:
         """Frames that go through the model together."""
+        ...
+
+    @property
+    def looks_around(self) -> bool:
+        """Whether it wants other frames than the one it colours."""
         ...
 
     def prefetch(self) -> int:
@@ -174,9 +180,15 @@ def run(colourer: Colourer, source: BinaryIO, sink: Sink) -> int:
 
     Raises:
         Y4MError: The stream is not Y4M or breaks off; frames before that are written.
+        SettingError: The model looks at other frames than the one it colours.
         vapoursynth.Error: A frame cannot be coloured.
         BrokenPipeError: Nobody reads the sink any more.
     """
+    if colourer.looks_around:
+        raise SettingError(
+            "pipe: the model looks at frames that a stream has not brought yet or holds no more, "
+            "expected one that colours each by itself; colorize takes it with a file"
+        )
     header = y4m.parse_header(source.readline(y4m.LONGEST_LINE).rstrip(b"\n"))
     ahead = colourer.prefetch()
     ring = Ring(source, header, colourer.group, ahead)
@@ -201,6 +213,7 @@ def run_on_stdio(look: convert.Look) -> bool:
 
     Raises:
         Y4MError: The stream is not Y4M or breaks off.
+        SettingError: The model looks at other frames than the one it colours.
         vapoursynth.Error: A frame cannot be coloured.
     """
     process.settle()

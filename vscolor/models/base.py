@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +119,10 @@ class HintedModel(StillModel, Protocol):
             As of `predict`, to which it is equal where `mask` is zero everywhere.
         """
         ...
+
+
+WINDOW_OPTION: Final = "radius"
+"""Name of the option that says how many frames on each side a `WindowedModel` looks at."""
 
 
 @runtime_checkable

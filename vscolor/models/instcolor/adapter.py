@@ -12,7 +12,7 @@ from vscolor import device as devices
 from vscolor.device import Device
 from vscolor.errors import SettingError
 from vscolor.models import running
-from vscolor.models.base import Array, Card, Grid, Notes, Option, StillModel
+from vscolor.models.base import WINDOW_OPTION, Array, Card, Grid, Notes, Option, StillModel
 from vscolor.models.instcolor import boxes, detector
 from vscolor.models.instcolor.boxes import Boxes
 from vscolor.models.instcolor.detector import Detector
@@ -55,7 +55,7 @@ CARD = Card(
 OPTIONS = (
     Option("score", float, 0.7, "least score of an object", low=0.0, high=1.0),
     Option("count", int, 8, "the most objects in a frame", low=0, high=64),
-    Option("radius", int, 2, "frames on each side that steady the boxes", low=0, high=8),
+    Option(WINDOW_OPTION, int, 2, "frames on each side that steady the boxes", low=0, high=8),
     Option("crop", int, 256, "side of an object's square crop in pixels", low=16, high=1024),
     Option("detector_size", int, 800, "short side the detector sees", low=64, high=1600),
     Option(
@@ -173,7 +173,7 @@ class InstColorStill:
         self._score: float = options["score"]
         self._count: int = options["count"]
         self._crop: int = options["crop"]
-        self.radius: int = options["radius"]
+        self.radius: int = options[WINDOW_OPTION]
 
     def notice(self, luma: Array) -> Notes:
         """See `WindowedModel.notice`.

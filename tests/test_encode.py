@@ -285,15 +285,16 @@ class TestStills:
         assert grey.props["_Range"] == coloured.props.get("_Range", 1) == 1
         assert list(tmp_path.glob(".*")) == []
 
-    def test_a_series_in_and_out_keeps_its_numbers(self, tmp_path):
+    @pytest.mark.parametrize("first", [0, 7])
+    def test_a_series_in_and_out_keeps_its_numbers(self, tmp_path, first):
         films.run(
-            *("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", "-start_number", "7"),
+            *("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", "-start_number", str(first)),
             tmp_path / "in_%03d.png",
         )
         pattern = tmp_path / "out_%04d.png"
         assert colorize(tmp_path / "in_%03d.png", pattern) == 0
         assert [p.name for p in sorted(tmp_path.glob("out_*"))] == [
-            f"out_{n:04d}.png" for n in range(7, 12)
+            f"out_{n:04d}.png" for n in range(first, first + 5)
         ]
         assert colorize(tmp_path / "in_%03d.png", tmp_path / "out.mkv", "--fps", "24") == 0
         assert films.times(tmp_path / "out.mkv")[-1] == Fraction(167, 1000)

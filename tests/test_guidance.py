@@ -9,6 +9,7 @@ import vapoursynth as vs
 from skimage import data
 
 from vscolor import Hint, Reference, colorize
+from vscolor.arguments import read_cuts
 from vscolor.color import (
     Colorimetry,
     decode_srgb,
@@ -18,7 +19,6 @@ from vscolor.color import (
     underlaid_lab,
 )
 from vscolor.errors import SettingError
-from vscolor.guidance import read_cuts
 from vscolor.hints import listed as hints
 from vscolor.hints import read_hint_file
 from vscolor.references import listed as references

@@ -60,6 +60,31 @@ def test_a_fit_is_found_again_and_no_order_shows(film):
     assert any(not np.array_equal(seen[n][1], planes_of(film, n)[1]) for n in range(16))
 
 
+@pytest.mark.parametrize("span", [range(10, 12), range(7, 9), range(16)])
+def test_only_scenes_of_the_span_are_fitted(film, span):
+    task, told = task_of(film, (4, 8)), []
+    wanted = {
+        n for n, part in enumerate((range(4), range(4, 8), range(8, 16))) if {*part} & {*span}
+    }
+    assert fitting.fit(task, told.append, span) == len(wanted)
+    assert {(0, 4, 8).index(entry.first) for entry in task.store.read_clip(task.key())} == wanted
+    assert told == sorted(told)
+    assert told[-1] == len(span)
+
+
+def test_parts_of_a_long_scene_before_the_span_are_left_out(film, monkeypatch):
+    monkeypatch.setattr(fitting, "LONGEST_SCENE", 5)
+    task, told = task_of(film, ()), []
+    assert fitting.fit(task, told.append, range(11, 13)) == 1
+    assert [(s.first, s.last) for s in task.store.read_clip(task.key())] == [(10, 15)]
+    assert 0 <= min(told) <= max(told) == 2
+
+
+def test_a_clip_of_another_matrix_is_another_clip(film):
+    other = film.std.SetFrameProps(_Matrix=1)
+    assert task_of(film).key() != task_of(other).key()
+
+
 def test_nothing_goes_over_a_cut(film):
     task = task_of(film, (8,))
     assert fitting.fit(task) == 2
@@ -149,8 +174,10 @@ def test_the_store_drops_what_was_used_longest_ago(tmp_path):
     Store(tmp_path, limit=size).prune(["new"])
     assert not store.scene_file("old").exists()
     assert store.scene_file("new").exists()
+    store.write_scene("other", state, looks)
     with pytest.raises(SettingError, match="VSCOLOR_FIT_LIMIT"):
         Store(tmp_path, limit=1).prune(["new"])
+    assert store.scene_file("other").exists(), "what is refused must cost no other clip its fits"
 
 
 def test_a_checkpoint_that_nobody_is_at_counts_and_goes_first(tmp_path):

@@ -6,6 +6,7 @@ import vapoursynth as vs
 from films import opened, two_shots
 
 from vscolor import cli, colorize, stabilize
+from vscolor.convert import Steadiness
 from vscolor.testing import planes_of
 
 
@@ -55,6 +56,45 @@ def test_blind_writes_what_the_filter_makes_and_a_sheet(film, tmp_path):
             assert np.array_equal(a, b)
     picture = vs.core.bs.VideoSource(str(sheet), cachemode=0)
     assert (picture.width, picture.height) == (320, 720)
+
+
+@pytest.mark.parametrize("command", ["stabilize", "colorize"])
+def test_dvp_fits_what_is_written_and_says_nothing_when_told_so(
+    film, tmp_path, monkeypatch, capfd, command
+):
+    from vscolor.fits import Store
+    from vscolor.models.dvp import fitting as loops
+
+    monkeypatch.setenv("VSCOLOR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(loops, "MOST_STEPS", 8)
+    monkeypatch.setattr(loops, "LEAST_STEPS", 8)
+    monkeypatch.setattr(loops, "EPOCHS", 1)
+    scenes = tmp_path / "scenes.txt"
+    scenes.write_text("12\n")
+    words = {"stabilize": ("--method", "dvp"), "colorize": ("--size", "64", "--stabilize", "dvp")}
+    span = ("--scenes", scenes, "--start", "14", "--end", "16")
+    made = lossless(film, tmp_path / "out.mkv", command, *words[command], *span)
+    assert made.num_frames == 2
+    lists = list((tmp_path / "cache" / "fits" / "clips").glob("*.json"))
+    assert [(s.first, s.last) for s in Store().read_clip(lists[0].stem)] == [(12, 24)]
+    told = capfd.readouterr()
+    assert (told.out, told.err) == ("", "")
+
+
+def test_steadying_runs_where_colour_is_made(film, tmp_path, capfd):
+    words = ("colorize", film, tmp_path / "out.mkv", "--runtime", "torch", "--device", "cpu")
+    assert vscolor(*words, "--stabilize", "blind", "--size", "64", "--quiet") == 0
+    assert capfd.readouterr().err == ""
+    looks = []
+    for method in ("motion", "blind", "dvp"):
+        steadiness = Steadiness.after(method, None, "cpu", "torch")
+        looks.append((steadiness.network.device, steadiness.network.runtime))
+    assert looks == [(None, None), ("cpu", "torch"), ("cpu", None)]
+
+
+def test_a_published_network_is_not_run_on_another_runtime(film):
+    with pytest.raises(vs.Error, match=r"runtime= is 'onnx', but lai\.pth runs on torch"):
+        stabilize(opened(film), "blind", weights="lai.pth", runtime="onnx")
 
 
 def test_scenes_prints_numbers_that_can_be_read_back(film, tmp_path, capsys):

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 import vapoursynth as vs
 
-from vscolor import console, encode, plan, process, report, timing
+from vscolor import console, encode, plan, process, report, stabilizers, timing
 from vscolor import device as devices
 from vscolor.errors import SettingError
 from vscolor.filters import colorize, stabilize
@@ -33,8 +33,21 @@ class Treatment(Protocol):
         """What is done, and where, for a person waiting."""
         ...
 
-    def apply(self, clip: vs.VideoNode, guide: vs.VideoNode | None = None) -> vs.VideoNode:
-        """Do it to a clip."""
+    def apply(
+        self,
+        clip: vs.VideoNode,
+        guide: vs.VideoNode | None = None,
+        span: range | None = None,
+        quiet: bool = True,
+    ) -> vs.VideoNode:
+        """Do it to a clip.
+
+        Args:
+            clip: The clip.
+            guide: A clip as long to look at instead.
+            span: The frames that will be asked for; None for all.
+            quiet: Whether to say nothing while that takes long.
+        """
         ...
 
     def prefetch(self) -> int:
@@ -67,25 +80,59 @@ class Steadiness:
     scenes: Path | None = None
     network: Network = Network()
 
+    @classmethod
+    def after(
+        cls, method: str, scenes: Path | None, device: str | None, runtime: str | None
+    ) -> Steadiness:
+        """What steadies colour just made, where it was made if the method asks for a place."""
+        own = stabilizers.OWN_OPTIONS.get(method, set())
+        network = Network(
+            device=device if "device" in own else None,
+            runtime=runtime if "runtime" in own else None,
+        )
+        return cls(method=method, scenes=scenes, network=network)
+
     @property
     def label(self) -> str:
         """See `Treatment`."""
         return f"stabilize by {self.method}"
 
-    def apply(self, clip: vs.VideoNode, guide: vs.VideoNode | None = None) -> vs.VideoNode:
-        """Steady a clip's chroma."""
+    def apply(
+        self,
+        clip: vs.VideoNode,
+        guide: vs.VideoNode | None = None,
+        span: range | None = None,
+        quiet: bool = True,
+    ) -> vs.VideoNode:
+        """Steady a clip's chroma; see `Treatment`."""
+        if self.method == "dvp":
+            self._fit(clip, guide, span, quiet)
         return stabilize(
             clip,
             self.method,
             guide=guide,
-            radius=self.radius,
-            match=self.match,
-            slow=self.slow,
-            fit=True if self.method == "dvp" else None,
             strength=self.strength,
             scenes=self.scenes,
-            **asdict(self.network),
+            **self._options(),
         )
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "radius": self.radius,
+            "match": self.match,
+            "slow": self.slow,
+            **asdict(self.network),
+        }
+
+    def _fit(
+        self, clip: vs.VideoNode, guide: vs.VideoNode | None, span: range | None, quiet: bool
+    ) -> None:
+        """Fit what the wanted frames need and what was not fitted yet."""
+        from vscolor import fitting
+
+        work = stabilizers.checked_work_of(clip, guide, self.scenes)
+        task = stabilizers.fit_task(work, stabilizers.Options(**self._options()))
+        fitting.fit_with_bar(task, range(clip.num_frames) if span is None else span, quiet)
 
     def prefetch(self) -> int:
         """See `Treatment`."""
@@ -125,10 +172,6 @@ class Guiding:
             tuple(read_hints(self.hints)),
             view=self.debug,
         )
-
-    def follows(self, model: str | None) -> bool:
-        """Whether the model that is wanted has history."""
-        return self.guidance.entry(model).card.kind == "video"
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of `colorize`."""
@@ -172,10 +215,18 @@ class Look:
         ]
         return ", ".join(steps)
 
-    def apply(self, clip: vs.VideoNode, guide: vs.VideoNode | None = None) -> vs.VideoNode:
-        """Colour a clip, and steady it if asked to."""
+    def apply(
+        self,
+        clip: vs.VideoNode,
+        guide: vs.VideoNode | None = None,
+        span: range | None = None,
+        quiet: bool = True,
+    ) -> vs.VideoNode:
+        """Colour a clip, and steady it if asked to; see `Treatment`."""
         coloured = self._coloured(clip, guide)
-        return self.steadiness.apply(coloured, guide) if self.steadiness else coloured
+        if self.steadiness is None:
+            return coloured
+        return self.steadiness.apply(coloured, guide, span, quiet)
 
     def _coloured(self, clip: vs.VideoNode, guide: vs.VideoNode | None) -> vs.VideoNode:
         return colorize(
@@ -258,7 +309,8 @@ def convert(
     process.settle()
     source = opened(path, rate, quiet)
     span = span_of(source, start, end)
-    treated = treatment.apply(source.clip, opened(guide, None, quiet).clip if guide else None)
+    shown = opened(guide, None, quiet).clip if guide else None
+    treated = treatment.apply(source.clip, shown, range(span.first, span.stop), quiet)
     job = plan.plan(treated, source, target, settings, span)
     if not quiet:
         for notice in job.notices:

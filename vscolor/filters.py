@@ -14,9 +14,10 @@ from vscolor import clip as core
 from vscolor import debug as debugging
 from vscolor import device as devices
 from vscolor import stabilizers, windows
+from vscolor.arguments import in_range, inspect_guide, read_cuts, whole_in_range
 from vscolor.blocks import FramePass, guarded, predict_lines
 from vscolor.errors import SettingError, VscolorError
-from vscolor.guidance import Guidance, guided_lines, read_cuts
+from vscolor.guidance import Guidance, guided_lines
 from vscolor.hinted import hinted_lines
 from vscolor.hints import Hint
 from vscolor.hints import listed as read_hints
@@ -24,7 +25,7 @@ from vscolor.models.base import Grid, HintedModel
 from vscolor.models.video import Strengths
 from vscolor.references import Given
 from vscolor.references import listed as read_references
-from vscolor.stabilizers import Options, in_range, whole_in_range
+from vscolor.stabilizers import Options
 
 MIN_SIZE, MAX_SIZE = 64, 2048
 MAX_SATURATION = 4.0
@@ -118,7 +119,7 @@ def colorize(
     try:
         film = core.inspect(clip)
         canvas = core.to_yuv(film)
-        seen = canvas if guide is None else _inspect_guide(guide, clip, "colorize")
+        seen = canvas if guide is None else inspect_guide(guide, clip, "colorize")
         fmt = core.merge_format(film, format)
         gain = in_range("strength", strength, 0, 1) * in_range(
             "saturation", saturation, 0, MAX_SATURATION
@@ -173,7 +174,7 @@ def colorize(
                     edge_aware=edge_aware,
                 )
             else:
-                notes = windows.notes_of(still, frames.luma, picture, "colorize")
+                notes = windows.notes_of(still, frames.luma, picture, guidance.cuts, "colorize")
                 lines = predict_lines(
                     replace(frames, notes=notes), still, group, lanes, edge_aware=edge_aware
                 )
@@ -254,13 +255,8 @@ def stabilize(
             interlaced or changes its colorimetry, chroma location or pixel aspect.
     """
     try:
-        film = core.inspect(clip)
-        stabilizers.require_colour(clip)
-        canvas = core.to_yuv(film)
-        seen = canvas if guide is None else _inspect_guide(guide, clip, "stabilize")
         gain = in_range("strength", strength, 0, 1)
-        cuts = read_cuts(scenes, clip.num_frames)
-        work = stabilizers.Work(canvas, core.luma_of(seen), cuts)
+        film, work = stabilizers.work_of(clip, guide, scenes)
         options = Options(
             radius=radius,
             match=match,
@@ -278,7 +274,7 @@ def stabilize(
     except VscolorError as error:
         raise vs.Error(f"stabilize: {error}") from error
     u = guarded(u, clip, partial(core.check_frame, film), "stabilize")
-    return core.from_yuv(core.add_chroma(canvas, [u, v], gain), film)
+    return core.from_yuv(core.add_chroma(work.canvas, [u, v], gain), film)
 
 
 def _with_temperature(
@@ -292,14 +288,3 @@ def _with_temperature(
     if options and "temperature" in options:
         raise SettingError("temperature= is given twice, in options= too")
     return {**(options or {}), "temperature": temperature}
-
-
-def _inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode, caller: str) -> core.Film:
-    """The clip the filter looks at, checked and ready to be looked at."""
-    seen = core.inspect(guide, "guide")
-    if guide.num_frames != clip.num_frames:
-        raise SettingError(
-            f"guide has {guide.num_frames} frames, expected {clip.num_frames} as the clip"
-        )
-    canvas, check = core.to_yuv(seen), partial(core.check_frame, seen)
-    return replace(canvas, clip=guarded(canvas.clip, guide, check, caller, "guide frame"))

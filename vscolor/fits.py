@@ -183,22 +183,23 @@ class Store:
             kept: Keys that stay whatever their age.
 
         Raises:
-            SettingError: Those alone are larger than the limit.
+            SettingError: Those alone are larger than the limit; nothing is removed then.
         """
         stay = {self.scene_file(key) for key in kept}
         files = self._files()
+        needed = sum(size for _, size, path in files if path in stay)
+        if needed > self.limit:
+            raise SettingError(
+                f"the fits of this clip take {needed / GIGABYTE:.2f} GB, more than the "
+                f"{self.limit / GIGABYTE:.2f} that {LIMIT_VARIABLE} allows; raise it, or steady a "
+                "part (--start, --end)"
+            )
         total = sum(size for _, size, _ in files)
         for _, size, path in files:
             if total <= self.limit:
                 return
             if path not in stay and self._drop(path):
                 total -= size
-        needed = sum(size for _, size, path in files if path in stay)
-        if needed > self.limit:
-            raise SettingError(
-                f"the fits of this clip take {needed / GIGABYTE:.2f} GB, more than the "
-                f"{self.limit / GIGABYTE:.2f} that {LIMIT_VARIABLE} allows; raise it, or fit a part"
-            )
 
     def _files(self) -> list[tuple[float, int, Path]]:
         """When they were used, how large they are, and where; those used longest ago first."""
@@ -211,14 +212,15 @@ class Store:
         return sorted(found)
 
     def _drop(self, path: Path) -> bool:
-        """Remove a file and its lock, unless a process is at its scene."""
+        """Remove a file, unless a process is at its scene.
+
+        Its lock stays, empty: removed, one process would wait for it while another made it anew.
+        """
         from filelock import Timeout
 
-        lock = self.lock(path.stem)
         try:
-            with lock.acquire(timeout=0):
+            with self.lock(path.stem).acquire(timeout=0):
                 path.unlink(missing_ok=True)
         except Timeout:
             return False
-        Path(lock.lock_file).unlink(missing_ok=True)
         return True

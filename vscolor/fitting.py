@@ -77,7 +77,7 @@ class Task:
 
     def key(self) -> str:
         """Of the clip."""
-        return prior.clip_key(self.pictures, self.settings, self.cuts)
+        return prior.clip_key(self.pictures, self.settings, self.cuts, self.matrix)
 
 
 def change(task: Task, caller: str) -> vs.VideoNode:
@@ -93,22 +93,19 @@ def change(task: Task, caller: str) -> vs.VideoNode:
     return prior.change_by_fit(task.pictures, scenes, task.settings, maker, caller)
 
 
-def fit_with_bar(task: Task, first: int = 0, last: int | None = None, quiet: bool = False) -> int:
+def fit_with_bar(task: Task, span: range, quiet: bool = False) -> int:
     """Fit with a bar on stderr; see `fit`."""
-    total = (task.pictures.num_frames if last is None else last) - first
-    label = f"Fitting dvp on {task.device}"
-    with console.frames_bar(label, total, quiet) as advance:
-        return fit(task, lambda done: advance(int(done)), first, last)
+    with console.frames_bar(f"Fitting dvp on {task.device}", len(span), quiet) as advance:
+        return fit(task, lambda done: advance(int(done)), span)
 
 
-def fit(task: Task, tell: Tell = lambda _: None, first: int = 0, last: int | None = None) -> int:
+def fit(task: Task, tell: Tell = lambda _: None, span: range | None = None) -> int:
     """Fit every scene of a clip that has frames in a span.
 
     Args:
         task: What to fit.
-        tell: Is told how far it is.
-        first: The span's first frame.
-        last: The frame after its last one; default: to the end.
+        tell: Is told how many frames of the span are done.
+        span: The frames that matter; default: all.
 
     Returns:
         How many scenes were fitted; the others were fitted before.
@@ -117,12 +114,12 @@ def fit(task: Task, tell: Tell = lambda _: None, first: int = 0, last: int | Non
         SettingError: The fits are larger than the store may be.
         DeviceError: The device failed.
     """
-    last = task.pictures.num_frames if last is None else last
+    span = range(task.pictures.num_frames) if span is None else span
     key = task.key()
     held = {scene.key for scene in task.store.read_clip(key)}
     fitted = done = 0
-    for start, pictures in _scenes(task.pictures, first, last):
-        inside = min(last, start + len(pictures)) - max(first, start)
+    for start, pictures in _scenes(task.pictures, span):
+        inside = min(span.stop, start + len(pictures)) - max(span.start, start)
         scene = _SceneFit(task, pictures)
 
         def advance(part: float, before: int = done, share: int = inside) -> None:
@@ -137,17 +134,18 @@ def fit(task: Task, tell: Tell = lambda _: None, first: int = 0, last: int | Non
     return fitted
 
 
-def _scenes(pictures: vs.VideoNode, first: int, last: int) -> Iterator[tuple[int, list[Picture]]]:
+def _scenes(pictures: vs.VideoNode, span: range) -> Iterator[tuple[int, list[Picture]]]:
     """The scenes with frames in a span, each with its first frame's number."""
-    begin = first
+    begin = span.start
     while begin > 0 and not starts_scene(begin, pictures.get_frame(begin)):
         begin -= 1
     held: list[Picture] = []
     for n, frame in enumerate(pictures[begin:].frames(close=True), begin):
         if held and (starts_scene(n, frame) or len(held) == LONGEST_SCENE):
-            yield n - len(held), held
+            if n > span.start:  # else a part of a long scene, before the span
+                yield n - len(held), held
             held = []
-            if n >= last:
+            if n >= span.stop:
                 return
         held.append(read_picture(frame))
     yield pictures.num_frames - len(held), held

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from vscolor.history import Along, colour_along
 from vscolor.models.registry import Entry, registry
 from vscolor.models.video import Strengths, VideoModel
 from vscolor.references import Reference, listed
-from vscolor.scenes import flags, read_scene_file
+from vscolor.scenes import flags
 
 STILL_MODEL: Final = "mini"
 VIDEO_MODEL: Final = "mini-video"
@@ -71,6 +71,11 @@ class Guidance:
                 raise SettingError(
                     f"model {model} takes no {name}, expected one that does: {', '.join(able)}"
                 )
+        if entry.card.kind != "video" and self.strengths != Strengths():
+            odd = [n for n, v in asdict(self.strengths).items() if v != 1.0]
+            raise SettingError(
+                f"{odd[0]}_strength= is for models with history, which {model} is not; expected 1"
+            )
         return entry
 
     @property
@@ -79,23 +84,6 @@ class Guidance:
         if self.history is False:
             return Strengths(0.0, self.strengths.reference, self.strengths.still)
         return self.strengths
-
-
-def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[int, ...] | None:
-    """Read what a caller gave as `scenes=`: frame numbers or the path of a list; None for none.
-
-    Raises:
-        SettingError: The list cannot be read, or a number is no frame of a clip of this length.
-    """
-    if scenes is None:
-        return None
-    if isinstance(scenes, str | Path):
-        return read_scene_file(scenes)
-    cuts = sorted(set(scenes))
-    for n in cuts:
-        if not (isinstance(n, int) and 0 <= n < length):
-            raise SettingError(f"scenes= has frame {n}, expected 0 to {length - 1}")
-    return tuple(n for n in cuts if n)
 
 
 def given_references(words: Iterable[str]) -> list[Reference]:

@@ -54,7 +54,7 @@ class Given:
     scene: plan.Scene | None = None
     span: vs.VideoNode | None = None
 
-    def may_serve(self, n: int, scene: plan.Scene = plan.Scene(None, None)) -> bool:
+    def may_serve(self, n: int, scene: plan.Scene = plan.UNKNOWN) -> bool:
         """Whether frame n may be of its scene, as far as numbers tell.
 
         Args:

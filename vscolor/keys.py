@@ -50,6 +50,9 @@ class Scene(NamedTuple):
     end: int | None
 
 
+UNKNOWN: Final = Scene(None, None)
+
+
 def scene_around(n: int, cuts: Sequence[int], first: int, last: int, length: int) -> Scene:
     """Find a frame's scene in what is known of the cuts.
 

@@ -109,7 +109,7 @@ def plan(clip: vs.VideoNode, source: Source, target: Path, settings: Settings, s
     _check_target(source, target, settings, span)
     codec = _codec(target, settings)
     layout, stored, notices = _choose_layout(clip, target, codec, settings)
-    written = _convert(clip, layout, codec)
+    written = _convert(clip, layout, codec, span.first)
     tags = _tags(written, source.clip, span.first)
     picture = (
         *("-c:v:0", codec, *_quality(codec, settings, source.timeline)),
@@ -118,7 +118,7 @@ def plan(clip: vs.VideoNode, source: Source, target: Path, settings: Settings, s
     )
     _try_out(written, layout, target, picture)
     mapped, remarks = streams.ordered(source, target, settings.copy)
-    numbered = (source.first_number or 1) if is_still_series(target) else None
+    numbered = _first_number(source) if is_still_series(target) else None
     unsaid = tags.full_range is None and target.suffix.lower() in MATROSKA
     copied = any(word.startswith("1:") for word in mapped)
     return Job(
@@ -136,6 +136,11 @@ def plan(clip: vs.VideoNode, source: Source, target: Path, settings: Settings, s
         forget_range=unsaid,
         notices=tuple(filter(None, (source.timeline.note, *notices, *remarks))),
     )
+
+
+def _first_number(source: Source) -> int:
+    """Of a series of stills: the source's own if it is one too."""
+    return 1 if source.first_number is None else source.first_number
 
 
 def _check_target(source: Source, target: Path, settings: Settings, span: Span) -> None:
@@ -161,7 +166,7 @@ def _check_target(source: Source, target: Path, settings: Settings, span: Span) 
 def _check_vacant(source: Source, target: Path, settings: Settings, span: Span) -> None:
     """Refuse to replace files unless told to."""
     if is_still_series(target):
-        first = source.first_number or 1
+        first = _first_number(source)
         numbers = range(first, first + span.stop - span.first)
         names = [target.with_name(target.name % number) for number in numbers]
     else:
@@ -220,10 +225,17 @@ def _offers(supported: Sequence[str] | None) -> list[str]:
     return [x.pix_fmt for x in rawvideo.LAYOUTS if rawvideo.stored_name(x, supported)]
 
 
-def _convert(clip: vs.VideoNode, layout: Layout, codec: str) -> vs.VideoNode:
-    """Bring the clip to what will be written; samples that fit already are left alone."""
+def _convert(clip: vs.VideoNode, layout: Layout, codec: str, first: int) -> vs.VideoNode:
+    """Bring the clip to what will be written; samples that fit already are left alone.
+
+    Args:
+        clip: What was made.
+        layout: Of what will be written.
+        codec: The encoder.
+        first: The first frame that will be; no other is asked how it is to be read.
+    """
     wanted: dict[str, int | str] = {"format": layout.format_id}
-    props = clip.get_frame(0).props
+    props = clip.get_frame(first).props
     if codec == "mjpeg" and not (props.get("_Range") == 1 and props.get("_Matrix") in (5, 6)):
         wanted |= {"range": 1, "matrix": MATRIX_601}
     elif layout.family == vs.YUV and clip.format.color_family == vs.RGB:

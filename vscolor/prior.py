@@ -91,13 +91,13 @@ def thumbnail(picture: Picture) -> NDArray[np.uint8]:
     return np.asarray(np.clip(np.round(levels), 0, 255), np.uint8)
 
 
-def clip_key(pictures: vs.VideoNode, prior: Prior, cuts: Iterable[int] | None) -> str:
-    """The key of a clip, by a sample of its frames."""
+def clip_key(pictures: vs.VideoNode, prior: Prior, cuts: Iterable[int] | None, matrix: int) -> str:
+    """The key of a clip, by a sample of its frames; its matrix says what colours they are."""
     count = pictures.num_frames
     numbers = sorted({round(i * (count - 1) / (SAMPLED - 1)) for i in range(SAMPLED)})
     looks = [thumbnail(read_picture(pictures.get_frame(n))).tobytes() for n in numbers]
     listed = "found" if cuts is None else str(sorted(set(cuts)))
-    return digest(prior.identity(), count, listed, *looks)
+    return digest(prior.identity(), matrix, count, listed, *looks)
 
 
 def change_by_fit(

@@ -8,7 +8,7 @@ from typing import Final
 import vapoursynth as vs
 
 from vscolor import console, convert, files, keys, report
-from vscolor.guidance import read_cuts
+from vscolor.arguments import read_cuts
 from vscolor.scenes import mark_detected, marked_cuts
 from vscolor.source import Source
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,8 @@ import vapoursynth as vs
 from vscolor import clip as core
 from vscolor import device as devices
 from vscolor import motion, recurrence
+from vscolor.arguments import in_range, inspect_guide, read_cuts, whole_in_range
+from vscolor.blocks import guarded
 from vscolor.errors import SettingError
 from vscolor.pictures import Sizes, chroma_planes, small_pictures
 from vscolor.prior import Prior
@@ -93,14 +96,31 @@ class Work:
     cuts: Iterable[int] | None
 
 
-def require_colour(clip: vs.VideoNode) -> None:
-    """Refuse a clip without chroma.
+def work_of(
+    clip: vs.VideoNode, guide: vs.VideoNode | None, scenes: Iterable[int] | str | Path | None
+) -> tuple[core.Film, Work]:
+    """A caller's clip, as it is and as it is worked on.
 
     Raises:
-        SettingError: It is GRAY.
+        SettingError: It is GRAY or of a format that no filter takes, the guide does not fit it, or
+            the list of scenes cannot be read.
     """
+    film = core.inspect(clip)
     if clip.format.color_family == vs.GRAY:
         raise SettingError("clip is GRAY, expected a coloured one; colorize it first")
+    canvas = core.to_yuv(film)
+    seen = canvas if guide is None else inspect_guide(guide, clip, CALLER)
+    return film, Work(canvas, core.luma_of(seen), read_cuts(scenes, clip.num_frames))
+
+
+def checked_work_of(
+    clip: vs.VideoNode, guide: vs.VideoNode | None, scenes: Iterable[int] | str | Path | None
+) -> Work:
+    """Likewise, for what does not return a clip: each frame is checked when it is worked on."""
+    film, work = work_of(clip, guide, scenes)
+    check = partial(core.check_frame, film)
+    passed = guarded(work.canvas.clip, clip, check, CALLER)
+    return replace(work, canvas=replace(work.canvas, clip=passed))
 
 
 def correction(method: str, work: Work, options: Options) -> list[vs.VideoNode]:
@@ -131,6 +151,8 @@ def _by_network(work: Work, options: Options) -> list[vs.VideoNode]:
     size = BLIND_SIZE if options.size is None else options.size
     whole_in_range("size", size, MIN_SIZE, MAX_SIZE)
     published = Path(options.weights or "").suffix in PUBLISHED
+    if published and options.runtime == "onnx":
+        raise SettingError(f"runtime= is 'onnx', but {options.weights} runs on torch")
     where = devices.resolve(options.device, "torch" if published else options.runtime)
     stepper = _stepper(work, options, where, published)
     multiple, stride = (4, 1) if published else (architecture.MULTIPLE, architecture.STRIDE)
@@ -191,29 +213,5 @@ def _by_fit(work: Work, options: Options) -> list[vs.VideoNode]:
 
     task = fit_task(work, options)
     if options.fit:
-        fitting.fit_with_bar(task)
+        fitting.fit_with_bar(task, range(task.pictures.num_frames))
     return chroma_planes(fitting.change(task, CALLER))
-
-
-def in_range(name: str, value: float, low: float, high: float) -> float:
-    """A number within bounds.
-
-    Raises:
-        SettingError: It is none, or outside.
-    """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and low <= value <= high):
-        raise SettingError(f"{name}= is {value!r}, expected {low:g} to {high:g}")
-    return float(value)
-
-
-def whole_in_range(name: str, value: int, low: int, high: int) -> int:
-    """A whole number within bounds.
-
-    Raises:
-        SettingError: It is none, or outside.
-    """
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not (whole and low <= value <= high):
-        raise SettingError(f"{name}= is {value!r}, expected a whole number from {low} to {high}")
-    return value

@@ -7,7 +7,7 @@ they are needed, and knows every dependency.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -23,7 +23,11 @@ NOTES_KEPT: Final = 32
 
 
 def notes_of(
-    model: StillModel, luma: vs.VideoNode, picture: vs.VideoNode, caller: str
+    model: StillModel,
+    luma: vs.VideoNode,
+    picture: vs.VideoNode,
+    cuts: Iterable[int] | None,
+    caller: str,
 ) -> vs.VideoNode | None:
     """Let a model look at every frame of a clip.
 
@@ -31,6 +35,7 @@ def notes_of(
         model: Any; only a `WindowedModel` looks.
         luma: L* at the model's size, GRAYS.
         picture: The same frames, YUV or GRAY, to find cuts in.
+        cuts: First frames of scenes; None to find them.
         caller: The filter's name, for messages.
 
     Returns:
@@ -43,7 +48,7 @@ def notes_of(
     if model.radius == 0:
         return _gathered([looked], None, 0)
     near = [shift(looked, d) for d in range(-model.radius, model.radius + 1)]
-    return _gathered(near, reach(picture, model.radius), model.radius)
+    return _gathered(near, reach(picture, model.radius, cuts), model.radius)
 
 
 def predict(model: StillModel, luma: Array, notes: Sequence[vs.VideoFrame]) -> Array:

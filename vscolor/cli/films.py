@@ -99,7 +99,7 @@ def colorize_command(
     quiet: Quiet = False,
 ) -> None:
     """Colour IN into OUT; sound, subtitles, chapters, times and tags are kept."""
-    steadiness = None if stabilize is None else Steadiness(method=stabilize, scenes=scenes)
+    steadiness = None if stabilize is None else Steadiness.after(stabilize, scenes, device, runtime)
     guiding = Guiding(
         history=history,
         references=tuple(reference or ()),
@@ -110,10 +110,6 @@ def colorize_command(
         still_strength=still_strength,
         debug=debug,
     )
-    if scenes is not None and steadiness is None and not guiding.follows(model):
-        raise SettingError(
-            "--scenes is for history and steadying, expected --history or --stabilize beside it"
-        )
     look = Look(
         model=model,
         size=size,
@@ -130,6 +126,10 @@ def colorize_command(
         guiding=guiding,
         steadiness=steadiness,
     )
+    if scenes is not None and steadiness is None and not look.looks_around:
+        raise SettingError(
+            "--scenes is for history and steadying, expected --history or --stabilize beside it"
+        )
     settings = Settings(
         codec, crf, preset, pix_fmt, tuple(shlex.split(encoder_args)), copy, overwrite
     )

@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from vscolor import clip as core
 from vscolor import console, convert, fitting, process, stabilizers
 from vscolor.cli.options import LOOK, Device, Quiet, Scenes, Source, option
-from vscolor.errors import SettingError
-from vscolor.guidance import read_cuts
 
 Size = Annotated[
     int | None,
@@ -47,20 +44,13 @@ def fit_command(
     """Fit Deep Video Prior to IN, a coloured film, for stabilize's method dvp."""
     process.settle()
     clip = convert.opened(source, None, quiet).clip
-    inspected = core.inspect(clip)
-    stabilizers.require_colour(clip)
-    film = seen = core.to_yuv(inspected)
-    if guide is not None:
-        shown = convert.opened(guide, None, quiet).clip
-        if shown.num_frames != clip.num_frames:
-            raise SettingError(f"--guide has {shown.num_frames} frames, expected {clip.num_frames}")
-        seen = core.to_yuv(core.inspect(shown, "guide"))
-    work = stabilizers.Work(film, core.luma_of(seen), read_cuts(scenes, clip.num_frames))
+    shown = None if guide is None else convert.opened(guide, None, quiet).clip
     options = stabilizers.Options(
         size=size, device=device, seed=seed, irt=irt, reference=reference or None
     )
-    task = stabilizers.fit_task(work, options)
-    fitted = console.interruptible(lambda: fitting.fit_with_bar(task, quiet=quiet))
+    task = stabilizers.fit_task(stabilizers.checked_work_of(clip, shown, scenes), options)
+    span = range(clip.num_frames)
+    fitted = console.interruptible(lambda: fitting.fit_with_bar(task, span, quiet))
     if not quiet:
         count = f"{fitted} scene{'' if fitted == 1 else 's'} fitted"
         console.note(f"{source}: {count}, kept in {task.store.folder}")

@@ -1,0 +1,71 @@
+"""Arguments that filters share: numbers within bounds, scenes, and a clip to look at instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import vapoursynth as vs
+
+from vscolor import clip as core
+from vscolor.blocks import guarded
+from vscolor.errors import SettingError
+from vscolor.scenes import read_scene_file
+
+
+def in_range(name: str, value: float, low: float, high: float) -> float:
+    """A number within bounds.
+
+    Raises:
+        SettingError: It is none, or outside.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and low <= value <= high):
+        raise SettingError(f"{name}= is {value!r}, expected {low:g} to {high:g}")
+    return float(value)
+
+
+def whole_in_range(name: str, value: int, low: int, high: int) -> int:
+    """A whole number within bounds.
+
+    Raises:
+        SettingError: It is none, or outside.
+    """
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not (whole and low <= value <= high):
+        raise SettingError(f"{name}= is {value!r}, expected a whole number from {low} to {high}")
+    return value
+
+
+def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[int, ...] | None:
+    """Read what a caller gave as `scenes=`: frame numbers or the path of a list; None for none.
+
+    Raises:
+        SettingError: The list cannot be read, or a number is no frame of a clip of this length.
+    """
+    if scenes is None:
+        return None
+    if isinstance(scenes, str | Path):
+        return read_scene_file(scenes)
+    cuts = sorted(set(scenes))
+    for n in cuts:
+        if not (isinstance(n, int) and 0 <= n < length):
+            raise SettingError(f"scenes= has frame {n}, expected 0 to {length - 1}")
+    return tuple(n for n in cuts if n)
+
+
+def inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode, caller: str) -> core.Film:
+    """The clip that a filter looks at, checked and ready to be looked at.
+
+    Raises:
+        SettingError: It is of another length, or of a format that cannot be looked at.
+    """
+    seen = core.inspect(guide, "guide")
+    if guide.num_frames != clip.num_frames:
+        raise SettingError(
+            f"guide has {guide.num_frames} frames, expected {clip.num_frames} as the clip"
+        )
+    canvas, check = core.to_yuv(seen), partial(core.check_frame, seen)
+    return replace(canvas, clip=guarded(canvas.clip, guide, check, caller, "guide frame"))

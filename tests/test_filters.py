@@ -267,4 +267,6 @@ def test_a_change_in_mid_guide_is_refused_at_that_frame():
 
 def test_chroma_location_means_nothing_in_rgb():
     clip = noise_clip(vs.RGB24, length=2)
-    planes_of(tiny(clip[0] + clip[1].std.SetFrameProps(_ChromaLocation=2)), 1)
+    told = clip[0] + clip[1].std.SetFrameProps(_ChromaLocation=2)
+    for a, b in zip(planes_of(tiny(told), 1), planes_of(tiny(clip), 1), strict=True):
+        assert np.array_equal(a, b)

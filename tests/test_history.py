@@ -244,6 +244,11 @@ def test_a_model_without_history_says_which_has_it():
         colorize(film(3), "mini", history=True)
 
 
+def test_strengths_of_history_are_refused_where_there_is_none():
+    with pytest.raises(vs.Error, match=r"reference_strength= is for models with history.*mini"):
+        colorize(film(3), "mini", reference_strength=0.5)
+
+
 def test_a_refused_frame_is_named():
     clip = film(20)
     bad = clip[:9] + clip[9].std.SetFrameProps(_FieldBased=1) + clip[10:]

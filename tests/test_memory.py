@@ -128,6 +128,7 @@ def hoarded(call, **environment):
         "colorize(grey, 'tiny', size=64)",
         "colorize(grey, 'tiny-video', size=64, history=True)",
         "stabilize(grey)",
+        "stabilize(grey, 'blind', size=64)",
     ],
 )
 def test_the_filters_give_back_what_a_host_hoards(call):

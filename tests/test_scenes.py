@@ -5,7 +5,7 @@ import pytest
 import vapoursynth as vs
 from wheel import wheel_clip
 
-from vscolor import scenes
+from vscolor import scenes, stabilize
 from vscolor.errors import SettingError
 
 W, H = 320, 136
@@ -107,6 +107,14 @@ def test_verdict_does_not_depend_on_order_or_on_far_frames(shots):
     whole = scenes.mark_detected(vs.core.std.Splice(shots))
     assert whole.get_frame(60).props["_SceneChangePrev"] == 1
     assert whole.get_frame(59).props["_SceneChangeNext"] == 1
+    marks = ("_SceneChangePrev", "_SceneChangeNext")
+    straight, jumbled = {}, {}
+    any_order = [*range(69, 49, -2), *range(50, 70, 2)]
+    for seen, order in ((straight, range(50, 70)), (jumbled, any_order)):
+        clip = scenes.mark_detected(vs.core.std.Splice(shots))
+        for n in order:
+            seen[n] = [clip.get_frame(n).props[mark] for mark in marks]
+    assert straight == jumbled
     part = scenes.mark_detected(vs.core.std.Splice(shots)[45:75])
     assert [n for n, cut in scenes.marked_cuts(part) if cut] == [15]
     assert part.get_frame(0).props["_SceneChangePrev"] == 0
@@ -120,6 +128,27 @@ def test_a_list_marks_its_frames_and_keeps_the_picture(shots):
     assert bytes(marked.get_frame(7)[0]) == bytes(shots[0].get_frame(7)[0])
     with pytest.raises(SettingError, match="frame 30, expected 0 to 29"):
         scenes.mark_listed(shots[0], [30])
+
+
+def test_a_clip_marked_in_part_has_the_cuts_that_are_marked(shots):
+    """As of a splice of a marked and an unmarked clip."""
+    length = shots[0].num_frames
+    first = shots[0].std.SetFrameProps(_SceneChangePrev=0)
+    second = shots[1][0].std.SetFrameProps(_SceneChangePrev=1) + shots[1][1:]
+    clip = first + second
+    flags = scenes.flags(clip)
+    assert [n for n, cut in scenes.marked_cuts(flags) if cut] == [length]
+    for n in (length - 1, length + 5):
+        assert flags.get_frame(n).props["_SceneChangePrev"] == 0
+    grey = clip.std.SetFrameProps(_SARNum=1, _SARDen=1)
+    stabilize(grey.resize.Bicubic(format=vs.YUV420P8, matrix=6)).get_frame(length + 5)
+
+
+def test_a_bad_row_of_pyscenedetect_is_named(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("Scene Number,Start Frame\n1,1\n2,12.5\n")
+    with pytest.raises(SettingError, match=r"list\.csv, line 3 has Start Frame '12\.5'"):
+        scenes.read_scene_file(path)
 
 
 def test_a_one_frame_clip(shots):

@@ -169,6 +169,22 @@ def _read_pixel_aspect(props: Mapping[str, Any]) -> Fraction:
     return Fraction(num, den) if num > 0 and den > 0 else Fraction(1)
 
 
+def with_matrix(clip: vs.VideoNode) -> vs.VideoNode:
+    """A clip that the core's resizer can make RGB of, its samples untouched.
+
+    YUV whose first frame does not say its matrix gets the usual guess. GRAY loses what it says of
+    colour: a plane taken out of RGB still names RGB's, which no GRAY may have.
+    """
+    if clip.format.color_family == vs.GRAY:
+        return clip.std.RemoveFrameProps(COLOR_PROPS)
+    if clip.format.color_family == vs.YUV:
+        with clip.get_frame(0) as frame:
+            said = frame.props.get("_Matrix", UNSPECIFIED)
+        if said == UNSPECIFIED:
+            return clip.std.SetFrameProps(_Matrix=guess_matrix(clip.width, clip.height))
+    return clip
+
+
 def guess_matrix(width: int, height: int) -> int:
     """The usual guess for an unspecified matrix: BT.601 up to 1024x576, else BT.709."""
     if width <= 1024 and height <= 576:

@@ -12,12 +12,13 @@ import ctypes
 import importlib.util
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from vscolor.errors import (
     DeviceError,
@@ -187,6 +188,12 @@ def require_torch() -> None:
         raise MissingExtraError("torch", "torch")
 
 
+def require_onnx() -> None:
+    """Raise `MissingExtraError` where the package that writes ONNX is not installed."""
+    if importlib.util.find_spec("onnx") is None:
+        raise MissingExtraError("onnx", "export")
+
+
 def torch_device(device: Device) -> torch.device:
     """The torch name of a device of the runtime `torch`."""
     import torch
@@ -247,7 +254,26 @@ def onnx_session(model: Path | bytes, device: Device) -> onnxruntime.InferenceSe
         raise WeightsError(f"{name} cannot be read as ONNX: {_first_line(error)}") from error
     if session.get_providers()[0] != wanted:
         raise DeviceError(f"device {device.kind} cannot be used: {wanted} did not start")
-    return session
+    return (
+        cast("onnxruntime.InferenceSession", InTurn(session)) if device.kind == "dml" else session
+    )
+
+
+class InTurn:
+    """A session whose runs wait for each other: DirectML takes one at a time."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+        self._lock = threading.Lock()
+
+    def run(self, *arguments: Any) -> Any:
+        """As the session's own."""
+        with self._lock:
+            return self._session.run(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the session's."""
+        return getattr(self._session, name)
 
 
 def _first_line(error: BaseException) -> str:

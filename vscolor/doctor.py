@@ -25,10 +25,10 @@ from vscolor.models.registry import registry
 
 PLUGINS: Final = {
     "bs": ("vapoursynth-bestsource", "to open films"),
-    "mvu": ("vapoursynth-mvutensils", "for motion, in your own scripts"),
+    "mvu": ("vapoursynth-mvutensils", "to steady colour along motion"),
     "scd": ("vapoursynth-scenechange", "for scene changes, in your own scripts"),
 }
-NEEDED_PLUGINS: Final = ("bs",)
+NEEDED_PLUGINS: Final = ("bs", "mvu")
 ENCODERS: Final = ("libx264", "libx265", "libsvtav1", "ffv1")
 
 
@@ -182,7 +182,8 @@ def _vspipe() -> Finding:
 
 def _cache() -> Finding:
     place = platformdirs.user_cache_path("vscolor")
-    return Finding(Verdict.GOOD, "cache", f"{place} (indexes of films; may be deleted)")
+    held = "index: of films, may be deleted; beside it weights you fetched, fits of dvp"
+    return Finding(Verdict.GOOD, "cache", f"{place} ({held})")
 
 
 def installed_version(package: str) -> str | None:

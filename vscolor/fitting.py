@@ -25,7 +25,8 @@ from vscolor.errors import DeviceMemoryError, SettingError
 from vscolor.files import replacing
 from vscolor.fits import SceneEntry, Store, digest
 from vscolor.models.running import is_out_of_memory
-from vscolor.pictures import Picture, read_picture, small_pictures, starts_scene
+from vscolor.pictures import Picture, read_picture, small_pictures
+from vscolor.scenes import starts_scene
 
 if TYPE_CHECKING:
     from vscolor.device import Device

@@ -82,11 +82,6 @@ def read_picture(frame: vs.VideoFrame) -> Picture:
     return Picture(luma[None, None], np.stack(chroma)[None])
 
 
-def starts_scene(n: int, frame: vs.VideoFrame) -> bool:
-    """Whether frame n of a clip is the first of its scene."""
-    return n == 0 or bool(frame.props.get(CUT_PROP, 0))
-
-
 def write_chroma(template: vs.VideoFrame, change: Array) -> vs.VideoFrame:
     """A frame whose chroma is `[N,2,h,w]`, one above the other."""
     frame = template.copy()

@@ -22,6 +22,8 @@ from vscolor import device as devices
 from vscolor.color import yuv_matrix
 from vscolor.errors import SettingError, VscolorError
 from vscolor.fits import SceneEntry, Store, digest
+from vscolor.memory import tidy
+from vscolor.models import running
 from vscolor.models.base import Array
 from vscolor.pictures import Picture, Sizes, read_picture, write_chroma
 
@@ -129,6 +131,7 @@ def change_by_fit(
             made = maker.steady(picture, scene.key, n - scene.first)
         except VscolorError as error:
             raise vs.Error(f"{caller}: {error}") from None
+        tidy()
         change = made - picture.chroma
         return write_chroma(f[0], change if prior.reference else smoothed(change))
 
@@ -210,8 +213,9 @@ class Maker:
 
         from vscolor.models.dvp.network import settled
 
-        luma = torch.from_numpy(picture.luma).to(devices.torch_device(self._device))
-        with torch.inference_mode():
+        size = picture.luma.shape[2:]
+        with running.naming_memory(self._device, 1, *size), torch.inference_mode():
+            luma = torch.from_numpy(picture.luma).to(devices.torch_device(self._device))
             if not self._prior.reference:
                 made: Array = settled(network(luma)).cpu().numpy()
                 return made

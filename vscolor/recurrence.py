@@ -19,8 +19,10 @@ import vapoursynth as vs
 from vscolor import scenes
 from vscolor.blocks import cut_apart, every, weave
 from vscolor.errors import VscolorError
+from vscolor.memory import tidy
 from vscolor.models.base import Array
-from vscolor.pictures import Picture, read_picture, starts_scene, write_chroma
+from vscolor.pictures import Picture, read_picture, write_chroma
+from vscolor.scenes import starts_scene
 
 BREADTH: Final = 1 / 8
 """Spread over which a first frame's chroma is moved, over the short side."""
@@ -242,6 +244,7 @@ def _lane(
                     change[i - plan.warm_up] = chroma[0] - held[place].chroma[0]
             except VscolorError as error:
                 raise vs.Error(f"{caller}: {error}") from None
+        tidy()
         return write_chroma(blank, change)
 
     inputs = [every(scenes.shift(pictures, o), plan.cycle, 0) for o in plan.window(lane, 0)]

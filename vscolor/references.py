@@ -28,7 +28,6 @@ from vscolor.errors import SettingError
 from vscolor.models.base import Array
 from vscolor.source import STILL_SUFFIXES, open_source
 
-NUMBERED: Final = re.compile(r".*?(\d+)", re.DOTALL)
 NEARLY: Final = 0.03
 """A shape that differs by less is stretched, not cropped."""
 

@@ -10,7 +10,7 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vscolor.clip import UNSPECIFIED, guess_matrix
+from vscolor.clip import with_matrix
 from vscolor.errors import VscolorError
 from vscolor.files import replacing
 
@@ -91,11 +91,7 @@ def _write_png(target: Path, pixels: NDArray[np.uint8]) -> None:
 
 def as_rgb(clip: vs.VideoNode) -> vs.VideoNode:
     """As 8-bit RGB, by the clip's own matrix or the usual guess."""
-    with clip.get_frame(0) as frame:
-        said = frame.props.get("_Matrix", UNSPECIFIED)
-    unsaid = said == UNSPECIFIED and clip.format.color_family == vs.YUV
-    matrix = {"matrix_in": guess_matrix(clip.width, clip.height)} if unsaid else {}
-    return clip.resize.Spline36(format=vs.RGB24, **matrix)
+    return with_matrix(clip).resize.Spline36(format=vs.RGB24)
 
 
 def _bgr_pixels(clip: vs.VideoNode, number: int) -> NDArray[np.uint8]:

@@ -123,8 +123,8 @@ def mark_detected(clip: vs.VideoNode) -> vs.VideoNode:
 def flags(clip: vs.VideoNode, cuts: Iterable[int] | None = None) -> vs.VideoNode:
     """A clip of tiny frames with `_SceneChangePrev`, from the first of these that there is.
 
-    A list; the clip's own `_SceneChangePrev`, as scene filters set it on every frame (the first
-    frame is asked); the detector.
+    A list; the clip's own `_SceneChangePrev`, as scene filters set it (the first frame is asked;
+    a frame without it begins no scene); the detector.
 
     Args:
         clip: YUV or GRAY of constant format.
@@ -136,8 +136,25 @@ def flags(clip: vs.VideoNode, cuts: Iterable[int] | None = None) -> vs.VideoNode
     if cuts is not None:
         return _listed_flags(clip, cuts)
     if "_SceneChangePrev" in clip.get_frame(0).props:
-        return _carrier(clip).std.CopyFrameProps(clip, props=["_SceneChangePrev"])
+        return _own_flags(clip)
     return _detected_flags(clip)
+
+
+def _own_flags(clip: vs.VideoNode) -> vs.VideoNode:
+    """A small clip with the clip's own `_SceneChangePrev`, on every frame."""
+    blank = _carrier(clip)
+
+    def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        frame = f[0].copy()
+        frame.props["_SceneChangePrev"] = int(n > 0 and starts_scene(n, f[1]))
+        return frame
+
+    return blank.std.ModifyFrame([blank, clip], write)
+
+
+def starts_scene(n: int, frame: vs.VideoFrame) -> bool:
+    """Whether frame n of a clip, whose frames are marked, is the first of its scene."""
+    return n == 0 or bool(frame.props.get("_SceneChangePrev", 0))
 
 
 def _detected_flags(clip: vs.VideoNode) -> vs.VideoNode:
@@ -282,7 +299,7 @@ def read_scene_file(path: str | Path) -> tuple[int, ...]:
     if not meaningful:
         raise SettingError(f"scene file {path} is empty")
     if any("Start Frame" in line for line in meaningful[:2]):
-        found = _from_pyscenedetect(lines)
+        found = _from_pyscenedetect(path, lines)
     elif "xvid" in meaningful[0].lower():
         found = _from_xvid(meaningful)
     else:
@@ -290,10 +307,17 @@ def read_scene_file(path: str | Path) -> tuple[int, ...]:
     return tuple(sorted({n for n in found if n > 0}))
 
 
-def _from_pyscenedetect(lines: list[str]) -> Iterator[int]:
+def _from_pyscenedetect(path: Path, lines: list[str]) -> Iterator[int]:
     start = next(i for i, line in enumerate(lines) if "Start Frame" in line)
-    for row in csv.DictReader(lines[start:]):
-        yield int(row["Start Frame"]) - 1
+    rows = csv.DictReader(lines[start:])
+    for row in rows:
+        text = row["Start Frame"]
+        if not (text or "").strip().isdecimal():
+            raise SettingError(
+                f"scene file {path}, line {start + rows.line_num} has Start Frame {text!r}, "
+                "expected a frame number"
+            )
+        yield int(text) - 1
 
 
 def _from_xvid(lines: list[str]) -> Iterator[int]:

@@ -9,7 +9,6 @@ from typing import Final, Self
 import vapoursynth as vs
 
 UNSPECIFIED: Final = 2
-_PROGRESSIVE: Final = 0
 
 
 @dataclass(frozen=True)

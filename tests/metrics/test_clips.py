@@ -5,6 +5,7 @@ import pytest
 import vapoursynth as vs
 from films import opened
 
+from vscolor import report
 from vscolor.color import srgb_to_lab
 from vscolor.demo import find_clip
 from vscolor.errors import MeasureError
@@ -188,3 +189,12 @@ def _with_nan(f):
     frame = f.copy()
     np.asarray(frame[0])[1, 1] = np.nan
     return frame
+
+
+def test_a_plane_of_rgb_can_be_looked_at():
+    """It names RGB's matrix, which no GRAY may have, and the core's resizer refuses it."""
+    rgb_clip = vs.core.std.BlankClip(None, 64, 48, vs.RGB24, 2, color=[40, 90, 200])
+    plane = rgb_clip.std.SetFrameProps(_Matrix=0, _Range=1).std.ShufflePlanes(1, vs.GRAY)
+    for made in (clips.to_rgb(plane, vs.RGB24), report.as_rgb(plane)):
+        assert [int(np.asarray(made.get_frame(0)[p])[0, 0]) for p in range(3)] == [90] * 3
+    assert int(np.asarray(clips.to_luma(plane).get_frame(0)[0])[0, 0]) == 90

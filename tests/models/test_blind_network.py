@@ -10,7 +10,7 @@ from published import fill
 from safetensors.torch import save_file
 
 from vscolor.device import Device
-from vscolor.errors import WeightsError
+from vscolor.errors import DeviceMemoryError, WeightsError
 from vscolor.models.blind import adapter, graph
 from vscolor.models.lai import adapter as lai
 from vscolor.models.lai.network import Lai
@@ -69,6 +69,31 @@ def test_steady_colour_stays():
     luma = picture(0).luma
     pictures = [Picture(luma, np.full((1, 2, 16, 24), 0.1, np.float32))] * 12
     assert np.abs(run(adapter.load(CPU, None), pictures) - 0.1).max() < 1.5 / 224
+
+
+def test_weights_that_training_wrote_run_on_both_runtimes(tmp_path):
+    own = tmp_path / "blind.safetensors"
+    own.write_bytes(adapter.TORCH_FILE.read_bytes())
+    pictures = [picture(seed, 0.1) for seed in range(3)]
+    embedded, built, on_torch = (
+        run(adapter.load(where, weights), pictures)
+        for where, weights in ((CPU, None), (CPU, own), (TORCH, own))
+    )
+    assert np.array_equal(built, embedded)
+    assert np.abs(built - on_torch).max() < 1e-4
+    own.write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match=r"blind\.safetensors does not hold blind's weights"):
+        adapter.load(CPU, own)
+
+
+def test_out_of_memory_is_named():
+    class Session:
+        def run(self, *_):
+            raise MemoryError
+
+    now, ours = picture(0), adapter.OnnxBlind(Session(), CPU)
+    with pytest.raises(DeviceMemoryError, match="96x64"):
+        ours.step(now, now, now.chroma, ours.begin(now))
 
 
 def test_weights_of_another_model_are_refused(tmp_path):

@@ -4,6 +4,8 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnxruntime
@@ -14,7 +16,7 @@ from skimage import data
 from skimage.color import rgb2lab
 
 from vscolor import color, colorize
-from vscolor.device import Device, resolve
+from vscolor.device import Device, InTurn, resolve
 from vscolor.errors import DeviceMemoryError, SettingError, WeightsError
 from vscolor.models.mini import adapter
 from vscolor.models.registry import Registry, registry
@@ -152,6 +154,28 @@ def test_out_of_memory_is_told_from_other_failures(monkeypatch):
         full.predict(luma)
     with pytest.raises(RuntimeException, match="other"):
         adapter.OnnxMini(Session("other"), 0.4, CPU).predict(luma)
+
+
+def test_runs_on_directml_wait_for_each_other():
+    class Session:
+        busy = most = 0
+
+        def run(self, outputs, feeds):
+            self.busy += 1
+            self.most = max(self.most, self.busy)
+            time.sleep(0.002)
+            self.busy -= 1
+            return [feeds]
+
+        def get_inputs(self):
+            return ["luma"]
+
+    session = Session()
+    in_turn = InTurn(session)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda n: in_turn.run(None, n), range(16))) == [[n] for n in range(16)]
+    assert session.most == 1
+    assert in_turn.get_inputs() == ["luma"]
 
 
 def test_a_real_photograph_gets_colour_nearer_the_truth_than_grey():

@@ -12,12 +12,12 @@ import vapoursynth as vs
 import vsutil
 
 from vscolor import memory
-from vscolor.clip import UNSPECIFIED, guess_matrix
+from vscolor.clip import guess_matrix, with_matrix
 from vscolor.errors import MeasureError, SettingError, VscolorError
 from vscolor.metrics.meters import Metric, chosen
 from vscolor.metrics.temporal import FlowFinder, Motion, Tracker, find_flow, find_path
 from vscolor.metrics.views import Moment, View
-from vscolor.scenes import mark_detected, mark_listed, shift
+from vscolor.scenes import mark_detected, mark_listed, shift, starts_scene
 
 PREFIX: Final = "vscolor_"
 LEAST_SIDE, MAX_SIDE = 16, 8192
@@ -102,24 +102,14 @@ def scaled(clip: vs.VideoNode, short_side: int | None) -> vs.VideoNode:
 
 def to_rgb(clip: vs.VideoNode, format_id: int) -> vs.VideoNode:
     """As integer RGB, by the clip's own matrix or the usual guess."""
-    return clip.resize.Bicubic(format=format_id, **_matrix(clip, "matrix_in"))
+    return with_matrix(clip).resize.Bicubic(format=format_id)
 
 
 def to_luma(clip: vs.VideoNode) -> vs.VideoNode:
     """Luma in 8 bits, in which motion is looked for."""
     wanted = {"matrix": guess_matrix(clip.width, clip.height)}
-    family = clip.format.color_family
-    options = wanted if family == vs.RGB else _matrix(clip, "matrix_in")
-    return clip.resize.Bicubic(format=vs.GRAY8, **options)
-
-
-def _matrix(clip: vs.VideoNode, option: str) -> dict[str, int]:
-    """The resizer's option for a YUV clip that does not say its matrix."""
-    if clip.format.color_family != vs.YUV:
-        return {}
-    with clip.get_frame(0) as frame:
-        said = frame.props.get("_Matrix", UNSPECIFIED)
-    return {option: guess_matrix(clip.width, clip.height)} if said == UNSPECIFIED else {}
+    options = wanted if clip.format.color_family == vs.RGB else {}
+    return with_matrix(clip).resize.Bicubic(format=vs.GRAY8, **options)
 
 
 def nodes_of(clip: vs.VideoNode, need: Need) -> list[vs.VideoNode]:
@@ -171,11 +161,6 @@ def marked(clip: vs.VideoNode, cuts: Iterable[int] | None) -> vs.VideoNode:
     return mark_detected(clip) if cuts is None else mark_listed(clip, cuts)
 
 
-def is_cut(n: int, frame: vs.VideoFrame) -> bool:
-    """Whether a scene begins at frame n of a clip of `marked`; frame 0 begins the first."""
-    return n == 0 or bool(frame.props.get("_SceneChangePrev", 0))
-
-
 def moments(
     results: Sequence[vs.VideoNode],
     truth: vs.VideoNode | None,
@@ -205,7 +190,7 @@ def moments(
     rows = together([marked(grey, cuts), *(node for group in groups for node in group)])
     tracker = Tracker(find, far)
     for n, (flags, *frames) in enumerate(rows):
-        cut = is_cut(n, flags)
+        cut = starts_scene(n, flags)
         motion = tracker.add(np.array(flags[0]), cut) if need.motion else None
         size = len(frames) // len(clips)
         seen = [view_of(frames[i : i + size], need) for i in range(0, len(frames), size)]
@@ -222,9 +207,9 @@ def write_metrics(
 ) -> vs.VideoNode:
     """Write metrics as frame properties: `vscolor_psnr`, `vscolor_ssim`, ...
 
-    The picture passes as it is. A frame's numbers depend on it and the four frames before alone, in
-    whatever order frames are asked for. A number that a frame does not have (the warp error where a
-    scene begins) is not written.
+    The picture passes as it is. A frame's numbers depend on it and the four frames before alone,
+    with found cuts on the few around those that tell them, in whatever order frames are asked for.
+    A number that a frame does not have (the warp error where a scene begins) is not written.
 
     Args:
         clip: The result, of constant format.
@@ -291,7 +276,7 @@ def _moment(n: int, step: list[vs.VideoFrame], need: Need, paired: bool) -> Mome
     flags, *frames = step
     size = len(frames) // 2 if paired else len(frames)
     true = view_of(frames[size:], need) if paired else None
-    return Moment(is_cut(n, flags), view_of(frames[:size], need), true, Motion(None, None))
+    return Moment(starts_scene(n, flags), view_of(frames[:size], need), true, Motion(None, None))
 
 
 def _motion(steps: list[list[vs.VideoFrame]], cut: bool) -> Motion:

@@ -38,7 +38,7 @@ class Entry:
     Attributes:
         card: What a person should know.
         load: Makes it ready on a device; a `VideoLoader` where the card says it is of that kind.
-        installed: Whether its weights are in place; None where `needs` says it.
+        installed: Whether the weights inside its package are in place; `needs` says the rest.
         files: Weight files inside its package, for their size.
         options: What a user may set.
         runtimes: Runtimes it runs on.

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from vscolor.models.mini import bins
-from vscolor.models.mini.adapter import reading
 from vscolor.models.mini.architecture import TAPS, VERSION
 from vscolor.models.mini.network import Mini, folded_state, load
 from vscolor.training.batches import Batch, Batches, BatchSettings, batches_from
@@ -40,6 +39,7 @@ from vscolor.training.run import (
     tell_nobody,
     write_weights,
 )
+from vscolor.weights import reading
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def _from_imagenet() -> Mini:
 
 
 def _from_file(path: Path) -> Mini:
-    with reading(path):
+    with reading(path, "mini"):
         return load(path).to(memory_format=torch.channels_last)
 
 

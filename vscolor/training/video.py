@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import AdamW
 
-from vscolor.models.mini.adapter import reading
 from vscolor.models.mini_video import architecture as arch
 from vscolor.models.mini_video.motion import LARGEST_RESIDUAL
 from vscolor.models.mini_video.network import Evidence, MiniVideo, attend, load, mix
@@ -46,6 +45,7 @@ from vscolor.training.video_objective import (
     place_error,
     smoothness,
 )
+from vscolor.weights import reading
 
 WEIGHTS = {
     "colour": 1.0,

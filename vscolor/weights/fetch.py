@@ -122,7 +122,8 @@ def _download(
     reasons = []
     for url in addresses:
         try:
-            _pull(url, target, watch(name))
+            with _closing(watch(name)) as bar:
+                _pull(url, target, bar)
             _inspect(target, published)
         except requests.RequestException as error:
             reasons.append(f"{url}: {_reason(error)}")
@@ -131,6 +132,16 @@ def _download(
         else:
             return
     raise WeightsError(f"{name} could not be fetched: {'; '.join(reasons)}")
+
+
+@contextmanager
+def _closing(bar: Bar | None) -> Iterator[Bar | None]:
+    """A bar that is closed whatever happens: pooch closes it only when all went well."""
+    try:
+        yield bar
+    finally:
+        if bar is not None:
+            bar.close()
 
 
 def _pull(url: str, target: Path, bar: Bar | None) -> None:

@@ -80,10 +80,5 @@ def check(path: Path, published: str) -> str:
     return digest
 
 
-def forget(path: Path) -> None:
-    """Drop the note of a file that is replaced."""
-    _note(path).unlink(missing_ok=True)
-
-
 def _note(path: Path) -> Path:
     return path.with_name(path.name + SUFFIX)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from vscolor.errors import WeightsError
 
@@ -32,6 +35,18 @@ def find(given: str | Path | None, embedded: Path) -> Path:
         )
         raise WeightsError(f"weights file {path} does not exist; {remedy}")
     return path.resolve()
+
+
+@contextmanager
+def reading(path: Path, name: str) -> Iterator[None]:
+    """Turn what the readers of a weight file of a model raise into one line."""
+    try:
+        yield
+    except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
+        reason = str(error).strip().splitlines()
+        raise WeightsError(
+            f"{path} does not hold {name}'s weights: {' '.join(reason[:2])}"
+        ) from error
 
 
 def load_once[T](paths: Path | tuple[Path, ...], variant: Hashable, load: Callable[[], T]) -> T:

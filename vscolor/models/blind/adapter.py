@@ -11,6 +11,7 @@ from vscolor import device as devices
 from vscolor import weights as files
 from vscolor.device import Device
 from vscolor.errors import WeightsError
+from vscolor.models import running
 from vscolor.models.base import Array
 from vscolor.models.blind import architecture as arch
 
@@ -31,7 +32,7 @@ def load(device: Device, weights: str | Path | None) -> OnnxBlind | TorchBlind:
 
     Args:
         device: Where to run it.
-        weights: A `.onnx` file for the runtime onnx, a `.safetensors` one for torch; None for the
+        weights: A `.onnx` file for the runtime onnx, a `.safetensors` one for either; None for the
             embedded ones.
 
     Raises:
@@ -43,10 +44,16 @@ def load(device: Device, weights: str | Path | None) -> OnnxBlind | TorchBlind:
         return TorchBlind(network, device)
     path = files.find(weights, ONNX_FILE)
     session = files.load_once(path, ("blind", device), lambda: _open_session(path, device))
-    return OnnxBlind(session)
+    return OnnxBlind(session, device)
 
 
 def _open_session(path: Path, device: Device) -> onnxruntime.InferenceSession:
+    if path.suffix == ".safetensors":
+        devices.require_onnx()
+        from vscolor.models.blind import graph
+
+        with files.reading(path, "blind"):
+            return devices.onnx_session(graph.build(path).SerializeToString(), device)
     session = devices.onnx_session(path, device)
     names = sorted(i.name for i in session.get_inputs())
     if names != sorted(INPUTS):
@@ -63,8 +70,8 @@ def _open_network(path: Path, device: Device) -> Blind:
 class OnnxBlind:
     """`blind` on ONNX Runtime. A session may be run from several threads at once."""
 
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
-        self._session = session
+    def __init__(self, session: onnxruntime.InferenceSession, device: Device) -> None:
+        self._session, self._device = session, device
 
     def begin(self, picture: Picture) -> tuple[Array, Array]:
         """See `vscolor.recurrence.Stepper`."""
@@ -77,7 +84,8 @@ class OnnxBlind:
     ) -> tuple[Array, tuple[Array, Array]]:
         """See `vscolor.recurrence.Stepper`."""
         planes = (now.luma, before.luma, now.chroma, made_before, *memory)
-        steady, hidden, cell = self._session.run(None, dict(zip(INPUTS, planes, strict=True)))
+        with running.naming_memory(self._device, 1, *now.luma.shape[2:]):
+            steady, hidden, cell = self._session.run(None, dict(zip(INPUTS, planes, strict=True)))
         return steady, (hidden, cell)
 
 
@@ -85,14 +93,14 @@ class TorchBlind:
     """`blind` on torch."""
 
     def __init__(self, network: Blind, device: Device) -> None:
-        self._network = network
-        self._device = devices.torch_device(device)
+        self._network, self._device = network, device
+        self._target = devices.torch_device(device)
 
     def begin(self, picture: Picture) -> Any:
         """See `vscolor.recurrence.Stepper`."""
         import torch
 
-        return self._network.fresh_memory(torch.from_numpy(picture.luma).to(self._device))
+        return self._network.fresh_memory(torch.from_numpy(picture.luma).to(self._target))
 
     def step(
         self, before: Picture, now: Picture, made_before: Array, memory: Any
@@ -101,8 +109,8 @@ class TorchBlind:
         import torch
 
         planes = (now.luma, before.luma, now.chroma, made_before)
-        with torch.inference_mode():
-            tensors = [torch.from_numpy(plane).to(self._device) for plane in planes]
+        with running.naming_memory(self._device, 1, *now.luma.shape[2:]), torch.inference_mode():
+            tensors = [torch.from_numpy(plane).to(self._target) for plane in planes]
             steady, memory = self._network(*tensors, memory)
         made: Array = steady.cpu().numpy()
         return made, memory

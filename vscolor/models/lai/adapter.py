@@ -12,6 +12,7 @@ from vscolor import weights as files
 from vscolor.color import yuv_matrix
 from vscolor.device import Device
 from vscolor.errors import WeightsError
+from vscolor.models import running
 from vscolor.models.base import Array
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class TorchLai:
     """
 
     def __init__(self, network: Lai, device: Device, matrix: int) -> None:
-        self._network = network
-        self._device = devices.torch_device(device)
+        self._network, self._device = network, device
+        self._target = devices.torch_device(device)
         self._matrix = yuv_matrix(matrix)
         self._inverse = np.linalg.inv(self._matrix)
 
@@ -72,16 +73,16 @@ class TorchLai:
         """See `vscolor.recurrence.Stepper`."""
         import torch
 
-        given = self._rgb(now.luma, now.chroma)
-        earlier = self._rgb(before.luma, made_before).clamp(0, 1)
-        with torch.inference_mode():
+        with running.naming_memory(self._device, 1, *now.luma.shape[2:]), torch.inference_mode():
+            given = self._rgb(now.luma, now.chroma)
+            earlier = self._rgb(before.luma, made_before).clamp(0, 1)
             greys = [
-                torch.from_numpy(p.luma).to(self._device).expand(-1, 3, -1, -1)
+                torch.from_numpy(p.luma).to(self._target).expand(-1, 3, -1, -1)
                 for p in (now, before)
             ]
-            change, memory = self._network(given, earlier, *greys, memory)
-        rows = self._matrix[1:]
-        added = np.einsum("kc,bchw->bkhw", rows, change.cpu().numpy())
+            moved, memory = self._network(given, earlier, *greys, memory)
+            change = moved.cpu().numpy()
+        added = np.einsum("kc,bchw->bkhw", self._matrix[1:], change)
         return np.asarray(now.chroma + added, np.float32), memory
 
     def _rgb(self, luma: Array, chroma: Array) -> Tensor:
@@ -89,4 +90,4 @@ class TorchLai:
 
         yuv = np.concatenate([luma, chroma], axis=1)
         rgb = np.einsum("kc,bchw->bkhw", self._inverse, yuv).astype(np.float32)
-        return torch.from_numpy(rgb).to(self._device)
+        return torch.from_numpy(rgb).to(self._target)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors import SafetensorError
 
 from vscolor import device as devices
 from vscolor import weights as files
@@ -90,9 +88,10 @@ def open_network(device: Device, weights: str | Path | None) -> Mini:
 
 def _open_session(path: Path, device: Device) -> onnxruntime.InferenceSession:
     if path.suffix == ".safetensors":
+        devices.require_onnx()
         from vscolor.models.mini import graph
 
-        with reading(path):
+        with files.reading(path, "mini"):
             onnx = graph.build(path, taps=architecture.TAPS).SerializeToString()
         return devices.onnx_session(onnx, device)
     session = devices.onnx_session(path, device)
@@ -110,21 +109,9 @@ def _open_network(path: Path, device: Device) -> Mini:
 
     from vscolor.models.mini import network
 
-    with reading(path):
+    with files.reading(path, "mini"):
         mini = network.load(path)
     return mini.to(devices.torch_device(device)).to(memory_format=torch.channels_last)
-
-
-@contextmanager
-def reading(path: Path, name: str = "mini") -> Iterator[None]:
-    """Turn what the readers of a weight file of a model raise into one line."""
-    try:
-        yield
-    except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
-        reason = str(error).strip().splitlines()
-        raise WeightsError(
-            f"{path} does not hold {name}'s weights: {' '.join(reason[:2])}"
-        ) from error
 
 
 class OnnxMini:

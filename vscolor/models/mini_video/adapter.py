@@ -102,7 +102,7 @@ def _checked_still(given: Path | None) -> Path | None:
     path = files.find(given, mini.TORCH_FILE)
     if path.suffix != ".safetensors":
         raise WeightsError(f"still= is {path}, expected a .safetensors file of mini's shape")
-    with mini.reading(path):
+    with files.reading(path, "mini"):
         files.load_once((path, mini.TORCH_FILE), "shared encoder", lambda: _check_encoder(path))
     return path
 
@@ -141,7 +141,7 @@ def _build_sessions(path: Path, device: Device) -> dict[str, onnxruntime.Inferen
     """Sessions from a weight file of the caller's."""
     from . import graph
 
-    with mini.reading(path, "mini-video"):
+    with files.reading(path, "mini-video"):
         graphs = graph.build(path)
     return {
         name: devices.onnx_session(model.SerializeToString(), device)
@@ -152,7 +152,7 @@ def _build_sessions(path: Path, device: Device) -> dict[str, onnxruntime.Inferen
 def _open_network(path: Path, device: Device) -> network.MiniVideo:
     from . import network
 
-    with mini.reading(path, "mini-video"):
+    with files.reading(path, "mini-video"):
         video = network.load(path)
     return video.to(devices.torch_device(device))
 
@@ -201,15 +201,18 @@ class OnnxNetworks:
         self, graph: str, outputs: list[str], query: Array, rest: dict[str, Array]
     ) -> list[Any]:
         """Run a graph on some of the query's places at a time."""
-        parts = [
-            self._sessions[graph].run(outputs, {"query": part, **rest})
-            for part in np.split(query, range(QUERIES, query.shape[1], QUERIES), axis=1)
-        ]
+        with running.naming_memory(self._device, *query.shape):
+            parts = [
+                self._sessions[graph].run(outputs, {"query": part, **rest})
+                for part in np.split(query, range(QUERIES, query.shape[1], QUERIES), axis=1)
+            ]
         return [np.concatenate(planes, axis=1) for planes in zip(*parts, strict=True)]
 
     def fuse(self, feeds: dict[str, Array]) -> tuple[Array, Array]:
         """See `Networks`."""
-        judgement, memory = self._sessions["fuse"].run(["judgement", "memory_out"], feeds)
+        luma = feeds["luma"]
+        with running.naming_memory(self._device, len(luma), *luma.shape[2:]):
+            judgement, memory = self._sessions["fuse"].run(["judgement", "memory_out"], feeds)
         return judgement, memory
 
 

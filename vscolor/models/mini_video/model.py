@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from vscolor.models import running
 from vscolor.models.base import Array, Grid
 from vscolor.models.mini.architecture import MULTIPLE as MINI_MULTIPLE
 from vscolor.models.parts import Parts
@@ -21,7 +22,7 @@ from . import architecture as arch
 from .following import Followed, follow_exemplars
 from .matching import Attention, likeness_start, match
 from .motion import LARGEST_RESIDUAL, coarser, find_motion, find_routes, follow
-from .planes import add_shares, area, resized, widened
+from .planes import add_shares, area, resized
 from .spreading import spread
 
 BLOCKS = BlockPlan(length=16, warm_up=8)
@@ -100,7 +101,7 @@ class MiniVideo:
     def encode(self, luma: Array) -> Array:
         """See `VideoModel`."""
         height, width = luma.shape[2:]
-        planes = self._networks.see(widened(luma, MINI_MULTIPLE))
+        planes = self._networks.see(running.padded(luma, MINI_MULTIPLE))
         strides = (arch.FUSE_STRIDE, arch.MATCH_STRIDE, arch.FUSE_STRIDE)
         rows = [
             x[:, :, : height // s, : width // s].reshape(len(luma), -1)

@@ -30,13 +30,6 @@ def resized(planes: Array, factor: int, *, reuse: str | None = None) -> Array:
     return np.asarray(large)
 
 
-def widened(luma: Array, multiple: int) -> Array:
-    """`[B,1,h,w]` with its last rows and columns repeated up to a multiple."""
-    height, width = luma.shape[2:]
-    more = ((0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple))
-    return np.pad(luma, more, mode="edge")
-
-
 def add_shares(ab: Array, shares: Iterable[Array], candidates: Sequence[Array]) -> None:
     """Add to ab `[2,h,w]` each candidate's, times its share `[h,w]`."""
     part = scratch("mini_video.part", ab.shape[1:])

@@ -7,6 +7,7 @@ import films
 import numpy as np
 import pytest
 import vapoursynth as vs
+from PIL import Image
 
 from vscolor import cli, ffmpeg
 from vscolor.testing import planes_of
@@ -224,7 +225,7 @@ class TestPicture:
             assert not np.array_equal(before[1], after[1])
 
     @pytest.mark.parametrize("full", [False, True])
-    def test_luma_and_range_are_kept_by_encoders_that_name_no_range(self, tmp_path, full):
+    def test_luma_and_range_are_kept_by_encoders_that_name_no_range(self, tmp_path, capsys, full):
         said = f"setparams=range={'pc' if full else 'tv'}:colorspace=bt709"
         source = films.make(tmp_path / "in.mkv", "-vf", said, frames=2)
         target = tmp_path / "out.mkv"
@@ -233,10 +234,68 @@ class TestPicture:
         assert old.get_frame(0).props["_Range"] == new.get_frame(0).props["_Range"] == int(full)
         for n in range(2):
             assert np.array_equal(planes_of(old, n)[0], planes_of(new, n)[0])
-        assert colorize(source, tmp_path / "out.mov", "--codec", "prores") == 0
-        deep = films.opened(tmp_path / "out.mov")
-        mean = planes_of(deep, 1)[0].astype(float).mean() / 4
-        assert abs(mean - planes_of(old, 1)[0].mean()) < 1
+        assert "written as limited" not in capsys.readouterr().err
+
+    @pytest.mark.parametrize("full", [False, True])
+    @pytest.mark.parametrize(
+        ("codec", "name"), [("prores", "out.mov"), ("mpeg2video", "out.mpg"), ("mpeg4", "out.avi")]
+    )
+    def test_full_range_is_made_limited_where_the_file_cannot_say_it(
+        self, tmp_path, capsys, full, codec, name
+    ):
+        """Players take such files for limited, and contrast would be stretched."""
+        said = f"setparams=range={'pc' if full else 'tv'}:colorspace=bt709"
+        source = films.make(tmp_path / "in.mkv", "-vf", said, frames=2, sound=False)
+        assert colorize(source, tmp_path / name, "--codec", codec) == 0
+        assert ("written as limited" in capsys.readouterr().err) == full
+        new = films.opened(tmp_path / name)
+        assert new.get_frame(0).props.get("_Range", 0) == 0
+        mean = planes_of(new, 1)[0].astype(float).mean() / 2 ** (new.format.bits_per_sample - 8)
+        codes = planes_of(films.opened(source), 1)[0].mean()
+        assert abs(mean - (16 + codes * 219 / 255 if full else codes)) < 1
+
+    def test_a_codec_without_colour_is_refused(self, tmp_path, capsys):
+        source = films.make(tmp_path / "in.mkv", frames=2, sound=False)
+        assert colorize(source, tmp_path / "out.gif", "--codec", "gif") == 2
+        assert "codec gif takes no colour" in capsys.readouterr().err
+        assert not (tmp_path / "out.gif").exists()
+
+    @pytest.mark.parametrize("suffix", [".jpg", ".tif", ".png"])
+    def test_grey_stills_have_the_full_range(self, tmp_path, suffix):
+        luma = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
+        still = tmp_path / f"in{suffix}"
+        Image.fromarray(luma).save(still)
+        assert colorize(still, tmp_path / "out.png") == 0
+        with Image.open(tmp_path / "out.png") as made:
+            shown = np.asarray(made.convert("L")).astype(float)
+        assert abs(shown.mean(axis=0) - luma[0]).max() < 6
+
+    def test_a_part_of_a_series_keeps_its_numbers(self, tmp_path):
+        films.run(
+            *("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", "-start_number", "3"),
+            tmp_path / "in_%03d.png",
+        )
+        pattern = tmp_path / "out_%03d.png"
+        assert colorize(tmp_path / "in_%03d.png", pattern, "--start", "2", "--end", "4") == 0
+        assert [p.name for p in sorted(tmp_path.glob("out_*"))] == ["out_005.png", "out_006.png"]
+        again = tmp_path / "." / "elsewhere" / ".." / "in_%03d.png"
+        (tmp_path / "elsewhere").mkdir()
+        assert colorize(tmp_path / "in_%03d.png", again, "--overwrite") == 2
+
+    def test_a_cover_does_not_go_along_with_a_later_start(self, tmp_path, capsys):
+        cover = tmp_path / "cover.png"
+        films.run("-f", "lavfi", "-i", "testsrc2=s=64x48", "-frames:v", "1", cover)
+        film = films.make(tmp_path / "film.mp4", frames=12, sound=False)
+        films.run(
+            *("-i", film, "-i", cover, "-map", "0", "-map", "1", "-c", "copy"),
+            *("-disposition:v:1", "attached_pic", tmp_path / "in.mp4"),
+        )
+        for words, kept in (((), True), (("--start", "6"), False)):
+            target = tmp_path / f"out{kept}.mp4"
+            assert colorize(tmp_path / "in.mp4", target, *words) == 0
+            kinds = vs.core.bs.TrackInfo(str(target))["tracktypestr"]
+            assert (not isinstance(kinds, str) and len(kinds) == 2) == kept
+            assert ("left out: stream #1" in capsys.readouterr().err) != kept
 
     def test_a_format_the_encoder_lacks_is_converted_with_a_notice(self, tmp_path, capsys):
         source = tmp_path / "in.mkv"

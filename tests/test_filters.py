@@ -9,7 +9,7 @@ import vapoursynth as vs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vscolor import colorize
+from vscolor import Hint, Reference, colorize
 from vscolor.testing import noise_clip, planes_of
 
 YUV_SHAPES = [(0, 0), (1, 0), (1, 1), (2, 0), (2, 2), (0, 1)]
@@ -269,4 +269,41 @@ def test_chroma_location_means_nothing_in_rgb():
     clip = noise_clip(vs.RGB24, length=2)
     told = clip[0] + clip[1].std.SetFrameProps(_ChromaLocation=2)
     for a, b in zip(planes_of(tiny(told), 1), planes_of(tiny(clip), 1), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_rgb_that_names_another_matrix_is_rgb():
+    rgb = vs.core.std.BlankClip(None, 64, 48, vs.RGB24, 1, color=[40, 90, 130])
+    one, other = (tiny(rgb.std.SetFrameProps(_Matrix=m)) for m in (0, 1))
+    for a, b in zip(planes_of(one, 0), planes_of(other, 0), strict=True):
+        assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"scenes": 5}, "scenes= is 5, expected frame numbers"),
+        ({"scenes": [1, "a"]}, "scenes= has frame 'a'"),
+        ({"hints": 5}, "hints= is 5, expected Hints"),
+        ({"hints": Hint(0, None, 3, rgb="#ff0000")}, "hints= has x None, expected a number"),
+        ({"hints": Hint(0, 1, 3, rgb="#ff0000", radius="5")}, "hints= has radius '5'"),
+        ({"references": 5}, "references= is 5"),
+        ({"references": Reference(5)}, "reference is 5, expected a picture"),
+        ({"references": Reference("a.png", scene="1")}, "reference has scene '1'"),
+        ({"model": ["mini"]}, r"model= is \['mini'\], expected the name of one"),
+        ({"model": "mini", "weights": 5}, "weights= is 5, expected the path"),
+        ({"model": "mini", "weights": "."}, "is a folder, expected a weight file"),
+    ],
+)
+def test_what_is_of_another_type_is_said(arguments, message):
+    with pytest.raises(vs.Error, match=f"colorize: .*{message}"):
+        colorize(noise_clip(vs.YUV420P8, length=6), **arguments)
+
+
+def test_numbers_of_numpy_are_numbers():
+    clip = noise_clip(vs.YUV420P8, length=6)
+    ours = tiny(clip, batch=np.int64(2), strength=np.float32(0.5), scenes=np.array([2, 3]))
+    for a, b in zip(
+        planes_of(ours, 3), planes_of(tiny(clip, batch=2, strength=0.5), 3), strict=True
+    ):
         assert np.array_equal(a, b)

@@ -176,6 +176,14 @@ def test_models_that_look_around_are_refused(look):
     assert not Look(model="mini").looks_around
 
 
+def test_odd_sizes_of_subsampled_streams_are_refused_in_words():
+    with pytest.raises(Y4MError, match="161x97 in 420jpeg, which VapourSynth holds in even sizes"):
+        parse_header(b"YUV4MPEG2 W161 H97 F25:1 C420jpeg")
+    with pytest.raises(Y4MError, match="mixed interlacing"):
+        parse_header(b"YUV4MPEG2 W160 H96 F25:1 Im C420jpeg")
+    assert parse_header(b"YUV4MPEG2 W161 H97 F25:1 C444").width == 161
+
+
 def test_interlaced_streams_are_refused():
     clip = noise_clip(vs.GRAY8, 64, 48, 1)
     data = b"YUV4MPEG2 W64 H48 F25:1 It A1:1 Cmono\n" + raw(clip, [0])

@@ -176,7 +176,13 @@ def test_files_of_other_tools(tmp_path, kind):
     assert scenes.read_scene_file(tmp_path / "cuts") == (30, 60)
 
 
-@pytest.mark.parametrize("text", ["", "30\nsixty\n", "1 2 3\n"])
+def test_an_empty_list_has_no_cut(tmp_path):
+    """As `vscolor scenes` writes it for a film of one scene."""
+    (tmp_path / "cuts").write_text("")
+    assert scenes.read_scene_file(tmp_path / "cuts") == ()
+
+
+@pytest.mark.parametrize("text", ["30\nsixty\n", "1 2 3\n"])
 def test_a_file_that_is_none_of_these(tmp_path, text):
     (tmp_path / "cuts").write_text(text)
     with pytest.raises(SettingError, match="scene file"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
+from numbers import Integral, Real
 from pathlib import Path
 
 import vapoursynth as vs
@@ -21,7 +22,7 @@ def in_range(name: str, value: float, low: float, high: float) -> float:
     Raises:
         SettingError: It is none, or outside.
     """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, Real) and not isinstance(value, bool)
     if not (number and low <= value <= high):
         raise SettingError(f"{name}= is {value!r}, expected {low:g} to {high:g}")
     return float(value)
@@ -33,27 +34,30 @@ def whole_in_range(name: str, value: int, low: int, high: int) -> int:
     Raises:
         SettingError: It is none, or outside.
     """
-    whole = isinstance(value, int) and not isinstance(value, bool)
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not (whole and low <= value <= high):
         raise SettingError(f"{name}= is {value!r}, expected a whole number from {low} to {high}")
-    return value
+    return int(value)
 
 
 def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[int, ...] | None:
     """Read what a caller gave as `scenes=`: frame numbers or the path of a list; None for none.
 
     Raises:
-        SettingError: The list cannot be read, or a number is no frame of a clip of this length.
+        SettingError: It is neither, the list cannot be read, or a number given is no frame of a
+            clip of this length.
     """
     if scenes is None:
         return None
     if isinstance(scenes, str | Path):
         return read_scene_file(scenes)
-    cuts = sorted(set(scenes))
+    if not isinstance(scenes, Iterable):
+        raise SettingError(f"scenes= is {scenes!r}, expected frame numbers or the path of a list")
+    cuts = list(scenes)
     for n in cuts:
-        if not (isinstance(n, int) and 0 <= n < length):
-            raise SettingError(f"scenes= has frame {n}, expected 0 to {length - 1}")
-    return tuple(n for n in cuts if n)
+        if not (isinstance(n, Integral) and 0 <= n < length):
+            raise SettingError(f"scenes= has frame {n!r}, expected 0 to {length - 1}")
+    return tuple(sorted({int(n) for n in cuts if n}))
 
 
 def inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode, caller: str) -> core.Film:

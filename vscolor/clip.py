@@ -172,11 +172,14 @@ def _read_pixel_aspect(props: Mapping[str, Any]) -> Fraction:
 def with_matrix(clip: vs.VideoNode) -> vs.VideoNode:
     """A clip that the core's resizer can make RGB of, its samples untouched.
 
-    YUV whose first frame does not say its matrix gets the usual guess. GRAY loses what it says of
-    colour: a plane taken out of RGB still names RGB's, which no GRAY may have.
+    YUV whose first frame does not say its matrix gets the usual guess. RGB has no other matrix than
+    its own, whatever it says. GRAY loses what it says of colour: a plane taken out of RGB still
+    names RGB's, which no GRAY may have.
     """
     if clip.format.color_family == vs.GRAY:
         return clip.std.RemoveFrameProps(COLOR_PROPS)
+    if clip.format.color_family == vs.RGB:
+        return clip.std.SetFrameProps(_Matrix=0)
     if clip.format.color_family == vs.YUV:
         with clip.get_frame(0) as frame:
             said = frame.props.get("_Matrix", UNSPECIFIED)
@@ -262,7 +265,8 @@ def to_yuv(film: Film) -> Film:
     """Turn an RGB film into float YUV 4:4:4, in which it is coloured; others pass."""
     if film.clip.format.color_family != vs.RGB:
         return film
-    yuv = film.clip.resize.Bicubic(format=vs.YUV444PS, matrix=film.colorimetry.matrix)
+    rgb = with_matrix(film.clip)
+    yuv = rgb.resize.Bicubic(format=vs.YUV444PS, matrix=film.colorimetry.matrix)
     return replace(film, clip=yuv)
 
 

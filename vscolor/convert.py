@@ -318,9 +318,9 @@ def convert(
     watch, total = console.Stopwatch(), job.clip.num_frames
     with console.frames_bar(treatment.label, total, quiet) as advance:
         complaints = encode.run(job, advance, treatment.prefetch())
-    for complaint in complaints:
-        console.note(f"ffmpeg: {complaint}")
     if not quiet:
+        for complaint in complaints:
+            console.note(f"ffmpeg: {complaint}")
         speed = total / max(watch.seconds, 1e-3)
         console.note(f"{target}: {total} frames in {watch}, {speed:.1f} frames/s")
 

@@ -24,11 +24,36 @@ def refuse_existing(target: Path | None, overwrite: bool) -> None:
     """Keep what is there, unless told otherwise.
 
     Raises:
-        SettingError: The target exists, or its folder does not.
+        SettingError: The target exists, is a folder, or its folder does not exist.
     """
     if target is None:
         return
+    if target.is_dir():
+        raise SettingError(f"{target} is a folder, expected the name of a file to write")
     if target.exists() and not overwrite:
         raise SettingError(f"{target} exists; give --overwrite to replace it")
     if not target.absolute().parent.is_dir():
         raise SettingError(f"{target.parent} is not a folder")
+
+
+def refuse_twins(*named: Path | None) -> None:
+    """Keep files that are read or written from being written over by one another.
+
+    Raises:
+        SettingError: Two of them are one file.
+    """
+    seen: dict[Path, Path] = {}
+    for path in filter(None, named):
+        twin = seen.setdefault(path.resolve(), path)
+        if twin is not path:
+            raise SettingError(f"{path} is to be written, but {twin} is the same file")
+
+
+def require_png(target: Path | None) -> None:
+    """Keep a picture from another kind's name.
+
+    Raises:
+        SettingError: The name does not end in `.png`.
+    """
+    if target is not None and target.suffix.lower() != ".png":
+        raise SettingError(f"{target} is no PNG, expected a name that ends in .png")

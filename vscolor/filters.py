@@ -214,8 +214,8 @@ def stabilize(
 
     Luma of YUV input is returned bit for bit. Each frame's chroma is brought towards what the
     frames around it show at the same place of the same object, up to the next cut. Frame n depends
-    on the clip, the settings and the frames near n alone: up to 7 + 2 `radius` away, with `slow` 60,
-    with `blind` 47; with `dvp` on the frames of its scene.
+    on the clip, the settings and the frames near n alone: up to 7 + 2 `radius` away, with `slow`
+    60, with `blind` 47; with `dvp` on the frames of its scene.
 
     Args:
         clip: Progressive YUV or RGB of constant format, 8 to 16 bits integer, half or single float.

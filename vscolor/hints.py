@@ -6,7 +6,8 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -88,14 +89,25 @@ def listed(given: Hint | Iterable[Hint] | str | Path | None) -> list[Hint]:
     if given is None:
         return []
     if isinstance(given, Hint):
-        return [given]
+        given = [given]
     if isinstance(given, str | Path):
         return read_hint_file(given)
-    hints = list(given)
-    for hint in hints:
-        if not isinstance(hint, Hint):
-            raise SettingError(f"hints= has {hint!r}, expected a Hint")
-    return hints
+    if not isinstance(given, Iterable):
+        raise SettingError(f"hints= is {given!r}, expected Hints or the path of a file")
+    return [_checked(hint, "hints=") for hint in given]
+
+
+def _checked(hint: Any, where: str) -> Hint:
+    """A hint whose places are numbers; which of them the film has is seen later."""
+    if not isinstance(hint, Hint):
+        raise SettingError(f"{where} has {hint!r}, expected a Hint")
+    if not isinstance(hint.frame, Integral):
+        raise SettingError(f"{where} has frame {hint.frame!r}, expected a whole number")
+    for name in ("x", "y", "radius"):
+        value = getattr(hint, name)
+        if not isinstance(value, Real) and (name != "radius" or value is not None):
+            raise SettingError(f"{where} has {name} {value!r}, expected a number")
+    return replace(hint, frame=int(hint.frame))
 
 
 def read_hint_file(path: str | Path) -> list[Hint]:
@@ -143,6 +155,6 @@ def _hint(row: Any, where: str) -> Hint:
     for name in ("rgb", "ab"):
         if isinstance(values.get(name), list):
             values[name] = tuple(values[name])
-    hint = Hint(**values)
+    hint = _checked(Hint(**values), where)
     hint.colour()
     return hint

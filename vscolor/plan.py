@@ -16,6 +16,7 @@ from typing import Final
 import vapoursynth as vs
 
 from vscolor import ffmpeg, files, rawvideo, streams
+from vscolor.clip import with_matrix
 from vscolor.encode import Job
 from vscolor.errors import SettingError
 from vscolor.ffmpeg import FfmpegError
@@ -58,6 +59,10 @@ STILL_CODECS: Final = {
 }
 MPEG_TS: Final = (".ts", ".m2ts", ".mts")
 MATRIX_601: Final = 5
+RANGELESS: Final = frozenset(
+    {"mpeg1video", "mpeg2video", "mpeg4", "msmpeg4", "prores", "prores_aw", "prores_ks"}
+)
+"""Encoders whose streams have no place for full range: players take them for limited."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,8 @@ def plan(clip: vs.VideoNode, source: Source, target: Path, settings: Settings, s
     codec = _codec(target, settings)
     layout, stored, notices = _choose_layout(clip, target, codec, settings)
     written = _convert(clip, layout, codec, span.first)
+    if _loses_full_range(clip, layout, codec, span.first):
+        notices.append(f"{codec} does not say full range: written as limited")
     tags = _tags(written, source.clip, span.first)
     picture = (
         *("-c:v:0", codec, *_quality(codec, settings, source.timeline)),
@@ -117,8 +124,8 @@ def plan(clip: vs.VideoNode, source: Source, target: Path, settings: Settings, s
         *("-pix_fmt", stored, *settings.extra),
     )
     _try_out(written, layout, target, picture)
-    mapped, remarks = streams.ordered(source, target, settings.copy)
-    numbered = _first_number(source) if is_still_series(target) else None
+    mapped, remarks = streams.ordered(source, target, settings.copy, cut=span.first > 0)
+    numbered = _first_number(source, span) if is_still_series(target) else None
     unsaid = tags.full_range is None and target.suffix.lower() in MATROSKA
     copied = any(word.startswith("1:") for word in mapped)
     return Job(
@@ -138,9 +145,9 @@ def plan(clip: vs.VideoNode, source: Source, target: Path, settings: Settings, s
     )
 
 
-def _first_number(source: Source) -> int:
-    """Of a series of stills: the source's own if it is one too."""
-    return 1 if source.first_number is None else source.first_number
+def _first_number(source: Source, span: Span) -> int:
+    """Of a series of stills: the frame's own number in the source if that is one too."""
+    return 1 if source.first_number is None else source.first_number + span.first
 
 
 def _check_target(source: Source, target: Path, settings: Settings, span: Span) -> None:
@@ -166,14 +173,14 @@ def _check_target(source: Source, target: Path, settings: Settings, span: Span) 
 def _check_vacant(source: Source, target: Path, settings: Settings, span: Span) -> None:
     """Refuse to replace files unless told to."""
     if is_still_series(target):
-        first = _first_number(source)
+        first = _first_number(source, span)
         numbers = range(first, first + span.stop - span.first)
         names = [target.with_name(target.name % number) for number in numbers]
     else:
         names = [target]
     taken = next((name for name in names if name.exists()), None)
     files.refuse_existing(taken, settings.overwrite)
-    if taken and is_still_series(target) and target.absolute() == source.path.absolute():
+    if taken and is_still_series(target) and target.resolve() == source.path.resolve():
         raise SettingError(f"output {target} is the input; expected another name")
 
 
@@ -205,6 +212,8 @@ def _choose_layout(
     stored = rawvideo.stored_name(nearest, supported) if nearest else None
     if nearest is None or stored is None:
         raise SettingError(f"codec {codec} takes no format this program writes")
+    if nearest.family == vs.GRAY and clip.format.color_family != vs.GRAY:
+        raise SettingError(f"codec {codec} takes no colour that this program writes")
     if nearest.matches(clip.format) or is_still(target):
         return nearest, stored, []
     return nearest, stored, [f"{codec} does not take {clip.format.name}: written as {stored}"]
@@ -242,9 +251,19 @@ def _convert(clip: vs.VideoNode, layout: Layout, codec: str, first: int) -> vs.V
         wanted |= {"range": 0, "matrix": 1}
     elif layout.family == vs.RGB:
         wanted |= {"range": 1}
+    elif _loses_full_range(clip, layout, codec, first):
+        wanted |= {"range": 0}
+    if vs.RGB in (layout.family, clip.format.color_family):
+        clip = with_matrix(clip)
     if layout.bits < clip.format.bits_per_sample:
         wanted["dither_type"] = "error_diffusion"
     return clip.resize.Spline36(**wanted)
+
+
+def _loses_full_range(clip: vs.VideoNode, layout: Layout, codec: str, first: int) -> bool:
+    """Whether full-range YUV would be taken for limited in the new file."""
+    full = layout.family == vs.YUV and Tags.of(clip.get_frame(first)).full_range
+    return bool(full) and codec in RANGELESS
 
 
 def _tags(written: vs.VideoNode, original: vs.VideoNode, first: int) -> Tags:
@@ -260,6 +279,8 @@ def _tags(written: vs.VideoNode, original: vs.VideoNode, first: int) -> Tags:
         return replace(new, transfer=old.transfer, primaries=old.primaries)
     if new.matrix == MATRIX_601 and new.full_range and not old.full_range:
         return new  # converted for JPEG
+    if old.full_range and not new.full_range:
+        old = replace(old, full_range=new.full_range)  # converted for want of a tag
     if written.format.subsampling_w == original.format.subsampling_w:
         return replace(old, sar=new.sar)
     return replace(old, sar=new.sar, chroma_location=new.chroma_location)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from numbers import Integral
 from pathlib import Path
 from typing import Final
 
@@ -71,12 +72,16 @@ def listed(given: Given | Iterable[Given] | None) -> list[Reference]:
         return []
     if isinstance(given, Reference | str | Path | vs.VideoNode):
         given = [given]
+    if not isinstance(given, Iterable):
+        raise SettingError(
+            f"references= is {given!r}, expected References, pictures, clips or a folder"
+        )
     return [reference for one in given for reference in _read(one)]
 
 
 def _read(given: Given) -> Iterator[Reference]:
     if isinstance(given, Reference):
-        yield given
+        yield _checked(given)
     elif isinstance(given, vs.VideoNode):
         yield Reference(given)
     elif isinstance(given, str | Path):
@@ -86,6 +91,20 @@ def _read(given: Given) -> Iterator[Reference]:
         raise SettingError(
             f"references= has {given!r}, expected a Reference, a picture, a clip or a folder"
         )
+
+
+def _checked(reference: Reference) -> Reference:
+    """A reference whose picture is one and whose numbers are; NumPy's become Python's."""
+    if not isinstance(reference.picture, str | Path | vs.VideoNode):
+        raise SettingError(f"reference is {reference.picture!r}, expected a picture or a clip")
+    numbers: dict[str, int] = {}
+    for name in ("frame", "scene"):
+        value = getattr(reference, name)
+        if value is not None and not isinstance(value, Integral):
+            raise SettingError(f"reference has {name} {value!r}, expected a whole number")
+        if value is not None:
+            numbers[name] = int(value)
+    return replace(reference, **numbers)
 
 
 def _folder(folder: Path) -> list[Reference]:

@@ -297,7 +297,7 @@ def read_scene_file(path: str | Path) -> tuple[int, ...]:
         raise SettingError(f"scene file {path} cannot be read: {error}") from None
     meaningful = [line for line in lines if line.strip()]
     if not meaningful:
-        raise SettingError(f"scene file {path} is empty")
+        return ()  # as `vscolor scenes` writes it for a film without a cut
     if any("Start Frame" in line for line in meaningful[:2]):
         found = _from_pyscenedetect(path, lines)
     elif "xvid" in meaningful[0].lower():

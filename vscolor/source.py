@@ -27,20 +27,6 @@ SCRIPT_SUFFIXES: Final = (".vpy", ".py")
 STILL_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 _SERIES: Final = re.compile(r"%0?(\d*)d")
 _INDEXING: Final = re.compile(r"index progress (\d+)%")
-_SCRIPT_FAULTS: Final = (
-    ArithmeticError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    vs.Error,
-    VscolorError,
-)
 
 
 class SourceError(VscolorError):
@@ -138,7 +124,7 @@ def _open_film(path: Path, percent: Percent | None) -> Source:
     with _index_progress(percent):
         made = _bestsource(path, track=film.index)
     base = Fraction(made["timebasenum"], made["timebaseden"])
-    clip: vs.VideoNode = made["clip"]
+    clip = _as_meant(made["clip"], path)
     timeline = timing.of_file(_listed(made["timestamps"]), base, Fraction(clip.fps))
     return Source(path, clip, timeline, streams, film.index)
 
@@ -153,10 +139,21 @@ def _open_series(pattern: Path, rate: Fraction) -> Source:
         gap = next(n for n in range(numbers[0], numbers[-1]) if n not in held)
         raise SourceError(f"{pattern} has {numbers[0]} to {numbers[-1]} but not {gap}")
     made = _bestsource(pattern, start_number=numbers[0])
-    clip: vs.VideoNode = made["clip"].std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
+    stills = _as_meant(made["clip"], pattern)
+    clip = stills.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
     if clip.num_frames != len(numbers):
         raise SourceError(f"{pattern}: read {clip.num_frames} pictures, expected {len(numbers)}")
     return Source(pattern, clip, timing.of_rate(rate, len(numbers)), first_number=numbers[0])
+
+
+def _as_meant(clip: vs.VideoNode, path: Path) -> vs.VideoNode:
+    """Grey stills that do not say their range have the full one, as all stills do."""
+    if is_still(path) and clip.format.color_family == vs.GRAY:
+        with clip.get_frame(0) as frame:
+            said = "_Range" in frame.props
+        if not said:
+            return clip.std.SetFrameProps(_Range=1)
+    return clip
 
 
 def _numbers(pattern: Path) -> Iterator[int]:
@@ -176,7 +173,7 @@ def _open_script(path: Path) -> Source:
     try:
         with chdir(script.parent):
             runpy.run_path(str(script), run_name="__vapoursynth__")
-    except _SCRIPT_FAULTS as error:
+    except Exception as error:  # whatever a script of the user's may raise
         raise SourceError(f"{path} failed: {type(error).__name__}: {error}") from error
     output = vs.get_outputs().get(0)
     if not isinstance(output, vs.VideoOutputTuple):

@@ -35,11 +35,25 @@ class Copy(StrEnum):
     NONE = "none"
 
 
-def ordered(source: Source, target: Path, copy: Copy) -> tuple[tuple[str, ...], list[str]]:
-    """Arguments that order the streams, and remarks on those left out or rewritten."""
+def ordered(
+    source: Source, target: Path, copy: Copy, *, cut: bool
+) -> tuple[tuple[str, ...], list[str]]:
+    """Arguments that order the streams, and remarks on those left out or rewritten.
+
+    Args:
+        source: Where they come from.
+        target: The new file.
+        copy: Which of them go along.
+        cut: Whether the new film begins later than the source. A cover is one packet at its very
+            beginning, which would be cut away with it and leave an empty stream.
+    """
     if is_still(target) or source.track is None:
         return ("-map", "0:v:0"), []
-    wanted = [s for s in source.streams if s.index == source.track or _goes_along(s, copy)]
+    wanted = [
+        s
+        for s in source.streams
+        if s.index == source.track or (_goes_along(s, copy) and not (cut and s.kind == "video"))
+    ]
     # ffmpeg counts frames of the first video, which has to be the film and not a cover.
     wanted.sort(key=lambda s: s.kind == "video" and s.index != source.track)
     words: list[str] = []

@@ -58,6 +58,8 @@ class Output:
         for target in (self.json, self.csv):
             if target != STDOUT:
                 files.refuse_existing(target, self.overwrite)
+        if STDOUT not in (self.json, self.csv):
+            files.refuse_twins(self.json, self.csv)
 
 
 def write(found: Measurement, output: Output, about: Mapping[str, Any]) -> None:

@@ -10,8 +10,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor import console, convert, process
-from vscolor.errors import SettingError
-from vscolor.files import refuse_existing, replacing
+from vscolor.files import refuse_existing, refuse_twins, replacing, require_png
 from vscolor.measure import Wanted, measure
 from vscolor.metrics import clips
 from vscolor.metrics.table import Table
@@ -48,9 +47,9 @@ def run(
         SettingError: The picture is in the way, is no PNG, or a setting is wrong.
         VscolorError: The input cannot be read.
     """
-    if target.suffix.lower() != ".png":
-        raise SettingError(f"{target} is no PNG, expected a name that ends in .png")
+    require_png(target)
     refuse_existing(target, overwrite)
+    refuse_twins(path, target)
     process.settle()
     source = convert.opened(path, None, quiet)
     span = convert.span_of(source, start, end)

@@ -100,6 +100,14 @@ def parse_header(line: bytes) -> Header:
     comments = [word[1:] for word in words[1:] if word.startswith("X")]
     chroma = tags.get("C", "420")
     family, bits, shift = _parse_chroma(chroma)
+    if tags.get("I") == "m":
+        raise Y4MError("the stream is of mixed interlacing, expected progressive frames")
+    for side, name in zip(shift, ("W", "H"), strict=True):
+        if _whole(tags, name) % (1 << side):
+            raise Y4MError(
+                f"the stream is {_whole(tags, 'W')}x{_whole(tags, 'H')} in {chroma}, which "
+                "VapourSynth holds in even sizes alone; crop or pad it first, or send C444"
+            )
     ranges = [c.partition("=")[2] for c in comments if c.startswith("COLORRANGE=")]
     return Header(
         width=_whole(tags, "W"),

@@ -188,20 +188,30 @@ def test_leading_digits_of_a_hash_are_held_to(address):
         )
 
 
+class Bar:
+    total = 0
+    seen = 0
+    closed = False
+
+    def update(self, count):
+        self.seen += count
+
+    def reset(self):
+        self.seen = 0
+
+    def close(self):
+        self.closed = True
+
+
+def test_the_bar_of_a_failed_download_is_closed(address):
+    bars = []
+    with pytest.raises(WeightsError):
+        fetch.fetch(one(f"{address}/absent"), lambda _: bars.append(Bar()) or bars[-1])
+    assert [bar.closed for bar in bars] == [True] * len(bars)
+    assert bars
+
+
 def test_progress_is_shown(address):
-    class Bar:
-        total = 0
-        seen = 0
-
-        def update(self, count):
-            self.seen += count
-
-        def reset(self):
-            self.seen = 0
-
-        def close(self):
-            self.closed = True
-
     bars = {}
     fetch.fetch(one(f"{address}/good"), lambda name: bars.setdefault(name, Bar()))
     assert bars["w.pth"].total == len(BODY)

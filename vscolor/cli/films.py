@@ -130,9 +130,7 @@ def colorize_command(
         raise SettingError(
             "--scenes is for history and steadying, expected --history or --stabilize beside it"
         )
-    settings = Settings(
-        codec, crf, preset, pix_fmt, tuple(shlex.split(encoder_args)), copy, overwrite
-    )
+    settings = Settings(codec, crf, preset, pix_fmt, words_of(encoder_args), copy, overwrite)
     convert.convert(
         source,
         target,
@@ -192,10 +190,10 @@ def stabilize_command(
     quiet: Quiet = False,
 ) -> None:
     """Steady the colour of IN, whoever coloured it, into OUT."""
-    settings = Settings(
-        codec, crf, preset, pix_fmt, tuple(shlex.split(encoder_args)), copy, overwrite
-    )
+    settings = Settings(codec, crf, preset, pix_fmt, words_of(encoder_args), copy, overwrite)
+    files.require_png(sheet)
     files.refuse_existing(sheet, overwrite)
+    files.refuse_twins(source, target, sheet)
     network = Network(size, device, runtime, weights, seed, irt, reference or None)
     steadiness = Steadiness(method, radius, match, slow or None, strength, scenes, network)
     convert.convert(
@@ -213,6 +211,18 @@ def stabilize_command(
         convert.write_before_after(
             source, sheet, steadiness, start=start, end=end, rate=rate_of(fps), guide=guide
         )
+
+
+def words_of(encoder_args: str) -> tuple[str, ...]:
+    """Read `--encoder-args` as a shell would.
+
+    Raises:
+        SettingError: A quotation is not closed.
+    """
+    try:
+        return tuple(shlex.split(encoder_args))
+    except ValueError as error:
+        raise SettingError(f"--encoder-args is {encoder_args!r}: {error}") from None
 
 
 def pipe_command(

@@ -73,7 +73,7 @@ def _truth(
     """The true colours: those given, or the source's own where it has any."""
     if given is not None:
         clip = convert.opened(given, None, quiet).clip
-        clips.check_pair(clip, source, clips.Need.of([]))
+        clips.check_pair(source, clip, clips.Need.of([]))
         return Contestant(TRUE, clip, str(given))
     if ignore_colour or not contestants.has_colour(source):
         return None

@@ -65,7 +65,7 @@ def gather(words: Sequence[str], source: vs.VideoNode, quiet: bool) -> list[Cont
 
 def _one(word: str, source: vs.VideoNode, quiet: bool) -> Contestant:
     name, equals, value = word.partition("=")
-    if not equals or (Path(word).is_file() and not name):
+    if not equals or (Path(word).is_file() and not Path(value).is_file()):
         name, value = "", word
     path = Path(value)
     if path.is_file() or "%" in value:

@@ -149,6 +149,8 @@ class Registry:
         Raises:
             SettingError: There is none of that name, or it is a plugin's that is broken.
         """
+        if not isinstance(name, str):
+            raise SettingError(f"model= is {name!r}, expected the name of one")
         if name in self._entries:
             return self._entries[name]
         for found in self._plugins:

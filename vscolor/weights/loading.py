@@ -24,9 +24,13 @@ def find(given: str | Path | None, embedded: Path) -> Path:
         embedded: The file that came with the package.
 
     Raises:
-        WeightsError: It does not exist.
+        WeightsError: It does not exist, or is no file.
     """
+    if not isinstance(given, str | Path | None):
+        raise WeightsError(f"weights= is {given!r}, expected the path of a weight file")
     path = embedded if given is None else Path(given).expanduser()
+    if path.is_dir():
+        raise WeightsError(f"weights {path} is a folder, expected a weight file of this model")
     if not path.is_file():
         remedy = (
             "it is made when the package is built; reinstall vscolor"

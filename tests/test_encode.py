@@ -7,7 +7,7 @@ import films
 import numpy as np
 import pytest
 import vapoursynth as vs
-from PIL import Image
+from PIL import Image, ImageOps
 
 from vscolor import cli, ffmpeg
 from vscolor.testing import planes_of
@@ -270,6 +270,23 @@ class TestPicture:
             shown = np.asarray(made.convert("L")).astype(float)
         assert abs(shown.mean(axis=0) - luma[0]).max() < 6
 
+    @pytest.mark.parametrize("turned", range(1, 9))
+    @pytest.mark.parametrize("subsampling", [0, 1, 2])
+    def test_photographs_are_turned_as_they_were_held(self, tmp_path, turned, subsampling):
+        rng = np.random.default_rng(0)
+        coarse = rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        photo = Image.fromarray(coarse.repeat(16, 0).repeat(16, 1))
+        exif = Image.Exif()
+        exif[0x0112] = turned
+        still = tmp_path / "in.jpg"
+        photo.save(still, exif=exif, quality=95, subsampling=subsampling)
+        assert colorize(still, tmp_path / "out.png") == 0
+        with Image.open(still) as image, Image.open(tmp_path / "out.png") as made:
+            wanted = np.asarray(ImageOps.exif_transpose(image).convert("L")).astype(float)
+            shown = np.asarray(made.convert("L")).astype(float)
+        assert shown.shape == wanted.shape
+        assert np.abs(shown - wanted).mean() < 12
+
     def test_a_part_of_a_series_keeps_its_numbers(self, tmp_path):
         films.run(
             *("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", "-start_number", "3"),
@@ -444,3 +461,38 @@ def test_the_index_is_kept_away_from_the_film(tmp_path):
     source = films.make(tmp_path / "in.mkv", frames=2)
     assert colorize(source, tmp_path / "out.mkv") == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mkv", "out.mkv"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("stabilize", "IN", "OUT", "--sheet", "OUT.png"), None),
+        (("stabilize", "IN", "OUT", "--sheet", "OUT"), "is no PNG"),
+        (("stabilize", "IN", "SAME.png", "--sheet", "SAME.png"), "is the same file"),
+        (("scenes", "IN", "--sheet", "IN", "--overwrite"), "is no PNG"),
+        (("scenes", "PICTURE", "--sheet", "PICTURE", "--overwrite"), "is the same file"),
+        (("timeline", "PICTURE", "PICTURE", "--overwrite"), "is the same file"),
+        (("metrics", "IN", "IN", "--json", "X", "--csv", "X"), "is the same file"),
+        (("colorize", "IN", "FOLDER", "--overwrite"), "is a folder"),
+        (("colorize", "IN", "OUT", "--encoder-args", '"unclosed'), "No closing quotation"),
+    ],
+)
+def test_nothing_is_written_over_by_something_else(tmp_path, capsys, words, said):
+    film = films.make(tmp_path / "in.mkv", frames=4, sound=False)
+    picture = tmp_path / "in.png"
+    Image.fromarray(np.zeros((64, 96, 3), np.uint8)).save(picture)
+    folder = tmp_path / "folder.mkv"
+    folder.mkdir()
+    names = {"IN": film, "PICTURE": picture, "FOLDER": folder, "OUT": tmp_path / "out.mkv"}
+    names |= {"OUT.png": tmp_path / "out.png", "SAME.png": tmp_path / "same.png"}
+    names |= {"X": tmp_path / "x"}
+    before = film.read_bytes(), picture.read_bytes()
+    code = cli.run([str(names.get(word, word)) for word in words])
+    told = capsys.readouterr().err
+    assert (film.read_bytes(), picture.read_bytes()) == before
+    if said is None:
+        assert code == 0
+    else:
+        assert code == 2
+        assert said in " ".join(told.split())
+        assert not (tmp_path / "out.mkv").exists()

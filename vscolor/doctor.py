@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +21,7 @@ from rich.table import Table
 from vscolor import device, ffmpeg
 from vscolor.errors import VscolorError
 from vscolor.models.registry import registry
+from vscolor.versions import installed_version
 
 PLUGINS: Final = {
     "bs": ("vapoursynth-bestsource", "to open films"),
@@ -184,14 +184,6 @@ def _cache() -> Finding:
     place = platformdirs.user_cache_path("vscolor")
     held = "index: of films, may be deleted; beside it weights you fetched, fits of dvp"
     return Finding(Verdict.GOOD, "cache", f"{place} ({held})")
-
-
-def installed_version(package: str) -> str | None:
-    """The version of a package; None if it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _version_of_onnxruntime() -> str:

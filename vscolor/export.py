@@ -12,8 +12,6 @@ h and w are multiples of the model's, which the file's metadata names.
 
 from __future__ import annotations
 
-import importlib.util
-import secrets
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from vscolor.device import Device, require_torch
-from vscolor.errors import MissingExtraError, SettingError, VscolorError
-from vscolor.files import refuse_existing
+from vscolor.device import Device, require_onnx, require_torch
+from vscolor.errors import SettingError, VscolorError
+from vscolor.files import refuse_existing, replacing
 from vscolor.models.base import ExportableModel
 from vscolor.models.registry import registry
 
@@ -69,8 +67,7 @@ def export(
         raise SettingError(f"--layout is {layout!r}, expected one of {', '.join(LAYOUTS)}")
     refuse_existing(target, overwrite)
     require_torch()
-    if importlib.util.find_spec("onnx") is None:
-        raise MissingExtraError("onnx", "export")
+    require_onnx()
     entry = registry.get(name)
     model = None if entry.card.kind == "video" else entry.open(_CPU, weights, options)
     if not isinstance(model, ExportableModel):
@@ -81,8 +78,7 @@ def export(
             f"--size is {size[0]}x{size[1]}, expected multiples of {multiple} for model {name}"
         )
     network = _with_layout(model, layout)
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
+    with replacing(target) as part:
         try:
             _write(network, layout, size or (TRIAL_SIDE, TRIAL_SIDE), size is None, part)
         except RuntimeError as error:  # of which torch's exporter errors are
@@ -90,9 +86,6 @@ def export(
             raise VscolorError(f"torch cannot write model {name} as ONNX: {told}") from error
         _describe(part, name, layout, multiple)
         _compare(network, part, layout, size)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _with_layout(model: ExportableModel, layout: str) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +12,11 @@ from vscolor.errors import SettingError
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A hidden name beside `target` to write to; renamed when all went well, removed when not."""
-    part = target.with_name(f".{target.name}.part")
+    """A hidden name beside `target` to write to; renamed when all went well, removed when not.
+
+    No other process has it.
+    """
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         yield part
         part.replace(target)

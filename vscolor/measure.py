@@ -10,7 +10,6 @@ from typing import Any, Final
 import vapoursynth as vs
 
 from vscolor import console, convert, process, tabulate
-from vscolor.doctor import installed_version
 from vscolor.errors import SettingError
 from vscolor.metrics import clips, perceptual, published
 from vscolor.metrics.meters import METRICS, Meter, PairMeter, chosen
@@ -19,6 +18,7 @@ from vscolor.metrics.temporal import find_flow
 from vscolor.metrics.views import Moment
 from vscolor.scenes import read_scene_file
 from vscolor.tabulate import Output
+from vscolor.versions import installed_version
 
 LPIPS, FID = "lpips", "fid"
 ALONE: Final = ("colourfulness", "cdc", "warp")

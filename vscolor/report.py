@@ -44,7 +44,7 @@ def write_sheet(
         as_rgb(view).text.Text(label, TOP_LEFT) for view, label in zip(views, labels, strict=True)
     ]
     row = vs.core.std.StackHorizontal(named)
-    _write_png(target, np.concatenate([_bgr_pixels(row, n) for n in frames]))
+    write_png(target, np.concatenate([_bgr_pixels(row, n) for n in frames]))
 
 
 def write_thumbnails(target: Path, clip: vs.VideoNode, frames: Sequence[int], columns: int) -> None:
@@ -64,7 +64,7 @@ def write_thumbnails(target: Path, clip: vs.VideoNode, frames: Sequence[int], co
     blank = np.zeros_like(pictures[0])
     pictures += [blank] * (-len(pictures) % width)
     rows = [np.concatenate(pictures[i : i + width], axis=1) for i in range(0, len(pictures), width)]
-    _write_png(target, np.concatenate(rows))
+    write_png(target, np.concatenate(rows))
 
 
 def write_frame(target: Path, clip: vs.VideoNode, number: int) -> None:
@@ -78,10 +78,11 @@ def write_frame(target: Path, clip: vs.VideoNode, number: int) -> None:
     Raises:
         ReportError: The picture could not be written.
     """
-    _write_png(target, _bgr_pixels(as_rgb(clip), number))
+    write_png(target, _bgr_pixels(as_rgb(clip), number))
 
 
-def _write_png(target: Path, pixels: NDArray[np.uint8]) -> None:
+def write_png(target: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write BGR pixels `[h,w,3]`, whole or not at all."""
     done, png = cv2.imencode(".png", pixels)
     if not done:
         raise ReportError(f"{target} could not be made into a PNG")

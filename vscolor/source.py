@@ -18,6 +18,7 @@ import vapoursynth as vs
 from vscolor import timing
 from vscolor.errors import SettingError, VscolorError
 from vscolor.timing import Timeline
+from vscolor.upright import upright
 
 type Percent = Callable[[int], None]
 
@@ -125,6 +126,8 @@ def _open_film(path: Path, percent: Percent | None) -> Source:
         made = _bestsource(path, track=film.index)
     base = Fraction(made["timebasenum"], made["timebaseden"])
     clip = _as_meant(made["clip"], path)
+    if is_still(path):
+        clip = upright(clip, path)
     timeline = timing.of_file(_listed(made["timestamps"]), base, Fraction(clip.fps))
     return Source(path, clip, timeline, streams, film.index)
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 import vapoursynth as vs
 
-from vscolor import console, convert, process
-from vscolor.files import refuse_existing, refuse_twins, replacing, require_png
+from vscolor import console, convert, process, report
+from vscolor.files import refuse_existing, refuse_twins, require_png
 from vscolor.measure import Wanted, measure
 from vscolor.metrics import clips
 from vscolor.metrics.table import Table
 from vscolor.plot import LEFT, RIGHT, WIDTH, Line, Panel, picture
-from vscolor.report import ReportError
 
 SHORT_SIDE: Final = 144
 STRIP_HEIGHT: Final = 54
@@ -59,11 +57,7 @@ def run(
     with console.frames_bar("looking at colour", clip.num_frames, quiet) as advance:
         (found,) = measure([clip], None, wanted, first=span.first, advance=advance)
     drawn = np.vstack([strip(clip), picture(panels(found.table))])
-    done, png = cv2.imencode(".png", drawn)
-    if not done:
-        raise ReportError(f"{target} could not be made into a PNG")
-    with replacing(target) as part:
-        part.write_bytes(png.tobytes())
+    report.write_png(target, drawn)
     if not quiet:
         cuts = len(found.table.cuts)
         console.note(f"{target}: {clip.num_frames} frames, {cuts} cut{'s' * (cuts != 1)}")

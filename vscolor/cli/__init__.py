@@ -10,9 +10,10 @@ from typing import Annotated, Final, NoReturn
 import typer
 import vapoursynth as vs
 
-from vscolor import console, doctor
+from vscolor import console
 from vscolor.cli import films, fits, inspection, judging, models, training
 from vscolor.errors import SettingError, VscolorError
+from vscolor.versions import installed_version
 
 FAILED: Final = 1
 MISUSED: Final = 2
@@ -30,7 +31,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"vscolor {doctor.installed_version('vscolor') or 'from a source tree'}")
+        typer.echo(f"vscolor {installed_version('vscolor') or 'from a source tree'}")
         raise typer.Exit
 
 

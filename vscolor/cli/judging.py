@@ -29,7 +29,9 @@ Metrics = Annotated[
 ]
 JudgedSize = Annotated[
     int | None,
-    option("Short side that everything is made smaller to first; default: the film's.", WHAT),
+    option(
+        "Short side that everything is made smaller to first; default: the film's.", WHAT, min=11
+    ),
 ]
 Cuts = Annotated[
     Path | None,

@@ -123,13 +123,13 @@ CopyStreams = Annotated[
 Start = Annotated[
     str | None,
     typer.Option(
-        help="First frame (120) or time (1:02.5, 12s) to write. Times count from the first "
-        "frame; the new file begins at zero there.",
+        help="First frame (120) or time (1:02.5, 12s) to take; times count from the film's first "
+        "frame.",
         show_default=False,
     ),
 ]
 End = Annotated[
-    str | None, typer.Option(help="First frame or time not to write.", show_default=False)
+    str | None, typer.Option(help="First frame or time not to take.", show_default=False)
 ]
 Fps = Annotated[
     str | None,

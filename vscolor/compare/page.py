@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from vscolor import ffmpeg, plot
 from vscolor.compare.contestants import GREY, TRUE
 from vscolor.compare.evidence import REACH, Evidence
-from vscolor.doctor import installed_version
 from vscolor.metrics.table import FIGURES, Measurement
 from vscolor.plot import Line, Panel
+from vscolor.versions import installed_version
 
 LEFT_OUT: Final = ("psnr_pooled", "cdc_true", "warp_ab_true", "mean_a", "mean_b", "chroma_step")
 TRUE_FIGURES: Final = {"cdc": "cdc_true", "warp_ab": "warp_ab_true"}

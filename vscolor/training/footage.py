@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+from vscolor.files import replacing
 from vscolor.models.blind.architecture import STRIDE
 from vscolor.training.lab import Float
 from vscolor.training.photographs import Bytes, Photographs
@@ -142,9 +143,8 @@ def save_shots(path: Path, shots: Sequence[Shot]) -> None:
         for name, value in vars(shot).items()
         if value is not None
     }
-    part = path.with_suffix(".part.npz")
-    np.savez(part, **arrays)
-    part.replace(path)
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez(file, **arrays)
 
 
 def load_shots(path: Path) -> list[Shot]:

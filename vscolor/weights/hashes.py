@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
 from pathlib import Path
 from typing import Final
 
 from vscolor.errors import WeightsError
+from vscolor.files import replacing
 
 SUFFIX: Final = ".sha256"
 SHOWN: Final = 16
@@ -40,13 +40,10 @@ def recorded(path: Path) -> str | None:
 
 def record(path: Path, digest: str) -> None:
     """Note a file's hash beside it, whole or not at all."""
-    note = _note(path)
-    part = note.with_name(f".{note.name}.{secrets.token_hex(4)}")
     try:
-        part.write_text(f"{digest}  {path.name}\n", encoding="utf-8")
-        part.replace(note)
+        with replacing(_note(path)) as part:
+            part.write_text(f"{digest}  {path.name}\n", encoding="utf-8")
     except OSError as error:
-        part.unlink(missing_ok=True)
         _log.warning("the hash of %s could not be noted: %s", path, error)
 
 

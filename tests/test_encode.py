@@ -287,6 +287,19 @@ class TestPicture:
         assert shown.shape == wanted.shape
         assert np.abs(shown - wanted).mean() < 12
 
+    def test_a_png_is_turned_too(self, tmp_path):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.fromarray(np.zeros((64, 96, 3), np.uint8)).save(tmp_path / "in.png", exif=exif)
+        assert colorize(tmp_path / "in.png", tmp_path / "out.png") == 0
+        with Image.open(tmp_path / "out.png") as made:
+            assert made.size == (64, 96)
+
+    def test_rgb_is_written_limited_without_a_word(self, tmp_path, capsys):
+        Image.fromarray(np.zeros((64, 96, 3), np.uint8)).save(tmp_path / "in.png")
+        assert colorize(tmp_path / "in.png", tmp_path / "out.mov", "--codec", "prores") == 0
+        assert "does not say full range" not in capsys.readouterr().err
+
     def test_a_part_of_a_series_keeps_its_numbers(self, tmp_path):
         films.run(
             *("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", "-start_number", "3"),
@@ -473,6 +486,9 @@ def test_the_index_is_kept_away_from_the_film(tmp_path):
         (("scenes", "PICTURE", "--sheet", "PICTURE", "--overwrite"), "is the same file"),
         (("timeline", "PICTURE", "PICTURE", "--overwrite"), "is the same file"),
         (("metrics", "IN", "IN", "--json", "X", "--csv", "X"), "is the same file"),
+        (("metrics", "IN", "--csv", "IN", "--json", "-", "--overwrite"), "is the same file"),
+        (("colorize", "SERIES_1", "SERIES", "--overwrite"), "is the input"),
+        (("colorize", "SERIES", "SHORT", "--overwrite"), "is the input"),
         (("colorize", "IN", "FOLDER", "--overwrite"), "is a folder"),
         (("colorize", "IN", "OUT", "--encoder-args", '"unclosed'), "No closing quotation"),
     ],
@@ -485,7 +501,10 @@ def test_nothing_is_written_over_by_something_else(tmp_path, capsys, words, said
     folder.mkdir()
     names = {"IN": film, "PICTURE": picture, "FOLDER": folder, "OUT": tmp_path / "out.mkv"}
     names |= {"OUT.png": tmp_path / "out.png", "SAME.png": tmp_path / "same.png"}
-    names |= {"X": tmp_path / "x"}
+    names |= {"X": tmp_path / "x", "SERIES_1": tmp_path / "s_001.png"}
+    names |= {"SERIES": tmp_path / "s_%03d.png", "SHORT": tmp_path / "s_00%d.png"}
+    for number in (1, 2):
+        picture.with_name(f"s_00{number}.png").write_bytes(picture.read_bytes())
     before = film.read_bytes(), picture.read_bytes()
     code = cli.run([str(names.get(word, word)) for word in words])
     told = capsys.readouterr().err

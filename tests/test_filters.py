@@ -302,6 +302,8 @@ def test_what_is_of_another_type_is_said(arguments, message):
 
 def test_numbers_of_numpy_are_numbers():
     clip = noise_clip(vs.YUV420P8, length=6)
+    hint = Hint(np.int64(0), 1, 1, rgb=tuple(np.uint8([1, 2, 3])))
+    assert np.array_equal(hint.colour(), Hint(0, 1, 1, rgb=(1, 2, 3)).colour())
     ours = tiny(clip, batch=np.int64(2), strength=np.float32(0.5), scenes=np.array([2, 3]))
     for a, b in zip(
         planes_of(ours, 3), planes_of(tiny(clip, batch=2, strength=0.5), 3), strict=True

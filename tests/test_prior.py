@@ -2,6 +2,7 @@
 
 import os
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,6 +79,16 @@ def test_parts_of_a_long_scene_before_the_span_are_left_out(film, monkeypatch):
     assert fitting.fit(task, told.append, range(11, 13)) == 1
     assert [(s.first, s.last) for s in task.store.read_clip(task.key())] == [(10, 15)]
     assert 0 <= min(told) <= max(told) == 2
+
+
+def test_a_film_larger_than_the_limit_is_steadied_part_by_part(film):
+    task = task_of(film, (8,))
+    fitting.fit(task, span=range(8))
+    size = task.store.scene_file(task.store.read_clip(task.key())[0].key).stat().st_size
+    small = replace(task, store=Store(task.store.folder, limit=int(1.5 * size)))
+    assert fitting.fit(small, span=range(8, 16)) == 1
+    with pytest.raises(SettingError, match="steady a part"):
+        fitting.fit(small)
 
 
 def test_a_clip_of_another_matrix_is_another_clip(film):

@@ -75,10 +75,23 @@ def test_dvp_fits_what_is_written_and_says_nothing_when_told_so(
     span = ("--scenes", scenes, "--start", "14", "--end", "16")
     made = lossless(film, tmp_path / "out.mkv", command, *words[command], *span)
     assert made.num_frames == 2
+    assert vscolor(command, film, tmp_path / "a_%02d.png", *words[command], *span, "--quiet") == 0
+    if command == "stabilize":
+        sheet = ("--sheet", tmp_path / "sheet.png", "--overwrite", "--quiet")
+        assert vscolor(command, film, tmp_path / "out.mkv", *words[command], *span, *sheet) == 0
     lists = list((tmp_path / "cache" / "fits" / "clips").glob("*.json"))
     assert [(s.first, s.last) for s in Store().read_clip(lists[0].stem)] == [(12, 24)]
     told = capfd.readouterr()
     assert (told.out, told.err) == ("", "")
+
+
+def test_a_wrong_strength_is_refused_before_a_fit(film, tmp_path, monkeypatch, capfd):
+    from vscolor import fitting
+
+    monkeypatch.setattr(fitting, "fit_with_bar", None)  # a fit would fail
+    words = ("stabilize", film, tmp_path / "out.mkv", "--method", "dvp", "--strength", "5")
+    assert vscolor(*words) == cli.MISUSED
+    assert "strength= is 5.0, expected 0 to 1" in capfd.readouterr().err
 
 
 def test_steadying_runs_where_colour_is_made(film, tmp_path, capfd):
@@ -90,11 +103,15 @@ def test_steadying_runs_where_colour_is_made(film, tmp_path, capfd):
         steadiness = Steadiness.after(method, None, "cpu", "torch")
         looks.append((steadiness.network.device, steadiness.network.runtime))
     assert looks == [(None, None), ("cpu", "torch"), ("cpu", None)]
+    assert Steadiness.after("dvp", None, "dml", None).network.device is None
+    assert Steadiness.after("blind", None, "dml", None).network.device == "dml"
 
 
 def test_a_published_network_is_not_run_on_another_runtime(film):
     with pytest.raises(vs.Error, match=r"runtime= is 'onnx', but lai\.pth runs on torch"):
         stabilize(opened(film), "blind", weights="lai.pth", runtime="onnx")
+    with pytest.raises(vs.Error, match="weights= is 5, expected the path"):
+        stabilize(opened(film), "blind", weights=5)
 
 
 def test_scenes_prints_numbers_that_can_be_read_back(film, tmp_path, capsys):

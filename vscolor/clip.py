@@ -169,19 +169,19 @@ def _read_pixel_aspect(props: Mapping[str, Any]) -> Fraction:
     return Fraction(num, den) if num > 0 and den > 0 else Fraction(1)
 
 
-def with_matrix(clip: vs.VideoNode) -> vs.VideoNode:
+def with_matrix(clip: vs.VideoNode, first: int = 0) -> vs.VideoNode:
     """A clip that the core's resizer can make RGB of, its samples untouched.
 
-    YUV whose first frame does not say its matrix gets the usual guess. RGB has no other matrix than
-    its own, whatever it says. GRAY loses what it says of colour: a plane taken out of RGB still
-    names RGB's, which no GRAY may have.
+    YUV whose frame `first` does not say its matrix gets the usual guess. RGB has no other matrix
+    than its own, whatever it says. GRAY loses what it says of colour: a plane taken out of RGB
+    still names RGB's, which no GRAY may have.
     """
     if clip.format.color_family == vs.GRAY:
         return clip.std.RemoveFrameProps(COLOR_PROPS)
     if clip.format.color_family == vs.RGB:
         return clip.std.SetFrameProps(_Matrix=0)
     if clip.format.color_family == vs.YUV:
-        with clip.get_frame(0) as frame:
+        with clip.get_frame(first) as frame:
             said = frame.props.get("_Matrix", UNSPECIFIED)
         if said == UNSPECIFIED:
             return clip.std.SetFrameProps(_Matrix=guess_matrix(clip.width, clip.height))

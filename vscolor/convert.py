@@ -12,6 +12,7 @@ import vapoursynth as vs
 
 from vscolor import console, encode, plan, process, report, stabilizers, timing
 from vscolor import device as devices
+from vscolor.arguments import in_range
 from vscolor.errors import SettingError
 from vscolor.filters import colorize, stabilize
 from vscolor.guidance import Guidance, given_references
@@ -86,8 +87,10 @@ class Steadiness:
     ) -> Steadiness:
         """What steadies colour just made, where it was made if the method asks for a place."""
         own = stabilizers.OWN_OPTIONS.get(method, set())
+        # A fit runs on torch, which knows neither DirectML nor CoreML.
+        elsewhere = method == "dvp" and (device or "").partition(":")[0] in ("dml", "coreml")
         network = Network(
-            device=device if "device" in own else None,
+            device=device if "device" in own and not elsewhere else None,
             runtime=runtime if "runtime" in own else None,
         )
         return cls(method=method, scenes=scenes, network=network)
@@ -105,6 +108,7 @@ class Steadiness:
         quiet: bool = True,
     ) -> vs.VideoNode:
         """Steady a clip's chroma; see `Treatment`."""
+        in_range("strength", self.strength, 0, 1)  # before minutes are spent on a fit
         if self.method == "dvp":
             self._fit(clip, guide, span, quiet)
         return stabilize(
@@ -348,9 +352,10 @@ def write_before_after(
     """
     source = opened(path, rate, True)
     span = span_of(source, start, end)
-    treated = treatment.apply(source.clip, opened(guide, None, True).clip if guide else None)
     first = max(span.first, (span.first + span.stop - SHEET_FRAMES) // 2)
     frames = range(first, min(first + SHEET_FRAMES, span.stop))
+    shown = opened(guide, None, True).clip if guide else None
+    treated = treatment.apply(source.clip, shown, frames)
     report.write_sheet(sheet, (source.clip, treated), ("before", "after"), frames)
 
 

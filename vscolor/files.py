@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,14 +40,14 @@ def refuse_existing(target: Path | None, overwrite: bool) -> None:
         raise SettingError(f"{target.parent} is not a folder")
 
 
-def refuse_twins(*named: Path | None) -> None:
-    """Keep files that are read or written from being written over by one another.
+def refuse_twins(written: Iterable[Path | None], read: Iterable[Path | None]) -> None:
+    """Keep files from being written over by one another.
 
     Raises:
-        SettingError: Two of them are one file.
+        SettingError: Two that are written are one file, or one of them is read too.
     """
-    seen: dict[Path, Path] = {}
-    for path in filter(None, named):
+    seen = {path.resolve(): path for path in filter(None, read)}
+    for path in filter(None, written):
         twin = seen.setdefault(path.resolve(), path)
         if twin is not path:
             raise SettingError(f"{path} is to be written, but {twin} is the same file")

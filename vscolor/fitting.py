@@ -117,7 +117,8 @@ def fit(task: Task, tell: Tell = lambda _: None, span: range | None = None) -> i
     """
     span = range(task.pictures.num_frames) if span is None else span
     key = task.key()
-    held = {scene.key for scene in task.store.read_clip(key)}
+    known = task.store.read_clip(key)
+    held = {scene.key for scene in known if scene.first < span.stop and span.start < scene.last}
     fitted = done = 0
     for start, pictures in _scenes(task.pictures, span):
         inside = min(span.stop, start + len(pictures)) - max(span.start, start)

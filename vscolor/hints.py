@@ -68,9 +68,9 @@ def _numbers(
 ) -> list[float]:
     low, high = bounds
     right = (
-        isinstance(given, list | tuple)
+        isinstance(given, list | tuple | np.ndarray)
         and len(given) == count
-        and all(isinstance(v, int | float) and low <= v <= high for v in given)
+        and all(isinstance(v, Real) and low <= float(v) <= high for v in given)
     )
     if not right:
         raise SettingError(

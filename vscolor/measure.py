@@ -187,7 +187,7 @@ def run(
         VscolorError: Input, output or settings are at fault.
         vapoursynth.Error: A frame cannot be made.
     """
-    output.check()
+    output.check(result, truth)
     process.settle()
     opened = [convert.opened(p, None, output.quiet) for p in (result, truth) if p is not None]
     clips.check_pair(opened[0].clip, opened[1].clip if truth else None, clips.Need.of([]))

@@ -178,10 +178,19 @@ def _check_vacant(source: Source, target: Path, settings: Settings, span: Span) 
         names = [target.with_name(target.name % number) for number in numbers]
     else:
         names = [target]
-    taken = next((name for name in names if name.exists()), None)
-    files.refuse_existing(taken, settings.overwrite)
-    if taken and is_still_series(target) and target.resolve() == source.path.resolve():
+    taken = [name for name in names if name.exists()]
+    files.refuse_existing(next(iter(taken), None), settings.overwrite)
+    inputs = {path.resolve() for path in _files_of(source)}
+    if any(name.resolve() in inputs for name in taken):
         raise SettingError(f"output {target} is the input; expected another name")
+
+
+def _files_of(source: Source) -> list[Path]:
+    """The files that are read."""
+    if source.first_number is None:
+        return [source.path]
+    numbers = range(source.first_number, source.first_number + source.clip.num_frames)
+    return [source.path.with_name(source.path.name % number) for number in numbers]
 
 
 def _codec(target: Path, settings: Settings) -> str:
@@ -254,7 +263,7 @@ def _convert(clip: vs.VideoNode, layout: Layout, codec: str, first: int) -> vs.V
     elif _loses_full_range(clip, layout, codec, first):
         wanted |= {"range": 0}
     if vs.RGB in (layout.family, clip.format.color_family):
-        clip = with_matrix(clip)
+        clip = with_matrix(clip, first)
     if layout.bits < clip.format.bits_per_sample:
         wanted["dither_type"] = "error_diffusion"
     return clip.resize.Spline36(**wanted)
@@ -262,8 +271,9 @@ def _convert(clip: vs.VideoNode, layout: Layout, codec: str, first: int) -> vs.V
 
 def _loses_full_range(clip: vs.VideoNode, layout: Layout, codec: str, first: int) -> bool:
     """Whether full-range YUV would be taken for limited in the new file."""
-    full = layout.family == vs.YUV and Tags.of(clip.get_frame(first)).full_range
-    return bool(full) and codec in RANGELESS
+    if codec not in RANGELESS or {layout.family, clip.format.color_family} != {vs.YUV}:
+        return False
+    return bool(Tags.of(clip.get_frame(first)).full_range)
 
 
 def _tags(written: vs.VideoNode, original: vs.VideoNode, first: int) -> Tags:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -27,7 +27,7 @@ def spread(length: int, count: int) -> list[int]:
 
 
 def write_sheet(
-    target: Path, views: Sequence[vs.VideoNode], labels: Sequence[str], frames: Iterable[int]
+    target: Path, views: Sequence[vs.VideoNode], labels: Sequence[str], frames: Sequence[int]
 ) -> None:
     """Write a contact sheet: a column for each view, a row for each frame.
 
@@ -35,13 +35,14 @@ def write_sheet(
         target: A PNG; it appears when it is whole.
         views: Clips of one size and length.
         labels: Names of the columns.
-        frames: Which frames.
+        frames: Which frames; no other is asked for.
 
     Raises:
         ReportError: The picture could not be written.
     """
     named = [
-        as_rgb(view).text.Text(label, TOP_LEFT) for view, label in zip(views, labels, strict=True)
+        as_rgb(view, frames[0]).text.Text(label, TOP_LEFT)
+        for view, label in zip(views, labels, strict=True)
     ]
     row = vs.core.std.StackHorizontal(named)
     write_png(target, np.concatenate([_bgr_pixels(row, n) for n in frames]))
@@ -78,7 +79,7 @@ def write_frame(target: Path, clip: vs.VideoNode, number: int) -> None:
     Raises:
         ReportError: The picture could not be written.
     """
-    write_png(target, _bgr_pixels(as_rgb(clip), number))
+    write_png(target, _bgr_pixels(as_rgb(clip, number), number))
 
 
 def write_png(target: Path, pixels: NDArray[np.uint8]) -> None:
@@ -90,9 +91,9 @@ def write_png(target: Path, pixels: NDArray[np.uint8]) -> None:
         part.write_bytes(png.tobytes())
 
 
-def as_rgb(clip: vs.VideoNode) -> vs.VideoNode:
-    """As 8-bit RGB, by the clip's own matrix or the usual guess."""
-    return with_matrix(clip).resize.Spline36(format=vs.RGB24)
+def as_rgb(clip: vs.VideoNode, first: int = 0) -> vs.VideoNode:
+    """As 8-bit RGB, by the matrix that frame `first` of the clip says, or the usual guess."""
+    return with_matrix(clip, first).resize.Spline36(format=vs.RGB24)
 
 
 def _bgr_pixels(clip: vs.VideoNode, number: int) -> NDArray[np.uint8]:

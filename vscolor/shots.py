@@ -31,7 +31,7 @@ def run(path: Path, sheet: Path | None, *, overwrite: bool, quiet: bool) -> None
     """
     files.require_png(sheet)
     files.refuse_existing(sheet, overwrite)
-    files.refuse_twins(path, sheet)
+    files.refuse_twins([sheet], [path])
     source = convert.opened(path, None, quiet)
     cuts = find_cuts(source, quiet)
     for number in cuts:

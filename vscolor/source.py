@@ -176,7 +176,7 @@ def _open_script(path: Path) -> Source:
     try:
         with chdir(script.parent):
             runpy.run_path(str(script), run_name="__vapoursynth__")
-    except Exception as error:  # whatever a script of the user's may raise
+    except (Exception, SystemExit) as error:  # whatever a script of the user's may raise
         raise SourceError(f"{path} failed: {type(error).__name__}: {error}") from error
     output = vs.get_outputs().get(0)
     if not isinstance(output, vs.VideoOutputTuple):

@@ -150,6 +150,8 @@ def _by_network(work: Work, options: Options) -> list[vs.VideoNode]:
 
     size = BLIND_SIZE if options.size is None else options.size
     whole_in_range("size", size, MIN_SIZE, MAX_SIZE)
+    if not isinstance(options.weights, str | Path | None):
+        raise SettingError(f"weights= is {options.weights!r}, expected the path of a weight file")
     published = Path(options.weights or "").suffix in PUBLISHED
     if published and options.runtime == "onnx":
         raise SettingError(f"runtime= is 'onnx', but {options.weights} runs on torch")

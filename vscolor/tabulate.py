@@ -47,8 +47,11 @@ class Output:
     overwrite: bool = False
     quiet: bool = False
 
-    def check(self) -> None:
+    def check(self, *read: Path | None) -> None:
         """Refuse files that are in the way, and two things on one stdout.
+
+        Args:
+            read: Films that are read.
 
         Raises:
             SettingError: Either is so.
@@ -58,8 +61,7 @@ class Output:
         for target in (self.json, self.csv):
             if target != STDOUT:
                 files.refuse_existing(target, self.overwrite)
-        if STDOUT not in (self.json, self.csv):
-            files.refuse_twins(self.json, self.csv)
+        files.refuse_twins((t for t in (self.json, self.csv) if t != STDOUT), read)
 
 
 def write(found: Measurement, output: Output, about: Mapping[str, Any]) -> None:

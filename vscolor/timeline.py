@@ -47,7 +47,7 @@ def run(
     """
     require_png(target)
     refuse_existing(target, overwrite)
-    refuse_twins(path, target)
+    refuse_twins([target], [path])
     process.settle()
     source = convert.opened(path, None, quiet)
     span = convert.span_of(source, start, end)

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 HEAD: Final = 1 << 16
 """Bytes at the beginning of a file among which EXIF stands."""
 
+MARKS: Final = (b"Exif", b"eXIf")
+"""Of JPEG, and of PNG."""
+
 type Pixels = NDArray[Any]
 type Turn = tuple[Callable[[Pixels], Pixels], Callable[[vs.VideoNode], vs.VideoNode]]
 
@@ -41,8 +44,9 @@ def upright(clip: vs.VideoNode, path: Path) -> vs.VideoNode:
         path: The file.
     """
     with path.open("rb") as file:
-        if b"Exif" not in file.read(HEAD):
-            return clip
+        head = file.read(HEAD)
+    if not any(mark in head for mark in MARKS):
+        return clip
     flags = cv2.IMREAD_GRAYSCALE
     stored, shown = (
         cv2.imread(str(path), flag) for flag in (flags | cv2.IMREAD_IGNORE_ORIENTATION, flags)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,7 +44,7 @@ class Option:
         """
         if not self._is_of_kind(value) or not self._is_in_range(value):
             raise SettingError(f"{self.name}= is {value!r}, expected {self.expected}")
-        return self.kind(value) if self.kind in (float, Path) else value
+        return self.kind(value) if self.kind in (int, float, Path) else value
 
     def read(self, text: str) -> Any:
         """Turn a word of the command line into a value.
@@ -74,9 +75,9 @@ class Option:
 
     def _is_of_kind(self, value: Any) -> bool:
         if self.kind is float:
-            return isinstance(value, int | float) and not isinstance(value, bool)
+            return isinstance(value, Real) and not isinstance(value, bool)
         if self.kind is int:
-            return isinstance(value, int) and not isinstance(value, bool)
+            return isinstance(value, Integral) and not isinstance(value, bool)
         return isinstance(value, str | Path if self.kind is Path else self.kind)
 
     def _is_in_range(self, value: Any) -> bool:

@@ -158,7 +158,7 @@ class Mini(nn.Module):
                 those that stay as they are need no more.
         """
         wanted = {*arch.TAPS, *(level.tap for level in arch.LEVELS)}
-        half = torch.autocast(luma.device.type, torch.bfloat16)
+        half = torch.autocast(luma.device.type, torch.bfloat16) if rough else nullcontext()
         taps, x = {}, luma * arch.LUMA_SCALE + arch.LUMA_SHIFT
         for index, block in enumerate(self.encoder):
             with half if index < rough else nullcontext():
@@ -166,7 +166,7 @@ class Mini(nn.Module):
             if index + 1 == rough:
                 x = x.float()
             if index in wanted:
-                taps[index] = x.float()
+                taps[index] = x.float() if index < rough else x
         return taps
 
     def decode(self, taps: Mapping[int, Tensor]) -> Tensor:

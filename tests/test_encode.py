@@ -434,7 +434,18 @@ class TestScripts:
         wanted = [0, 20, 40, 60, 160, 260]
         assert films.times(tmp_path / "out.mkv") == [n * MILLISECOND for n in wanted]
 
-    @pytest.mark.parametrize("body", ["syntax error here", "1 / 0", "import nothing_such", "pass"])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "syntax error here",
+            "1 / 0",
+            "import nothing_such",
+            "pass",
+            "assert False, 'no film'",
+            "raise SystemExit",
+            "raise type('Own', (Exception,), {})('no film')",
+        ],
+    )
     def test_a_broken_script_is_one_line(self, tmp_path, capsys, body):
         script = tmp_path / "in.vpy"
         script.write_text(body)

@@ -300,6 +300,38 @@ def test_what_is_of_another_type_is_said(arguments, message):
         colorize(noise_clip(vs.YUV420P8, length=6), **arguments)
 
 
+@pytest.mark.parametrize("model", ["mini", "mini-video"])
+def test_colours_that_are_no_numbers_are_refused(tmp_path, model):
+    """Written as they are the frame would pass through grey."""
+    from safetensors.numpy import load_file, save_file
+
+    from vscolor.models.mini.adapter import TORCH_FILE
+
+    state = load_file(str(TORCH_FILE))
+    state["head.conv.bias"] = np.full_like(state["head.conv.bias"], np.nan)
+    save_file(state, str(tmp_path / "bad.safetensors"))
+    given = (
+        {"weights": tmp_path / "bad.safetensors"}
+        if model == "mini"
+        else {"options": {"still": str(tmp_path / "bad.safetensors")}}
+    )
+    clip = noise_clip(vs.YUV420P8, length=3)
+    with pytest.raises(vs.Error, match=r"colorize: .*no numbers"):
+        colorize(clip, model, size=64, **given).get_frame(0)
+
+
+def test_a_guide_leaves_the_films_own_cuts():
+    film = noise_clip(vs.GRAY8, 96, 64, 20)
+    plain = film.std.SetFrameProps(_SceneChangePrev=0)
+    marked = plain[:10] + plain[10].std.SetFrameProps(_SceneChangePrev=1) + plain[11:]
+    by_props, by_list, without = (
+        planes_of(colorize(clip, history=True, guide=film, size=64, **more), 12)
+        for clip, more in ((marked, {}), (film, {"scenes": [10]}), (plain, {}))
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(by_props, by_list, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(by_props, without, strict=True))
+
+
 def test_numbers_of_numpy_are_numbers():
     clip = noise_clip(vs.YUV420P8, length=6)
     hint = Hint(np.int64(0), 1, 1, rgb=tuple(np.uint8([1, 2, 3])))

@@ -290,3 +290,23 @@ def test_the_command_refuses_what_has_no_colour(tmp_path, capsys):
     )
     assert cli.run(["fit", str(script), "--size", "64"]) == cli.MISUSED
     assert "clip is GRAY, expected a coloured one" in capsys.readouterr().err
+
+
+def test_a_damaged_fit_is_made_anew(film):
+    task = task_of(film, ())
+    fitting.fit(task)
+    place = task.store.scene_file(task.store.read_clip(task.key())[0].key)
+    whole = place.stat().st_size
+    place.write_bytes(place.read_bytes()[:1000])
+    assert fitting.fit(task) == 1
+    assert place.stat().st_size == whole
+    assert fitting.fit(task) == 0
+
+
+def test_a_folder_that_cannot_be_made_is_named(film, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("VSCOLOR_CACHE", str(tmp_path / "file"))
+    with pytest.raises(vs.Error, match=r"stabilize: .*cannot be made.*VSCOLOR_CACHE"):
+        stabilize(film, "dvp", size=64, fit=True)
+    with pytest.raises(vs.Error, match="has no fit"):
+        stabilize(film, "dvp", size=64)

@@ -80,6 +80,22 @@ def test_still_from_teachers(capsys, folder, tmp_path):
     assert "--teacher is 'mini-video', expected mini" in told
 
 
+@pytest.mark.parametrize("weights", ['{"x": -1}', '{"": NaN}', '{"x": "much"}', "[1]"])
+def test_wrong_weights_of_collections_are_one_line(capsys, folder, tmp_path, weights):
+    (tmp_path / "c.json").write_text(weights)
+    code, told = refused(
+        capsys, *("train", "still", folder, tmp_path / "run", "--collections", tmp_path / "c.json")
+    )
+    assert code == 2
+    assert "expected JSON that gives each collection's name a number" in told
+
+
+def test_teaching_without_teachers_is_refused(capsys, folder, tmp_path):
+    code, told = refused(capsys, "train", "still", folder, tmp_path / "run", "--teaching", 0.5)
+    assert code == 2
+    assert "expected --teacher beside it" in told
+
+
 def test_video(capsys, folder, tmp_path):
     run, cache = tmp_path / "run", tmp_path / "cache"
     words = ("train", "video", folder, run, "--cache", cache, "--init", "mini-video")

@@ -44,13 +44,13 @@ def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[i
     """Read what a caller gave as `scenes=`: frame numbers or the path of a list; None for none.
 
     Raises:
-        SettingError: It is neither, the list cannot be read, or a number given is no frame of a
-            clip of this length.
+        SettingError: It is neither, the list cannot be read, or a number is no frame of a clip of
+            this length.
     """
     if scenes is None:
         return None
     if isinstance(scenes, str | Path):
-        return read_scene_file(scenes)
+        scenes = read_scene_file(scenes)
     if not isinstance(scenes, Iterable):
         raise SettingError(f"scenes= is {scenes!r}, expected frame numbers or the path of a list")
     cuts = list(scenes)

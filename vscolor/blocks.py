@@ -18,6 +18,7 @@ import vapoursynth as vs
 from vscolor import memory, windows
 from vscolor.errors import SettingError, VscolorError
 from vscolor.guided import flat_lines, local_lines
+from vscolor.models import running
 from vscolor.models.base import Array, Grid, StillModel
 
 BATCHES_KEPT = 4
@@ -138,7 +139,7 @@ def line_work(
     """
 
     def lines(stack: Array, notes: Sequence[vs.VideoFrame]) -> Array:
-        ab = predict(stack, notes)
+        ab = running.in_numbers(predict(stack, notes))
         return local_lines(stack, ab) if edge_aware else flat_lines(ab)
 
     return Work(lines, lines_like(luma, grid.ab_stride))

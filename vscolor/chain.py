@@ -25,6 +25,7 @@ from vscolor.blocks import FramePass, every, lines_like, pack, pad, weave
 from vscolor.errors import VscolorError
 from vscolor.guided import flat_lines, lines_through
 from vscolor.models.base import Array
+from vscolor.models.running import in_numbers
 from vscolor.models.video import VideoModel
 from vscolor.rows import Shape, fill, row_of
 from vscolor.scenes import shift
@@ -108,6 +109,7 @@ class _Chain:
                 state = row_of(before[0])[prod(self._ab) : self.floats].reshape(self._state)
             try:
                 ab, state = self.step(row_of(told)[:size], state, height, width)
+                in_numbers(ab)
             except VscolorError as error:
                 raise vs.Error(f"{self.caller}: {error}") from None
             frame = blank.copy()

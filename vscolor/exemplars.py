@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import vapoursynth as vs
@@ -12,7 +13,7 @@ from vscolor import keys as plan
 from vscolor.blocks import FramePass
 from vscolor.clip import Film
 from vscolor.errors import SettingError, VscolorError
-from vscolor.gather import cuts_near
+from vscolor.gather import cuts_within
 from vscolor.hints import Hint
 from vscolor.history import Given
 from vscolor.models.base import Array
@@ -31,14 +32,14 @@ class Studio:
     Attributes:
         frames: The film at the model's size.
         model: The model.
-        flags: A clip with `_SceneChangePrev`.
+        groups: The cuts, as `gather.cuts_in_groups` has them.
         cuts: The list of cuts, where the user gave one.
         film: The film itself.
     """
 
     frames: FramePass
     model: VideoModel
-    flags: vs.VideoNode
+    groups: vs.VideoNode
     cuts: tuple[int, ...] | None
     film: Film
 
@@ -46,6 +47,11 @@ class Studio:
     def shape(self) -> Shape:
         """Of what the model sees."""
         return Shape.of(self.model, self.frames.luma)
+
+    @cached_property
+    def _around(self) -> vs.VideoNode:
+        """The cuts that tell the scene of a reference; made once for all of them."""
+        return cuts_within(self.groups, plan.REACH)
 
     def given(self, references: Iterable[Reference], hints: Iterable[Hint]) -> list[Given]:
         """Everything the user gave.
@@ -80,7 +86,7 @@ class Studio:
             length = self.frames.luma.num_frames
             scene = plan.scene_around(frame, self.cuts, 0, length - 1, length)
             return Given(name, row, frame, roams, scene=scene)
-        span = cuts_near(self.flags, frame, plan.REACH)
+        span = self._around[frame // plan.GROUP]
         span.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
         return Given(name, row, frame, roams, span=span)
 

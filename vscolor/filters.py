@@ -25,6 +25,7 @@ from vscolor.models.base import Grid, HintedModel
 from vscolor.models.video import Strengths
 from vscolor.references import Given
 from vscolor.references import listed as read_references
+from vscolor.scenes import with_marks_of
 from vscolor.stabilizers import Options
 
 MIN_SIZE, MAX_SIZE = 64, 2048
@@ -143,7 +144,7 @@ def colorize(
         group = whole_in_range("batch", group, 1, devices.MAX_BATCH)
         lanes = where.lanes(vs.core.num_threads)
         settings = _with_temperature(options, temperature)
-        picture = core.luma_of(seen)
+        picture = with_marks_of(clip, core.luma_of(seen))
         if entry.card.kind == "video":
             video = entry.open_video(where, weights, settings, guidance.carried)
             frames = _frames_of(film, seen, short_side, video.grid)
@@ -245,7 +246,8 @@ def stabilize(
             returns. Without it a clip that was never fitted is refused.
         strength: 0 leaves chroma as it is, 1 steadies it fully.
         scenes: First frames of scenes, or the path of a list (see
-            `vscolor.scenes.read_scene_file`); default: cuts are found.
+            `vscolor.scenes.read_scene_file`); default: `_SceneChangePrev` where frame 0 has it,
+            else cuts are found.
 
     Returns:
         The steadied clip, in the input's format, with its properties.

@@ -103,16 +103,36 @@ class Store:
         """Where a scene's network is or will be."""
         return self.folder / "scenes" / f"{key}.safetensors"
 
+    def holds(self, key: str) -> bool:
+        """Whether a scene's network is there and whole."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(str(self.scene_file(key)), "np"):
+                return True
+        except (OSError, SafetensorError):
+            return False
+
     def checkpoint(self, key: str) -> Path:
         """Where a fit under way is kept."""
         return self.folder / "scenes" / f"{key}.checkpoint"
 
     def lock(self, key: str) -> BaseFileLock:
-        """A lock that one process at a time holds while it fits a scene."""
+        """A lock that one process at a time holds while it fits a scene.
+
+        Raises:
+            SettingError: The folder cannot be made.
+        """
         from filelock import FileLock
 
         place = self.folder / "scenes"
-        place.mkdir(parents=True, exist_ok=True)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingError(
+                f"{place} cannot be made: {error.strerror or error}; {CACHE_VARIABLE} names "
+                "another folder for fits"
+            ) from error
         return FileLock(place / f"{key}.lock")
 
     def write_scene(
@@ -171,7 +191,7 @@ class Store:
                 (self.folder / "clips" / f"{key}.json").read_text()
             )
             return [SceneEntry(**scene) for scene in held]
-        except (FileNotFoundError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError):
             return []
 
     def prune(self, kept: Iterable[str]) -> None:

@@ -167,10 +167,10 @@ class _SceneFit:
     def run(self, tell: Tell) -> bool:
         """Fit, unless it was done before or another process does it meanwhile."""
         store = self._task.store
-        if store.scene_file(self.key).exists():
+        if store.holds(self.key):
             return False
         with store.lock(self.key):
-            if store.scene_file(self.key).exists():
+            if store.holds(self.key):
                 return False
             try:
                 fit = self._fit(tell)

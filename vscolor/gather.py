@@ -17,13 +17,11 @@ from vscolor.scenes import shift
 CUTS: Final = "_vscolor_cuts"
 
 
-def gathered_cuts(flags: vs.VideoNode, behind: int, ahead: int) -> vs.VideoNode:
-    """For each group of frames the cuts around it, as the property `CUTS` of a tiny frame.
+def cuts_in_groups(flags: vs.VideoNode) -> vs.VideoNode:
+    """For each group of frames the cuts in it, as the property `CUTS` of a tiny frame.
 
     Args:
         flags: A clip with `_SceneChangePrev`.
-        behind: Groups before.
-        ahead: Groups after.
 
     Returns:
         A clip of one frame a group of `keys.GROUP` frames; -1 leads each list, which may not be
@@ -48,7 +46,21 @@ def gathered_cuts(flags: vs.VideoNode, behind: int, ahead: int) -> vs.VideoNode:
         ]
         return frame
 
-    groups = blank.std.ModifyFrame([blank, *members], gather)
+    return blank.std.ModifyFrame([blank, *members], gather)
+
+
+def gathered_cuts(groups: vs.VideoNode, behind: int, ahead: int) -> vs.VideoNode:
+    """For each group of frames the cuts around it.
+
+    Args:
+        groups: Of `cuts_in_groups`.
+        behind: Groups before.
+        ahead: Groups after.
+
+    Returns:
+        A clip like `groups`.
+    """
+    blank = vs.core.std.BlankClip(groups, keep=True)
 
     def join(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
         frame = f[0].copy()
@@ -69,7 +81,7 @@ def cuts_of(frame: vs.VideoFrame) -> list[int]:
     return [cut for cut in _listed(frame.props[CUTS]) if cut >= 0]
 
 
-def cuts_near(flags: vs.VideoNode, frame: int, reach: int) -> vs.VideoNode:
-    """The cuts within `reach` frames of a frame, as the property `CUTS` of one tiny frame."""
-    groups = -(-reach // plan.GROUP)
-    return gathered_cuts(flags, groups, groups)[frame // plan.GROUP]
+def cuts_within(groups: vs.VideoNode, reach: int) -> vs.VideoNode:
+    """For each group of frames the cuts within `reach` frames of its own."""
+    far = -(-reach // plan.GROUP)
+    return gathered_cuts(groups, far, far)

@@ -14,6 +14,7 @@ from vscolor.blocks import FramePass
 from vscolor.clip import Film
 from vscolor.errors import SettingError
 from vscolor.exemplars import Studio
+from vscolor.gather import cuts_in_groups
 from vscolor.hints import Hint
 from vscolor.history import Along, colour_along
 from vscolor.models.registry import Entry, registry
@@ -133,13 +134,13 @@ def guided_lines(
         debug.check_room(film)
     tells = guidance.view == debug.SOURCES
     step = debug.tinting(model) if tells else model.step
-    marked = flags(picture, guidance.cuts)
-    studio = Studio(frames, model, marked, guidance.cuts, film)
+    groups = cuts_in_groups(flags(picture, guidance.cuts))
+    studio = Studio(frames, model, groups, guidance.cuts, film)
     given = studio.given(guidance.references, guidance.hints)
     return colour_along(
         frames,
         model,
-        marked,
+        groups,
         given,
         batch=batch,
         lanes=lanes,

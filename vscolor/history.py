@@ -108,7 +108,7 @@ def _within(n: int, scene: plan.Scene) -> bool:
 def colour_along(
     frames: FramePass,
     model: VideoModel,
-    flags: vs.VideoNode,
+    groups: vs.VideoNode,
     references: Sequence[Given],
     *,
     batch: int,
@@ -121,7 +121,7 @@ def colour_along(
     Args:
         frames: The clip.
         model: The model.
-        flags: A clip with `_SceneChangePrev`.
+        groups: The cuts, as `gather.cuts_in_groups` has them.
         references: The user's.
         batch: Frames per run of what is not a chain.
         lanes: Runs at the same time.
@@ -131,7 +131,7 @@ def colour_along(
     shape = Shape.of(model, frames.luma)
     looks = run_frames(frames, _look(model, shape, frames.luma), batch, lanes)
     own = run_frames(frames, _own_exemplar(model, shape, frames.luma), batch, lanes)
-    around = gathered_cuts(flags, plan.GROUPS_BEHIND, plan.GROUPS_AHEAD)
+    around = gathered_cuts(groups, plan.GROUPS_BEHIND, plan.GROUPS_AHEAD)
     matcher = _Matcher(frames, model, shape, looks, own, tuple(references))
     blank = shape.like(frames.luma, model.match_size(shape.height, shape.width))
     told = weave([around] * plan.GROUP)[: frames.luma.num_frames]

@@ -140,6 +140,13 @@ def flags(clip: vs.VideoNode, cuts: Iterable[int] | None = None) -> vs.VideoNode
     return _detected_flags(clip)
 
 
+def with_marks_of(film: vs.VideoNode, seen: vs.VideoNode) -> vs.VideoNode:
+    """What is looked at, with the film's own `_SceneChangePrev` where its frame 0 has it."""
+    if film is seen or "_SceneChangePrev" not in film.get_frame(0).props:
+        return seen
+    return seen.std.CopyFrameProps(film, props=["_SceneChangePrev"])
+
+
 def _own_flags(clip: vs.VideoNode) -> vs.VideoNode:
     """A small clip with the clip's own `_SceneChangePrev`, on every frame."""
     blank = _carrier(clip)

@@ -85,6 +85,11 @@ def export_keys(
     folder.mkdir(parents=True, exist_ok=True)
     for n, target in targets.items():
         report.write_frame(target, source.clip, n)
+    others = len({*folder.glob("ref_*.png")} - {*targets.values()})
+    if others:
+        console.note(
+            f"{folder} holds {others} other pictures, which --reference {folder} would take too"
+        )
     if not quiet:
         console.note(f"{folder}: {len(targets)} pictures, one a scene")
 

@@ -18,6 +18,7 @@ from vscolor.blocks import guarded
 from vscolor.errors import SettingError
 from vscolor.pictures import Sizes, chroma_planes, small_pictures
 from vscolor.prior import Prior
+from vscolor.scenes import with_marks_of
 
 if TYPE_CHECKING:
     from vscolor import fitting
@@ -110,7 +111,8 @@ def work_of(
         raise SettingError("clip is GRAY, expected a coloured one; colorize it first")
     canvas = core.to_yuv(film)
     seen = canvas if guide is None else inspect_guide(guide, clip, CALLER)
-    return film, Work(canvas, core.luma_of(seen), read_cuts(scenes, clip.num_frames))
+    luma = with_marks_of(clip, core.luma_of(seen))
+    return film, Work(canvas, luma, read_cuts(scenes, clip.num_frames))
 
 
 def checked_work_of(

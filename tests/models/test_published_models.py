@@ -311,3 +311,13 @@ def test_the_bench_of_published_models_says_that_bytes_and_luma_hold():
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("siggraph17")
     assert done.stdout.endswith("ok\n")
+
+
+def test_a_missing_detector_is_fetched_by_its_models_name(tmp_path, monkeypatch):
+    from vscolor.models.instcolor import detector
+
+    monkeypatch.setenv("VSCOLOR_WEIGHTS", str(tmp_path))
+    said = detector.WEIGHTS.missing(detector.WEIGHTS.files[0])
+    assert "vscolor models fetch instcolor;" in said
+    assert "vscolor models add instcolor FILE" in said
+    assert str(tmp_path / "maskrcnn") in said

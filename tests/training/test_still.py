@@ -390,3 +390,30 @@ def test_a_step_on_rough_blocks_learns_the_same(pictures, monkeypatch):
         losses.append(Trainer(TINY, pictures, TORCH_FILE).step(batch, 0.1)["loss"])
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+def test_a_run_that_ran_away_writes_nothing(folder, tmp_path):
+    places = Places(folder, tmp_path / "run", tmp_path / "cache")
+    wild = replace(TINY, samples=40, rate=1e12, frozen_share=0.0)
+    with pytest.raises(SettingError, match=r"a lower --rate|lower --rate"):
+        train(wild, places, workers=0)
+    assert not (places.run / "mini.safetensors").exists()
+
+
+def test_pictures_of_another_folder_are_decoded_anew(folder, tmp_path):
+    """Of the same names, as numbered stills have them, in one cache."""
+    for name, source in (("one", "coffee_001.png"), ("two", "rocket_001.png")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "001.png").write_bytes((folder / source).read_bytes())
+    one, two = (
+        np.array(open_folder(tmp_path / name, tmp_path / "cache").picture(0))
+        for name in ("one", "two")
+    )
+    assert not np.array_equal(one, two)
+
+
+def test_equal_weights_are_equal_files(tmp_path):
+    model = network.load(TORCH_FILE)
+    for n in range(6):
+        publish(model, tmp_path / f"{n}.safetensors")
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -143,6 +144,8 @@ def still_command(
     """Train mini, or with --init fine-tune it on stills of your own production."""
     initial = _initial(init, "mini")
     told = [_weights(teacher, "--teacher", "mini") for teacher in teachers or []]
+    if teaching is not None and not told:
+        raise SettingError("--teaching is the teachers' part, expected --teacher beside it")
     _make_ready(threads)
     from vscolor.training import still
 
@@ -294,11 +297,15 @@ def _weights(given: str, option: str, name: str) -> Path:
 def _collection_weights(path: Path) -> dict[str, float]:
     try:
         found = json.loads(path.read_text())
-        return {str(name): float(weight) for name, weight in found.items()}
+        weights = {str(name): float(weight) for name, weight in found.items()}
     except (ValueError, TypeError, AttributeError):
+        weights = {"": -1.0}
+    if not all(0 <= weight < math.inf for weight in weights.values()):
         raise SettingError(
-            f"--collections is {path}, expected JSON that gives each collection's name a number"
-        ) from None
+            f"--collections is {path}, expected JSON that gives each collection's name a number "
+            "from 0"
+        )
+    return weights
 
 
 def _places(photographs: Path, run: Path, cache: Path | None) -> Places:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ import vapoursynth as vs
 import vsutil
 
 from vscolor import memory
+from vscolor.arguments import read_cuts
 from vscolor.clip import guess_matrix, with_matrix
 from vscolor.errors import MeasureError, SettingError, VscolorError
 from vscolor.metrics.meters import Metric, chosen
@@ -203,7 +205,7 @@ def write_metrics(
     truth: vs.VideoNode | None = None,
     metrics: Sequence[str] = ("psnr", "ssim"),
     *,
-    scenes: Iterable[int] | None = None,
+    scenes: Iterable[int] | str | Path | None = None,
 ) -> vs.VideoNode:
     """Write metrics as frame properties: `vscolor_psnr`, `vscolor_ssim`, ...
 
@@ -215,7 +217,7 @@ def write_metrics(
         clip: The result, of constant format.
         truth: The true clip, of the same length and size; for metrics that compare.
         metrics: Names of `vscolor.metrics.meters.METRICS`; properties are named by their columns.
-        scenes: First frames of scenes; default: they are found.
+        scenes: First frames of scenes, or the path of a list; default: they are found.
 
     Returns:
         The clip with the properties.
@@ -229,7 +231,8 @@ def write_metrics(
         if not isinstance(clip, vs.VideoNode):
             raise SettingError(f"clip is {type(clip).__name__}, expected a VideoNode")
         check_pair(clip, truth, need)
-        grey = marked(to_luma(clip if truth is None else truth), scenes)
+        cuts = read_cuts(scenes, clip.num_frames)
+        grey = marked(to_luma(clip if truth is None else truth), cuts)
     except VscolorError as error:
         raise vs.Error(f"write_metrics: {error}") from error
     pair = [clip] if truth is None else [clip, truth]

@@ -10,7 +10,7 @@ import numpy as np
 
 from vscolor import device as devices
 from vscolor.device import Device
-from vscolor.errors import DeviceMemoryError
+from vscolor.errors import DeviceMemoryError, WeightsError
 from vscolor.models.base import Array
 
 if TYPE_CHECKING:
@@ -97,6 +97,17 @@ def _on_cuda(device: Device, network: Callable[..., Tensor], planes: tuple[Array
         torch.cuda.current_stream(target).synchronize()
     result: Array = back.numpy()
     return result
+
+
+def in_numbers(ab: Array) -> Array:
+    """Colours as they are.
+
+    Raises:
+        WeightsError: Some are no numbers; written as they are, the frame would pass through grey.
+    """
+    if not np.isfinite(ab).all():
+        raise WeightsError("the model's colours are no numbers, expected sound weights")
+    return ab
 
 
 def padded(planes: Array, multiple: int) -> Array:

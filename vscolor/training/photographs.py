@@ -28,6 +28,9 @@ SUFFIXES = frozenset({".webp", ".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 STORED_SIDE = 160
 """Short side in the cache, in pixels; crops are 128 to 160."""
 
+STAMPS = "stamps.json"
+"""Of the files that a cache was built from."""
+
 MIN_SPREAD = 3.0
 """Standard deviation of ab below which a photograph counts as grey or toned.
 
@@ -121,7 +124,13 @@ def build_cache(folder: Path, cache: Path, track: Track = iter) -> None:
     np.save(cache / "places.npy", np.array(places, dtype=np.int64))
     np.save(cache / "spread.npy", np.array(spread, dtype=np.float32))
     (cache / "pixels.part").replace(cache / "pixels.bin")
+    (cache / STAMPS).write_text(json.dumps(_stamps(paths)))
     (cache / "names.json").write_text(json.dumps([p.name for p in paths]))
+
+
+def _stamps(paths: Sequence[Path]) -> list[list[int]]:
+    """What tells a file that changed under its name: size, and time of the last change."""
+    return [[state.st_size, state.st_mtime_ns] for state in (path.stat() for path in paths)]
 
 
 def open_cache(cache: Path) -> Photographs:
@@ -137,8 +146,8 @@ def open_cache(cache: Path) -> Photographs:
 def open_folder(folder: Path, cache: Path, track: Track = iter) -> Photographs:
     """The pictures of a folder, by way of the cache, which is built when absent.
 
-    It is built anew when pictures were added or taken away; one that changed under its name is not
-    noticed.
+    It is built anew when pictures were added, taken away or changed; those of another folder are
+    others, whatever their names.
 
     Args:
         folder: Of the pictures.
@@ -149,9 +158,13 @@ def open_folder(folder: Path, cache: Path, track: Track = iter) -> Photographs:
         SettingError: There is no picture.
         OSError: One cannot be read.
     """
-    listed = [path.name for path in pictures_in(folder)]
-    names = cache / "names.json"
-    if not names.exists() or json.loads(names.read_text()) != listed:
+    paths = pictures_in(folder)
+    wanted = {"names.json": [path.name for path in paths], STAMPS: _stamps(paths)}
+    kept = {name: (cache / name) for name in wanted}
+    if not all(
+        path.exists() and json.loads(path.read_text()) == wanted[name]
+        for name, path in kept.items()
+    ):
         build_cache(folder, cache, track)
     return open_cache(cache)
 

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from vscolor.errors import WeightsError
+from vscolor.errors import SettingError, WeightsError
 from vscolor.files import replacing
 from vscolor.training.interruption import noting_interruptions
 
@@ -158,10 +158,16 @@ def write_checkpoint(state: dict[str, Any], path: Path) -> None:
 
 
 def write_weights(state: State, path: Path, version: int) -> None:
-    """Write weights as they ship: half precision, safetensors, whole or not at all."""
+    """Write weights as they ship: half precision, safetensors, whole or not at all.
+
+    Raises:
+        SettingError: Some of them are no numbers, or too large for half precision.
+    """
     halves = {name: value.half().contiguous() for name, value in state.items()}
+    if odd := next((name for name, half in halves.items() if not half.isfinite().all()), None):
+        raise SettingError(f"{path} is not written: {odd} holds what is no number; lower --rate")
     with replacing(path) as part:
-        save_file(halves, str(part), metadata={"format": "pt", "architecture": str(version)})
+        save_file(halves, str(part), metadata={"architecture": str(version)})
         part.chmod(0o644)  # safetensors writes it for the owner alone
 
 
@@ -234,6 +240,7 @@ def go_through[Batch](
 
     Raises:
         KeyboardInterrupt: It was asked for; what was learnt so far is saved.
+        SettingError: The loss is no number any more.
     """
 
     def save() -> None:
@@ -247,6 +254,11 @@ def go_through[Batch](
             if done >= 1.0 or interrupted():
                 break
             scores = learn(batch, done)
+            if not math.isfinite(scores["loss"]):
+                raise SettingError(
+                    f"{folder}: the loss of step {run.progress.step} is {scores['loss']}, expected "
+                    "a number; a lower --rate may help. What was saved before is kept"
+                )
             now = clock()
             run.progress.seconds, begun = run.progress.seconds + now - begun, now
             note = {"step": run.progress.step, "time": time.time(), "share": done, **scores}

@@ -61,11 +61,18 @@ class WeightSet:
         files: The files.
         check: Raises `WeightsError` where the file at a path is not of the network it is for; is
             given the file's name and the path.
+        model: The model that they are fetched and added by, where the folder has another name.
     """
 
     folder_name: str
     files: tuple[WeightFile, ...]
     check: Callable[[str, Path], None]
+    model: str = ""
+
+    @property
+    def owner(self) -> str:
+        """What `vscolor models fetch` and `add` know them by."""
+        return self.model or self.folder_name
 
     def path(self, file: WeightFile) -> Path:
         """Where a file is kept."""
@@ -137,11 +144,11 @@ class WeightSet:
 
     def missing(self, file: WeightFile) -> str:
         """What to tell a person who lacks a file."""
-        fetch = f"run: vscolor models fetch {self.folder_name}; or " if self.fetchable else ""
+        fetch = f"run: vscolor models fetch {self.owner}; or " if self.fetchable else ""
         return (
             f"weights of {self.folder_name} are not installed: {self.path(file)} does not exist; "
             f"{fetch}get {file.source} and put it there, or run: "
-            f"vscolor models add {self.folder_name} FILE"
+            f"vscolor models add {self.owner} FILE"
         )
 
 

@@ -73,7 +73,7 @@ def fetch(kept: WeightSet, watch: Watch = no_bar) -> list[Path]:
             _fetch_together(kept, files, watch)
         except WeightsError as error:
             by_hand = f"get {files[0].source} by hand and run: "
-            command = f"vscolor models add {kept.folder_name} FILE"
+            command = f"vscolor models add {kept.owner} FILE"
             raise WeightsError(
                 f"{error}; {by_hand}{command} (it is kept at {kept.path(files[0])})"
             ) from error

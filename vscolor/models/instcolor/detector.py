@@ -41,6 +41,7 @@ WEIGHTS = WeightSet(
         ),
     ),
     check,
+    model="instcolor",
 )
 
 

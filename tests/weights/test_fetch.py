@@ -180,6 +180,19 @@ def test_what_is_there_is_not_fetched_again(address):
     assert Server.counts["good"] == 1
 
 
+@pytest.mark.parametrize("sha256", [DIGEST, ""])
+def test_a_damaged_file_is_fetched_anew(address, sha256):
+    kept = one(f"{address}/good", sha256=sha256)
+    (place,) = fetch.fetch(kept)
+    kept.open(None, "v", lambda paths: "loaded")
+    place.write_bytes(b"damaged")
+    with pytest.raises(WeightsError, match="fetch it again"):
+        kept.open(None, "other", lambda paths: "loaded")
+    assert fetch.fetch(kept) == [place]
+    assert place.read_bytes() == BODY
+    assert kept.open(None, "third", lambda paths: "loaded") == "loaded"
+
+
 def test_leading_digits_of_a_hash_are_held_to(address):
     fetch.fetch(one(f"{address}/good", sha256=DIGEST[:8]))
     with pytest.raises(WeightsError, match="sha256"):

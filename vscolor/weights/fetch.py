@@ -49,7 +49,7 @@ def no_bar(_name: str) -> None:
 
 
 def fetch(kept: WeightSet, watch: Watch = no_bar) -> list[Path]:
-    """Fetch the files of a set that are not in place.
+    """Fetch the files of a set that are not in place, or not what they should be.
 
     Args:
         kept: The set.
@@ -62,7 +62,7 @@ def fetch(kept: WeightSet, watch: Watch = no_bar) -> list[Path]:
         WeightsError: A file has no address, cannot be reached, or is not what it should be; the
             message says how to get it by hand.
     """
-    missing = [file for file in kept.files if not kept.path(file).is_file()]
+    missing = [file for file in kept.files if _is_wanted(kept, file)]
     archives: dict[str, list[WeightFile]] = {}
     for file in missing:
         if not file.url:
@@ -78,6 +78,25 @@ def fetch(kept: WeightSet, watch: Watch = no_bar) -> list[Path]:
                 f"{error}; {by_hand}{command} (it is kept at {kept.path(files[0])})"
             ) from error
     return [kept.path(file) for file in missing]
+
+
+def _is_wanted(kept: WeightSet, file: WeightFile) -> bool:
+    """Whether a file is to be fetched.
+
+    Raises:
+        WeightsError: It is damaged, and has no address.
+    """
+    path = kept.path(file)
+    if not path.is_file():
+        return True
+    try:
+        hashes.check(path, file.sha256)
+    except WeightsError:
+        if not file.url:
+            raise
+        hashes.forget(path)  # what comes now is held to what is published, or noted anew
+        return True
+    return False
 
 
 def _fetch_together(kept: WeightSet, files: list[WeightFile], watch: Watch) -> None:

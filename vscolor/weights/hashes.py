@@ -77,5 +77,10 @@ def check(path: Path, published: str) -> str:
     return digest
 
 
+def forget(path: Path) -> None:
+    """Drop the note of a file that is to be replaced."""
+    _note(path).unlink(missing_ok=True)
+
+
 def _note(path: Path) -> Path:
     return path.with_name(path.name + SUFFIX)

@@ -13,7 +13,7 @@ import vapoursynth as vs
 from vscolor import clip as core
 from vscolor.blocks import guarded
 from vscolor.errors import SettingError
-from vscolor.scenes import read_scene_file
+from vscolor.scenes import read_scene_file, with_marks_of
 
 
 def in_range(name: str, value: float, low: float, high: float) -> float:
@@ -61,7 +61,7 @@ def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[i
 
 
 def inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode, caller: str) -> core.Film:
-    """The clip that a filter looks at, checked and ready to be looked at.
+    """The clip that a filter looks at, checked and ready, with the cuts that the film itself marks.
 
     Raises:
         SettingError: It is of another length, or of a format that cannot be looked at.
@@ -72,4 +72,5 @@ def inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode, caller: str) -> core.
             f"guide has {guide.num_frames} frames, expected {clip.num_frames} as the clip"
         )
     canvas, check = core.to_yuv(seen), partial(core.check_frame, seen)
-    return replace(canvas, clip=guarded(canvas.clip, guide, check, caller, "guide frame"))
+    passed = guarded(canvas.clip, guide, check, caller, "guide frame")
+    return replace(canvas, clip=with_marks_of(clip, passed))

@@ -53,11 +53,20 @@ def refuse_twins(written: Iterable[Path | None], read: Iterable[Path | None]) ->
             raise SettingError(f"{path} is to be written, but {twin} is the same file")
 
 
-def require_png(target: Path | None) -> None:
-    """Keep a picture from another kind's name.
+def check_png(target: Path | None, overwrite: bool, *others: Path) -> None:
+    """Keep a picture to be written from another kind's name, and from what is there.
+
+    Args:
+        target: The picture; None for none.
+        overwrite: Whether an existing one may be replaced.
+        others: Files that are read, or written beside it.
 
     Raises:
-        SettingError: The name does not end in `.png`.
+        SettingError: The name does not end in `.png`, or is taken.
     """
-    if target is not None and target.suffix.lower() != ".png":
+    if target is None:
+        return
+    if target.suffix.lower() != ".png":
         raise SettingError(f"{target} is no PNG, expected a name that ends in .png")
+    refuse_existing(target, overwrite)
+    refuse_twins([target], others)

@@ -25,7 +25,6 @@ from vscolor.models.base import Grid, HintedModel
 from vscolor.models.video import Strengths
 from vscolor.references import Given
 from vscolor.references import listed as read_references
-from vscolor.scenes import with_marks_of
 from vscolor.stabilizers import Options
 
 MIN_SIZE, MAX_SIZE = 64, 2048
@@ -144,7 +143,7 @@ def colorize(
         group = whole_in_range("batch", group, 1, devices.MAX_BATCH)
         lanes = where.lanes(vs.core.num_threads)
         settings = _with_temperature(options, temperature)
-        picture = with_marks_of(clip, core.luma_of(seen))
+        picture = core.luma_of(seen)
         if entry.card.kind == "video":
             video = entry.open_video(where, weights, settings, guidance.carried)
             frames = _frames_of(film, seen, short_side, video.grid)

@@ -141,8 +141,8 @@ def flags(clip: vs.VideoNode, cuts: Iterable[int] | None = None) -> vs.VideoNode
 
 
 def with_marks_of(film: vs.VideoNode, seen: vs.VideoNode) -> vs.VideoNode:
-    """What is looked at, with the film's own `_SceneChangePrev` where its frame 0 has it."""
-    if film is seen or "_SceneChangePrev" not in film.get_frame(0).props:
+    """Another clip with the film's own `_SceneChangePrev`, where the film's frame 0 has it."""
+    if "_SceneChangePrev" not in film.get_frame(0).props:
         return seen
     return seen.std.CopyFrameProps(film, props=["_SceneChangePrev"])
 

@@ -29,9 +29,7 @@ def run(path: Path, sheet: Path | None, *, overwrite: bool, quiet: bool) -> None
         SettingError: The sheet is in the way.
         VscolorError: The input cannot be read.
     """
-    files.require_png(sheet)
-    files.refuse_existing(sheet, overwrite)
-    files.refuse_twins([sheet], [path])
+    files.check_png(sheet, overwrite, path)
     source = convert.opened(path, None, quiet)
     cuts = find_cuts(source, quiet)
     for number in cuts:

@@ -18,7 +18,6 @@ from vscolor.blocks import guarded
 from vscolor.errors import SettingError
 from vscolor.pictures import Sizes, chroma_planes, small_pictures
 from vscolor.prior import Prior
-from vscolor.scenes import with_marks_of
 
 if TYPE_CHECKING:
     from vscolor import fitting
@@ -111,8 +110,7 @@ def work_of(
         raise SettingError("clip is GRAY, expected a coloured one; colorize it first")
     canvas = core.to_yuv(film)
     seen = canvas if guide is None else inspect_guide(guide, clip, CALLER)
-    luma = with_marks_of(clip, core.luma_of(seen))
-    return film, Work(canvas, luma, read_cuts(scenes, clip.num_frames))
+    return film, Work(canvas, core.luma_of(seen), read_cuts(scenes, clip.num_frames))
 
 
 def checked_work_of(
@@ -152,9 +150,7 @@ def _by_network(work: Work, options: Options) -> list[vs.VideoNode]:
 
     size = BLIND_SIZE if options.size is None else options.size
     whole_in_range("size", size, MIN_SIZE, MAX_SIZE)
-    if not isinstance(options.weights, str | Path | None):
-        raise SettingError(f"weights= is {options.weights!r}, expected the path of a weight file")
-    published = Path(options.weights or "").suffix in PUBLISHED
+    published = str(options.weights or "").endswith(PUBLISHED)
     if published and options.runtime == "onnx":
         raise SettingError(f"runtime= is 'onnx', but {options.weights} runs on torch")
     where = devices.resolve(options.device, "torch" if published else options.runtime)

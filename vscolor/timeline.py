@@ -9,7 +9,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor import console, convert, process, report
-from vscolor.files import refuse_existing, refuse_twins, require_png
+from vscolor.files import check_png
 from vscolor.measure import Wanted, measure
 from vscolor.metrics import clips
 from vscolor.metrics.table import Table
@@ -45,9 +45,7 @@ def run(
         SettingError: The picture is in the way, is no PNG, or a setting is wrong.
         VscolorError: The input cannot be read.
     """
-    require_png(target)
-    refuse_existing(target, overwrite)
-    refuse_twins([target], [path])
+    check_png(target, overwrite, path)
     process.settle()
     source = convert.opened(path, None, quiet)
     span = convert.span_of(source, start, end)

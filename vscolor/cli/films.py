@@ -191,9 +191,7 @@ def stabilize_command(
 ) -> None:
     """Steady the colour of IN, whoever coloured it, into OUT."""
     settings = Settings(codec, crf, preset, pix_fmt, words_of(encoder_args), copy, overwrite)
-    files.require_png(sheet)
-    files.refuse_existing(sheet, overwrite)
-    files.refuse_twins([target, sheet], [source])
+    files.check_png(sheet, overwrite, source, target)
     network = Network(size, device, runtime, weights, seed, irt, reference or None)
     steadiness = Steadiness(method, radius, match, slow or None, strength, scenes, network)
     convert.convert(

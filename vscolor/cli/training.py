@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -295,17 +295,14 @@ def _weights(given: str, option: str, name: str) -> Path:
 
 
 def _collection_weights(path: Path) -> dict[str, float]:
-    try:
+    with suppress(ValueError, TypeError, AttributeError):
         found = json.loads(path.read_text())
         weights = {str(name): float(weight) for name, weight in found.items()}
-    except (ValueError, TypeError, AttributeError):
-        weights = {"": -1.0}
-    if not all(0 <= weight < math.inf for weight in weights.values()):
-        raise SettingError(
-            f"--collections is {path}, expected JSON that gives each collection's name a number "
-            "from 0"
-        )
-    return weights
+        if all(0 <= weight < math.inf for weight in weights.values()):
+            return weights
+    raise SettingError(
+        f"--collections is {path}, expected JSON that gives each collection's name a number from 0"
+    )
 
 
 def _places(photographs: Path, run: Path, cache: Path | None) -> Places:

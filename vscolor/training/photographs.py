@@ -28,9 +28,6 @@ SUFFIXES = frozenset({".webp", ".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 STORED_SIDE = 160
 """Short side in the cache, in pixels; crops are 128 to 160."""
 
-STAMPS = "stamps.json"
-"""Of the files that a cache was built from."""
-
 MIN_SPREAD = 3.0
 """Standard deviation of ab below which a photograph counts as grey or toned.
 
@@ -124,13 +121,12 @@ def build_cache(folder: Path, cache: Path, track: Track = iter) -> None:
     np.save(cache / "places.npy", np.array(places, dtype=np.int64))
     np.save(cache / "spread.npy", np.array(spread, dtype=np.float32))
     (cache / "pixels.part").replace(cache / "pixels.bin")
-    (cache / STAMPS).write_text(json.dumps(_stamps(paths)))
-    (cache / "names.json").write_text(json.dumps([p.name for p in paths]))
+    (cache / "names.json").write_text(json.dumps(_listed(paths)))
 
 
-def _stamps(paths: Sequence[Path]) -> list[list[int]]:
-    """What tells a file that changed under its name: size, and time of the last change."""
-    return [[state.st_size, state.st_mtime_ns] for state in (path.stat() for path in paths)]
+def _listed(paths: Sequence[Path]) -> list[list[str | int]]:
+    """Names, and what tells a file that changed under its own: size, time of the last change."""
+    return [[p.name, state.st_size, state.st_mtime_ns] for p in paths for state in [p.stat()]]
 
 
 def open_cache(cache: Path) -> Photographs:
@@ -138,7 +134,7 @@ def open_cache(cache: Path) -> Photographs:
     return Photographs(
         np.memmap(cache / "pixels.bin", dtype=np.uint8, mode="r"),
         np.load(cache / "places.npy"),
-        tuple(json.loads((cache / "names.json").read_text())),
+        tuple(name for name, *_ in json.loads((cache / "names.json").read_text())),
         np.load(cache / "spread.npy"),
     )
 
@@ -158,13 +154,9 @@ def open_folder(folder: Path, cache: Path, track: Track = iter) -> Photographs:
         SettingError: There is no picture.
         OSError: One cannot be read.
     """
-    paths = pictures_in(folder)
-    wanted = {"names.json": [path.name for path in paths], STAMPS: _stamps(paths)}
-    kept = {name: (cache / name) for name in wanted}
-    if not all(
-        path.exists() and json.loads(path.read_text()) == wanted[name]
-        for name, path in kept.items()
-    ):
+    listed = _listed(pictures_in(folder))
+    names = cache / "names.json"
+    if not names.exists() or json.loads(names.read_text()) != listed:
         build_cache(folder, cache, track)
     return open_cache(cache)
 

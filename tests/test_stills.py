@@ -1,0 +1,117 @@
+"""Photographs and numbered series of them, in and out of `vscolor colorize`."""
+
+from fractions import Fraction
+
+import films
+import numpy as np
+import pytest
+import vapoursynth as vs
+from films import colorize
+from PIL import Image, ImageOps
+
+ONE = ("-frames:v", "1")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+@pytest.mark.parametrize("pix_fmt", ["gray", "rgb24"])
+def test_one_picture(tmp_path, suffix, pix_fmt):
+    source = tmp_path / "in.png"
+    films.run("-f", "lavfi", "-i", "testsrc2=s=64x48", "-pix_fmt", pix_fmt, *ONE, source)
+    target = tmp_path / f"out.{suffix}"
+    assert colorize(source, target) == 0
+    grey, coloured = (films.opened(path).get_frame(0) for path in (source, target))
+    assert (coloured.width, coloured.height) == (64, 48)
+    assert coloured.format.color_family == (vs.YUV if suffix == "jpg" else vs.RGB)
+    assert grey.props["_Range"] == coloured.props.get("_Range", 1) == 1
+    assert list(tmp_path.glob(".*")) == []
+
+
+@pytest.mark.parametrize("first", [0, 7])
+def test_a_series_in_and_out_keeps_its_numbers(tmp_path, first):
+    films.run(
+        *("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", "-start_number", str(first)),
+        tmp_path / "in_%03d.png",
+    )
+    pattern = tmp_path / "out_%04d.png"
+    assert colorize(tmp_path / "in_%03d.png", pattern) == 0
+    assert [p.name for p in sorted(tmp_path.glob("out_*"))] == [
+        f"out_{n:04d}.png" for n in range(first, first + 5)
+    ]
+    assert colorize(tmp_path / "in_%03d.png", tmp_path / "out.mkv", "--fps", "24") == 0
+    assert films.times(tmp_path / "out.mkv")[-1] == Fraction(167, 1000)
+
+
+def test_a_gap_in_a_series_is_named(tmp_path, capsys):
+    films.run("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", tmp_path / "in_%d.png")
+    (tmp_path / "in_3.png").unlink()
+    assert colorize(tmp_path / "in_%d.png", tmp_path / "out.mkv") == 1
+    assert "has 1 to 5 but not 3" in capsys.readouterr().err
+
+
+def test_one_picture_for_a_film_is_refused(tmp_path, capsys):
+    source = films.make(tmp_path / "in.mkv", frames=2)
+    assert colorize(source, tmp_path / "out.png") == 2
+    assert "out_%04d.png" in capsys.readouterr().err
+
+
+def test_deep_pictures_stay_deep(tmp_path):
+    source = tmp_path / "in.png"
+    films.run("-f", "lavfi", "-i", "testsrc2=s=64x48", "-pix_fmt", "gray16be", *ONE, source)
+    assert colorize(source, tmp_path / "out.png") == 0
+    assert films.opened(tmp_path / "out.png").format.id == vs.RGB48
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif", ".png"])
+def test_grey_stills_have_the_full_range(tmp_path, suffix):
+    luma = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
+    still = tmp_path / f"in{suffix}"
+    Image.fromarray(luma).save(still)
+    assert colorize(still, tmp_path / "out.png") == 0
+    with Image.open(tmp_path / "out.png") as made:
+        shown = np.asarray(made.convert("L")).astype(float)
+    assert abs(shown.mean(axis=0) - luma[0]).max() < 6
+
+
+@pytest.mark.parametrize("turned", range(1, 9))
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_photographs_are_turned_as_they_were_held(tmp_path, turned, subsampling):
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    photo = Image.fromarray(coarse.repeat(16, 0).repeat(16, 1))
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    still = tmp_path / "in.jpg"
+    photo.save(still, exif=exif, quality=95, subsampling=subsampling)
+    assert colorize(still, tmp_path / "out.png") == 0
+    with Image.open(still) as image, Image.open(tmp_path / "out.png") as made:
+        wanted = np.asarray(ImageOps.exif_transpose(image).convert("L")).astype(float)
+        shown = np.asarray(made.convert("L")).astype(float)
+    assert shown.shape == wanted.shape
+    assert np.abs(shown - wanted).mean() < 12
+
+
+def test_a_png_is_turned_too(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((64, 96, 3), np.uint8)).save(tmp_path / "in.png", exif=exif)
+    assert colorize(tmp_path / "in.png", tmp_path / "out.png") == 0
+    with Image.open(tmp_path / "out.png") as made:
+        assert made.size == (64, 96)
+
+
+def test_a_part_of_a_series_keeps_its_numbers(tmp_path):
+    films.run(
+        *("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", "-start_number", "3"),
+        tmp_path / "in_%03d.png",
+    )
+    pattern = tmp_path / "out_%03d.png"
+    assert colorize(tmp_path / "in_%03d.png", pattern, "--start", "2", "--end", "4") == 0
+    assert [p.name for p in sorted(tmp_path.glob("out_*"))] == ["out_005.png", "out_006.png"]
+    again = tmp_path / "." / "elsewhere" / ".." / "in_%03d.png"
+    (tmp_path / "elsewhere").mkdir()
+    assert colorize(tmp_path / "in_%03d.png", again, "--overwrite") == 2

@@ -79,7 +79,7 @@ def test_the_file_is_small_and_carries_its_bins():
     assert all(np.isfinite(v).all() for v in state.values())
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 64, 96), (3, 1, 128, 160), (1, 1, 32, 32)])
+@pytest.mark.parametrize("shape", [(1, 1, 64, 96), (3, 1, 128, 160), (1, 1, 32, 32), (1, 1, 352, 608)])
 @pytest.mark.parametrize("temperature", [0.2, 0.38, 1.0])
 def test_graph_equals_network(session, mini, shape, temperature):
     luma = luma_of(shape)
@@ -172,3 +172,48 @@ def test_the_installed_graph_is_of_these_weights():
         pytest.skip("mini.onnx is not built here: python scripts/build_onnx.py")
     expected = graph.build(WEIGHTS, taps=arch.TAPS)
     assert onnx.load(built) == expected, "run python scripts/build_onnx.py"
+
+
+def alike_and_apart():
+    """Features and luma: the outer columns look alike, the inner ones are much darker."""
+    generator = torch.Generator().manual_seed(3)
+    looks = torch.randn((2, arch.HEAD_CHANNELS, 1, 1), generator=generator)
+    x = looks[0].expand(1, -1, 32, 64).clone()
+    x[..., 16:48] = looks[1]
+    luma = torch.full((1, 1, 128, 256), 80.0)
+    luma[..., 64:192] = 20.0
+    return x, luma
+
+
+def test_what_looks_alike_is_brought_together_and_nothing_else():
+    x, luma = alike_and_apart()
+    doubtful = x.clone()
+    doubtful[:, :8, :, :16] += 0.5
+    mixed = network.Coherence(arch.HEAD_CHANNELS)(doubtful, luma)
+    before, after = (plane[0, :8, :, :16] - plane[0, :8, :, 48:] for plane in (doubtful, mixed))
+    assert after.abs().mean() < 0.3 * before.abs().mean()
+    middle = slice(20, 44)
+    assert torch.allclose(mixed[..., middle], x[..., middle], atol=0.02)
+
+
+def test_places_that_are_told_nothing_stay():
+    x, luma = alike_and_apart()
+    layer = network.Coherence(arch.HEAD_CHANNELS)
+    torch.nn.init.zeros_(layer.told)
+    assert torch.equal(layer(x, luma), x)
+
+
+def test_a_large_picture_is_told_by_no_more_places(mini):
+    """Four times the places cost four times, not sixteen: `TELLING` bounds those that tell."""
+    seen = []
+    keep = torch.softmax
+
+    def noting(x, dim):
+        seen.append(x.shape[-1])
+        return keep(x, dim=dim)
+
+    with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
+        patch.setattr(torch, "softmax", noting)
+        for short in (256, 512):
+            mini.decode(mini.taps(luma := torch.from_numpy(luma_of((1, 1, short, short)))), luma)
+    assert seen == [arch.TELLING**2] * 2

@@ -21,6 +21,9 @@ OPSET = 17
 IR_VERSION = 8
 """Of ONNX 1.12: the oldest that carries the opset, so that older runtimes read the file."""
 
+LEAST_LENGTH = 1e-12
+"""Of a vector that is made a unit vector; as torch's normalize."""
+
 
 class Writer:
     """Collects nodes and initialisers; each method adds a step and returns its output's name.
@@ -42,15 +45,21 @@ class Writer:
 
     def split(self, x: str, sizes: list[int], names: list[str]) -> None:
         """Cut channels into parts of these sizes and names."""
-        lengths = numpy_helper.from_array(np.array(sizes, np.int64), f"{x}.sizes")
-        self.initialisers.append(lengths)
-        self.nodes.append(helper.make_node("Split", [x, f"{x}.sizes"], names, axis=1))
+        lengths = self.integers(f"{x}.sizes", sizes)
+        self.nodes.append(helper.make_node("Split", [x, lengths], names, axis=1))
 
     def constant(self, name: str, value: NDArray[np.floating]) -> str:
-        """A float32 constant that is written as it is."""
+        """A float32 constant that is written as it is, once."""
+        return self._once(name, value.astype(np.float32))
+
+    def integers(self, name: str, values: list[int]) -> str:
+        """Sizes or axes, written once."""
+        return self._once(name, np.array(values, np.int64))
+
+    def _once(self, name: str, value: NDArray[Any]) -> str:
         if name not in self._known:
             self._known.add(name)
-            self.initialisers.append(numpy_helper.from_array(value.astype(np.float32), name))
+            self.initialisers.append(numpy_helper.from_array(value, name))
         return name
 
     def weight(self, name: str, value: NDArray[np.floating]) -> str:
@@ -84,17 +93,53 @@ class Writer:
         """Sum of two planes, or of a plane and one value per channel."""
         return self.op("Add", [x, y], f"{x}.sum")
 
-    def doubled(self, x: str, name: str) -> str:
-        """Twice the height and width, by repetition."""
+    def doubled(self, x: str, name: str, *, smooth: bool = False) -> str:
+        """Twice the height and width, by repetition or smoothly."""
         scales = self.constant("double", np.array([1.0, 1.0, 2.0, 2.0]))
+        if not smooth:
+            return self.resized(x, name, scales=scales)
+        how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+        return self.op("Resize", [x, "", scales], name, **how)
+
+    def resized(self, x: str, name: str, *, scales: str = "", sizes: str = "") -> str:
+        """Another height and width, each place that of the one it falls on."""
         return self.op(
             "Resize",
-            [x, "", scales],
+            [x, "", scales, sizes] if sizes else [x, "", scales],
             name,
             mode="nearest",
             coordinate_transformation_mode="asymmetric",
             nearest_mode="floor",
         )
+
+    def pooled(self, x: str, factor: int, name: str) -> str:
+        """Height and width so many times smaller, by means of squares."""
+        size = [factor, factor]
+        return self.op("AveragePool", [x], name, kernel_shape=size, strides=size)
+
+    def standing_out(self, x: str, channels: int) -> str:
+        """What sets a place apart from the rest of its picture, scaled to a mean square of 1."""
+        mean = self.op("GlobalAveragePool", [x], f"{x}.mean")
+        centred = self.op("Sub", [x, mean], f"{x}.centred")
+        size = self._squares(centred, channels, 1 / channels, f"{x}.size")
+        least = self.constant("standing.epsilon", np.array(arch.STANDING_EPSILON))
+        root = self.op("Sqrt", [self.add(size, least)], f"{x}.root")
+        return self.op("Div", [centred, root], f"{x}.standing")
+
+    def unit(self, x: str, channels: int, name: str) -> str:
+        """Channels divided by their length."""
+        length = self.op("Sqrt", [self._squares(x, channels, 1.0, f"{name}.size")], f"{name}.root")
+        least = self.constant("least", np.array(LEAST_LENGTH))
+        return self.op("Div", [x, self.op("Max", [length, least], f"{name}.length")], name)
+
+    def _squares(self, x: str, channels: int, each: float, name: str) -> str:
+        """The channels' squares, summed, each so many times.
+
+        By a convolution: a reduction adds in another order when a batch is of one.
+        """
+        square = self.op("Mul", [x, x], f"{name}.square")
+        weights = self.constant(f"{name}.each", np.full((1, channels, 1, 1), each))
+        return self.op("Conv", [square, weights], name, kernel_shape=[1, 1])
 
     def residual(self, x: str, name: str) -> str:
         """A decoder's residual block: filter per channel, then a two-layer mix of the channels."""

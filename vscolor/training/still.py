@@ -233,7 +233,7 @@ def _from_file(path: Path) -> Mini:
 
 def _logits(model: Mini, luma: Tensor, kept: Tensor) -> Tensor:
     """Scores `[N,313]` at some of a batch's pixels; the head is dear, so at no others."""
-    features = model.decode(model.taps(luma, rough_blocks(model)))
+    features = model.decode(model.taps(luma, rough_blocks(model)), luma)
     rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
     head = model.head.conv
     return nn.functional.linear(rows[kept], head.weight.flatten(1), head.bias)

@@ -6,12 +6,13 @@ cannot drift apart. Nothing here imports anything: the build reads it before vsc
 Encoder: the feature stages of EfficientNet-Lite0 (Tan and Le 2019, arXiv:1905.11946, and the
 Lite variant of the TensorFlow TPU repository: no squeeze-excite, ReLU6, stem not scaled).
 Decoder: a pyramid of depthwise-separable residual blocks from stride 32 to stride 4, told of the
-whole picture by one context branch. Head: a 1x1 convolution to the colour bins.
+whole picture by one context branch. Then things that look alike are told of each other, so that
+one thing gets one colour. Head: a 1x1 convolution to the colour bins.
 """
 
 from typing import NamedTuple
 
-VERSION = 1
+VERSION = 2
 """Written into the weight file; raised when the shape changes."""
 
 MULTIPLE = 32
@@ -28,6 +29,9 @@ padding, because that padding must mean mid-grey.
 """
 
 RELU_LIMIT = 6.0
+STANDING_EPSILON = 1e-6
+"""Added to the mean square that features are divided by."""
+
 STEM_CHANNELS = 32
 DEFAULT_TEMPERATURE = 0.38
 """Of the annealed mean; Zhang 2016's own value."""
@@ -112,6 +116,17 @@ LEVELS = (
 )
 TAPS = (2, 4, 10)
 """Encoder blocks whose outputs the ONNX file offers to other models (`mini_video`)."""
+
+SHARPNESS = (10.0, 100.0)
+"""Where training starts: what the cosine of two places, and the square of their difference in
+luma (0..1), add to and take from how much they tell each other."""
+
+TOLD = 0.9
+"""Where training starts: the part of a place that what it is told makes up."""
+
+TELLING = 16
+"""Most rows, or columns if those are fewer, of the places that tell; more would cost a large
+picture the square of its size and say the same."""
 
 BLOCK_KERNEL = 5
 BLOCK_EXPANSION = 2

@@ -48,7 +48,71 @@ def _decode(writer: Writer, outputs: dict[int, str]) -> str:
         x = writer.add(writer.conv(outputs[level.tap], f"{name}.lateral"), x)
         for index in range(level.blocks):
             x = writer.residual(x, f"{name}.blocks.{index}")
-    return x
+    return _coherent(writer, x)
+
+
+def _coherent(writer: Writer, x: str) -> str:
+    """Write `network.Coherence`.
+
+    The square of the difference of luma is multiplied out: its one square that differs within a
+    softmax is a bias, and its product goes into that of the features.
+    """
+    alike, darker = np.exp(writer.weights["coherence.log_sharpness"].astype(np.float32))
+    places = writer.pooled(x, 2, "coherence.places")
+    seen = writer.standing_out(places, arch.HEAD_CHANNELS)
+    seen = writer.unit(writer.conv(seen, "coherence.compare"), arch.HEAD_CHANNELS, "coherence.seen")
+    grey = writer.op("Div", ["luma", writer.constant("white", np.array(100.0))], "coherence.luma")
+    light = writer.pooled(grey, 8, "coherence.light")
+
+    asked = [
+        _times(writer, seen, alike, "coherence.alike"),
+        _times(writer, light, 2 * darker, "coherence.darker"),
+    ]
+    asking = writer.op("Concat", asked, "coherence.asked", axis=1)
+    query = writer.op("Transpose", [_row(writer, asking)], "coherence.query", perm=[0, 2, 1])
+    keys, dark, values = _telling(writer, [seen, light, places])
+    telling = _row(writer, writer.op("Concat", [keys, dark], "coherence.keys", axis=1))
+    square = writer.op("Mul", [dark, dark], "coherence.dark.square")
+    bias = _row(writer, _times(writer, square, -darker, "coherence.bias"))
+
+    scores = writer.add(writer.op("MatMul", [query, telling], "coherence.product"), bias)
+    shares = writer.op("Softmax", [scores], "coherence.shares", axis=-1)
+    values = writer.op("Transpose", [_row(writer, values)], "coherence.values", perm=[0, 2, 1])
+    told = writer.op("MatMul", [shares, values], "coherence.told.rows")
+    told = writer.op("Transpose", [told], "coherence.told.turned", perm=[0, 2, 1])
+    shape = writer.op("Shape", [places], "coherence.shape")
+    told = writer.op("Reshape", [told, shape], "coherence.told.plane")
+    part = writer.weight("coherence.told", writer.weights["coherence.told"])
+    change = writer.op("Sub", [told, places], "coherence.difference")
+    change = writer.op("Mul", [change, part], "coherence.change")
+    return writer.add(writer.doubled(change, "coherence.doubled", smooth=True), x)
+
+
+def _telling(writer: Writer, planes: list[str]) -> list[str]:
+    """The places that tell, of planes of stride 8: pooled and, where there are many, thinned."""
+    names = [f"coherence.telling.{index}" for index in range(len(planes))]
+    together = writer.op("Concat", planes, "coherence.planes", axis=1)
+    pooled = writer.pooled(together, 2, "coherence.pooled")
+    batch = writer.op("Shape", [pooled], "coherence.pooled.batch", end=2)
+    size = writer.op("Shape", [pooled], "coherence.pooled.size", start=2)
+    short = writer.op("ReduceMin", [size], "coherence.short", axes=[0])
+    most = writer.integers("telling", [arch.TELLING])
+    kept = writer.op("Min", [short, most], "coherence.kept")
+    wanted = writer.op("Mul", [size, kept], "coherence.size.times")
+    wanted = writer.op("Div", [wanted, short], "coherence.size")
+    wanted = writer.op("Concat", [batch, wanted], "coherence.wanted", axis=0)
+    thin = writer.resized(pooled, "coherence.thinned", sizes=wanted)
+    writer.split(thin, [arch.HEAD_CHANNELS, 1, arch.HEAD_CHANNELS], names)
+    return names
+
+
+def _times(writer: Writer, x: str, factor: float, name: str) -> str:
+    return writer.op("Mul", [x, writer.constant(f"{name}.factor", np.array(factor))], name)
+
+
+def _row(writer: Writer, x: str) -> str:
+    """A plane `[B,C,h,w]` as `[B,C,h*w]`."""
+    return writer.op("Reshape", [x, writer.integers("row", [0, 0, -1])], f"{x}.row")
 
 
 def _bins_head(writer: Writer, features: str) -> None:

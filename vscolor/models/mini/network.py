@@ -126,6 +126,64 @@ class DecoderLevel(nn.Module):
         return x
 
 
+def standing_out(x: Tensor) -> Tensor:
+    """What sets a place `[B,C,h,w]` apart from the rest of its picture, mean square 1."""
+    centred = x - x.mean(dim=(2, 3), keepdim=True)
+    size = centred.pow(2).mean(dim=1, keepdim=True)
+    return centred * torch.rsqrt(size + arch.STANDING_EPSILON)
+
+
+class Coherence(nn.Module):
+    """Tells places that look alike of each other, over the whole picture.
+
+    Non-local means of features (Buades et al. 2005; Wang et al. 2018, arXiv:1711.07971): each
+    convolution decides for itself, and a coat whose colour could be anything comes out half blue
+    and half brown. The head is linear, so a mean of features is the mean of the bins' scores.
+    Places are of stride 8; those that tell are of stride 16, or fewer (`arch.TELLING`).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.compare = Conv(channels, channels)
+        nn.init.dirac_(self.compare.conv.weight)
+        nn.init.zeros_(self.compare.conv.bias)
+        self.log_sharpness = nn.Parameter(torch.tensor(arch.SHARPNESS).log())
+        self.told = nn.Parameter(torch.full((1, channels, 1, 1), arch.TOLD))
+
+    def forward(self, x: Tensor, luma: Tensor) -> Tensor:
+        """Mix features.
+
+        Args:
+            x: `[B,C,h/4,w/4]`.
+            luma: L* `[B,1,h,w]`, 0..100.
+
+        Returns:
+            As `x`.
+        """
+        places = functional.avg_pool2d(x, 2)
+        seen = functional.normalize(self.compare(standing_out(places)), dim=1)
+        light = functional.avg_pool2d(luma / 100.0, 8)
+        keys, dark, values = (_telling(plane).flatten(2) for plane in (seen, light, places))
+        alike, darker = self.log_sharpness.exp()
+        cosine = seen.flatten(2).transpose(1, 2) @ keys
+        apart = light.flatten(2).transpose(1, 2) - dark
+        shares = torch.softmax(alike * cosine - darker * apart.square(), dim=-1)
+        told = (shares @ values.transpose(1, 2)).transpose(1, 2)
+        change = self.told * (told.unflatten(2, places.shape[2:]) - places)
+        return x + functional.interpolate(change, scale_factor=2.0, mode="bilinear")
+
+
+def _telling(x: Tensor) -> Tensor:
+    """The places that tell, of a plane `[B,C,h/8,w/8]`."""
+    x = functional.avg_pool2d(x, 2)
+    height, width = x.shape[2:]
+    short = min(height, width)
+    if short <= arch.TELLING:
+        return x
+    size = (height * arch.TELLING // short, width * arch.TELLING // short)
+    return functional.interpolate(x, size=size, mode="nearest")
+
+
 class Mini(nn.Module):
     """Luma to colour: EfficientNet-Lite0 encoder, pyramid decoder, 313 colour bins.
 
@@ -145,6 +203,7 @@ class Mini(nn.Module):
             for level, width in zip(arch.LEVELS, widths, strict=True)
         )
         self.context = Conv(arch.LEVELS[0].tap_channels, arch.LEVELS[0].channels)
+        self.coherence = Coherence(arch.HEAD_CHANNELS)
         self.head = Conv(arch.HEAD_CHANNELS, bins.COUNT)
         # Filled from the weight file, or by training: finding the bins takes seconds.
         self.register_buffer("centres", torch.zeros(bins.COUNT, 2))
@@ -169,8 +228,8 @@ class Mini(nn.Module):
                 taps[index] = x.float() if index < rough else x
         return taps
 
-    def decode(self, taps: Mapping[int, Tensor]) -> Tensor:
-        """Features `[B,64,h/4,w/4]` from the encoder's taps."""
+    def decode(self, taps: Mapping[int, Tensor], luma: Tensor) -> Tensor:
+        """Features `[B,64,h/4,w/4]` from the encoder's taps and the luma they were made from."""
         top = taps[arch.LEVELS[0].tap]
         x: Tensor = self.context(top.mean(dim=(2, 3), keepdim=True))
         for number, (level, module) in enumerate(zip(arch.LEVELS, self.decoder, strict=True)):
@@ -178,11 +237,12 @@ class Mini(nn.Module):
             if number:
                 x = functional.interpolate(module.narrowed(x), scale_factor=2.0, mode="nearest")
             x = module(taps[level.tap], x)
-        return x
+        mixed: Tensor = self.coherence(x, luma)
+        return mixed
 
     def logits(self, luma: Tensor) -> Tensor:
         """Scores of the colour bins, `[B,313,h/4,w/4]`."""
-        scores: Tensor = self.head(self.decode(self.taps(luma)))
+        scores: Tensor = self.head(self.decode(self.taps(luma), luma))
         return scores
 
     def annealed_mean(self, logits: Tensor, temperature: float | Tensor) -> Tensor:

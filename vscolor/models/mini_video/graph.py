@@ -15,8 +15,6 @@ from safetensors.numpy import load_file
 from ..onnx_writer import Weights, Writer, save, value
 from . import architecture as arch
 
-NORM_EPSILON = 1e-12
-LEVEL_EPSILON = 1e-6
 
 
 def build(weights: str | Path) -> dict[str, ModelProto]:
@@ -44,13 +42,16 @@ def build(weights: str | Path) -> dict[str, ModelProto]:
 def _embed(tensors: Weights) -> ModelProto:
     writer = Writer(tensors)
     fine, middle, coarse = (f"tap.{index}" for index in arch.TAPS)
-    small = writer.op("AveragePool", [fine], "fine.pooled", kernel_shape=[2, 2], strides=[2, 2])
-    levels = [_standing_out(writer, x) for x in (small, middle, writer.doubled(coarse, "coarse"))]
+    small = writer.pooled(fine, 2, "fine.pooled")
+    levels = [
+        writer.standing_out(x, channels)
+        for x, channels in zip(
+            (small, middle, writer.doubled(coarse, "coarse")), arch.TAPS.values(), strict=True
+        )
+    ]
     x = writer.op("Concat", levels, "levels", axis=1)
     x = writer.conv(writer.clipped(writer.conv(x, "embedding.hidden")), "embedding.compare")
-    size = writer.op("ReduceL2", [x], "length", axes=[1], keepdims=1)
-    least = writer.constant("least", np.array(NORM_EPSILON))
-    writer.op("Div", [x, writer.op("Max", [size, least], "length.safe")], "vectors")
+    writer.unit(x, arch.EMBED, "vectors")
     context = writer.clipped(writer.conv(fine, "embedding.context"))
     writer.op("Identity", [context], "context")
     taps = [value(f"tap.{i}", "batch", c, f"h_{i}", f"w_{i}") for i, c in arch.TAPS.items()]
@@ -59,17 +60,6 @@ def _embed(tensors: Weights) -> ModelProto:
         value("context", "batch", arch.CONTEXT, "h4", "w4"),
     ]
     return writer.model("embed", taps, outputs)
-
-
-def _standing_out(writer: Writer, x: str) -> str:
-    """What sets a place apart from the rest of its frame, scaled to a mean square of 1."""
-    mean = writer.op("GlobalAveragePool", [x], f"{x}.mean")
-    centred = writer.op("Sub", [x, mean], f"{x}.centred")
-    square = writer.op("Mul", [centred, centred], f"{x}.square")
-    size = writer.op("ReduceMean", [square], f"{x}.size", axes=[1], keepdims=1)
-    safe = writer.add(size, writer.constant("level.epsilon", np.array(LEVEL_EPSILON)))
-    root = writer.op("Sqrt", [safe], f"{x}.root")
-    return writer.op("Div", [centred, root], f"{x}.standing")
 
 
 def _nearest(tensors: Weights) -> ModelProto:
@@ -156,8 +146,7 @@ def _judge(writer: Writer, x: str) -> str:
     y = writer.conv(x, "fusion.enter")
     for index in range(arch.BLOCKS_IN):
         y = writer.residual(y, f"fusion.first.{index}")
-    z = writer.op("AveragePool", [y], "judged.pooled", kernel_shape=[2, 2], strides=[2, 2])
-    z = writer.conv(z, "fusion.down")
+    z = writer.conv(writer.pooled(y, 2, "judged.pooled"), "fusion.down")
     for index in range(arch.BLOCKS_COARSE):
         z = writer.residual(z, f"fusion.coarse.{index}")
     y = writer.add(writer.doubled(writer.conv(z, "fusion.up"), "judged.doubled"), y)

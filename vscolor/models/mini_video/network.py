@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vscolor.models.mini.network import Conv, DecoderBlock, clipped
+from vscolor.models.mini.network import Conv, DecoderBlock, clipped, standing_out
 
 from . import architecture as arch
 
@@ -44,16 +44,9 @@ class Embedding(nn.Module):
             middle,
             functional.interpolate(coarse, scale_factor=2.0, mode="nearest"),
         ]
-        x = torch.cat([_standing_out(level) for level in levels], dim=1)
+        x = torch.cat([standing_out(level) for level in levels], dim=1)
         x = self.compare(clipped(self.hidden(x)))
         return functional.normalize(x, dim=1), clipped(self.context(fine))
-
-
-def _standing_out(x: Tensor) -> Tensor:
-    """What sets a place apart from the rest of its frame, scaled to a mean square of 1."""
-    centred = x - x.mean(dim=(2, 3), keepdim=True)
-    size = centred.pow(2).mean(dim=1, keepdim=True)
-    return centred * torch.rsqrt(size + 1e-6)
 
 
 def attend(

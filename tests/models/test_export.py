@@ -47,10 +47,12 @@ def run(path, batch):
     return made
 
 
-def test_lab_file_gives_the_models_own_colour(tmp_path):
+@pytest.mark.parametrize("size", [(96, 160), (320, 448)])
+def test_lab_file_gives_the_models_own_colour(tmp_path, size):
+    """Also where fewer places tell than the small picture has that the file is traced with."""
     path = tmp_path / "out.onnx"
     export.export("mini", path, "lab")
-    luma = np.random.default_rng(0).uniform(0, 100, (2, 1, 96, 160)).astype(np.float32)
+    luma = np.random.default_rng(0).uniform(0, 100, (2, 1, *size)).astype(np.float32)
     expected = registry.get("mini").open(CPU, None, {}).predict(luma)
     assert np.abs(expected).max() > 1
     np.testing.assert_allclose(run(path, luma), expected, atol=0.05)

@@ -33,7 +33,7 @@ STANDING_EPSILON = 1e-6
 """Added to the mean square that features are divided by."""
 
 STEM_CHANNELS = 32
-DEFAULT_TEMPERATURE = 0.38
+DEFAULT_TEMPERATURE = 0.45
 """Of the annealed mean; Zhang 2016's own value."""
 
 

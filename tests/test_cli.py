@@ -281,6 +281,14 @@ class TestReports:
         for word in ("VapourSynth", "bestsource", "onnxruntime", "ffmpeg", "device", "mini"):
             assert word in told
 
+    def test_doctor_names_the_folders_that_the_environment_names(self, capsys, monkeypatch):
+        monkeypatch.setenv("VSCOLOR_CACHE", "/tmp/of-fits")
+        monkeypatch.setenv("VSCOLOR_WEIGHTS", "/tmp/of-weights")
+        cli.run(["doctor"])
+        told = "".join(capsys.readouterr().out.split())
+        assert "/tmp/of-fits/fits" in told
+        assert "/tmp/of-weights" in told
+
     def test_doctor_says_what_to_do(self, capsys, monkeypatch):
         monkeypatch.setattr(doctor, "PLUGINS", {"nope": ("vapoursynth-nope", "to test")})
         monkeypatch.setattr(doctor, "NEEDED_PLUGINS", ("nope",))

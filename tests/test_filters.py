@@ -341,3 +341,36 @@ def test_numbers_of_numpy_are_numbers():
         planes_of(ours, 3), planes_of(tiny(clip, batch=2, strength=0.5), 3), strict=True
     ):
         assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"_Matrix": "abc"}, "clip has _Matrix"),
+        ({"_FieldBased": "x"}, "clip has _FieldBased"),
+        ({"_Transfer": [1, 1]}, "clip has _Transfer"),
+        ({"_Range": 2}, "clip has _Range 2, expected 0 or 1"),
+        ({"_ChromaLocation": 99}, "clip has _ChromaLocation 99, expected 0 to 5"),
+    ],
+)
+def test_properties_that_mean_nothing_are_refused(said, words):
+    with pytest.raises(vs.Error, match=words):
+        tiny(noise_clip(vs.YUV420P8).std.SetFrameProps(**said))
+
+
+def test_rgb_may_say_what_the_resizer_does_not_know():
+    clip = noise_clip(vs.RGB24)
+    told = clip.std.SetFrameProps(_Transfer=0, _Primaries=0, _ChromaLocation=99)
+    assert digest(tiny(told), 0) == digest(tiny(clip), 0)
+
+
+@pytest.mark.parametrize("name", ["history", "edge_aware"])
+@pytest.mark.parametrize("value", ["no", "True", 2])
+def test_switches_are_no_words(name, value):
+    with pytest.raises(vs.Error, match=f"{name}= is .*, expected True or False"):
+        tiny(noise_clip(vs.GRAY8), **{name: value})
+
+
+def test_a_cpu_has_no_number():
+    with pytest.raises(vs.Error, match="device= is 'cpu:9', expected cpu, cuda, cuda:N"):
+        tiny(noise_clip(vs.GRAY8), device="cpu:9")

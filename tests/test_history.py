@@ -268,3 +268,25 @@ def test_a_change_in_mid_clip_is_refused_at_that_frame():
 def test_a_picture_whose_lines_the_core_pads_is_coloured():
     clip = noise_clip(vs.GRAY8, 128, 96, 4)  # 88 wide to the model: 352 bytes a line of 384
     assert all(np.isfinite(p).all() for p in planes_of(coloured(clip), 3))
+
+
+@pytest.mark.parametrize("shape", [(1376, 16), (352, 16), (16, 1920)])
+def test_long_strips_are_coloured(shape):
+    """The model once saw 8 pixels of their short side, in which no motion can be looked for."""
+    size = 64 if shape[0] == 352 else None
+    clip = noise_clip(vs.GRAY8, *shape, length=2, seed=3)
+    made = colorize(clip, "mini-video", size=size)
+    assert np.array_equal(planes_of(made, 1)[0], planes_of(clip, 1)[0])
+
+
+def test_a_reference_may_say_what_the_resizer_does_not_know():
+    """RGB whose properties came from YUV film, and tags that mean nothing."""
+    rgb = noise_clip(vs.RGB24, WIDTH, HEIGHT, 1, 7)
+    plain = frames_of(coloured(film(3), references=rgb), range(3))
+    for said in ({"_Matrix": 1}, {"_Transfer": 0}, {"_Primaries": 0}, {"_ChromaLocation": 99}):
+        told = coloured(film(3), references=rgb.std.SetFrameProps(**said))
+        assert all(same(frames_of(told, range(3))[n], plain[n]) for n in range(3))
+    yuv = noise_clip(vs.YUV444P8, WIDTH, HEIGHT, 1, 7)
+    plain = frames_of(coloured(film(1), references=yuv), [0])
+    told = coloured(film(1), references=yuv.std.SetFrameProps(_Transfer=0, _Primaries=0))
+    assert same(frames_of(told, [0])[0], plain[0])

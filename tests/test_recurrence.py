@@ -204,3 +204,24 @@ def test_refusals(film, settings, words):
         stabilize(film[0], "blind", **settings)
     for word in words:
         assert word in str(error.value)
+
+
+def test_a_pixel_that_is_no_number_stays_by_itself(film):
+    """A network with memory once carried it through the rest of the scene."""
+    clip = film[1]
+    plain = clip.resize.Bicubic(format=vs.YUV444PS)
+
+    def spoil(n, f):
+        frame = f.copy()
+        if n == 3:
+            np.asarray(frame[0])[10, 10] = np.nan
+            np.asarray(frame[1])[20, 20] = np.inf
+        return frame
+
+    spoilt = plain.std.ModifyFrame(plain, spoil)
+    steady = stabilize(clip, "blind", size=128, guide=spoilt)
+    expected = stabilize(clip, "blind", size=128, guide=plain)
+    assert np.abs(chroma(steady) - chroma(expected)).max() <= 6
+    own = stabilize(spoilt, "blind", size=128)
+    assert np.isfinite(np.delete(chroma(own), 3, axis=0)).all()
+    assert (~np.isfinite(planes_of(own, 3)[1])).sum() == 1

@@ -40,6 +40,17 @@ def whole_in_range(name: str, value: int, low: int, high: int) -> int:
     return int(value)
 
 
+def yes_or_no(name: str, value: bool) -> bool:
+    """A switch; words are refused, since "no" would be taken for yes.
+
+    Raises:
+        SettingError: It is neither True nor False.
+    """
+    if isinstance(value, str) or value not in (True, False):
+        raise SettingError(f"{name}= is {value!r}, expected True or False")
+    return bool(value)
+
+
 def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[int, ...] | None:
     """Read what a caller gave as `scenes=`: frame numbers or the path of a list; None for none.
 

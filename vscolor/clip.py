@@ -30,6 +30,10 @@ MIN_SIDE, MAX_SIDE = 16, 8192
 UNSPECIFIED = 2
 SRGB_TRANSFER = 13
 LONGEST_ASPECT = 4
+LEAST_SEEN = 16
+"""Shortest side of what a model sees, in pixels; below it there is no motion to be found."""
+
+CHROMA_LOCATIONS = range(6)
 # ab and luma are interpolated without overshoot: ringing in chroma shows as coloured outlines.
 MITCHELL = {"filter_param_a": 1 / 3, "filter_param_b": 1 / 3}
 COLOR_PROPS = ["_Matrix", "_Transfer", "_Primaries", "_ChromaLocation"]
@@ -96,13 +100,33 @@ def check_frame(film: Film, props: Mapping[str, Any]) -> None:
 def _read(clip: vs.VideoNode, props: Mapping[str, Any], role: str) -> Film:
     """What a frame says of its clip."""
     _check_progressive(props, role)
-    rgb = clip.format.color_family == vs.RGB
     return Film(
         clip,
         colorimetry=_read_colorimetry(props, clip, role),
-        location=0 if rgb else int(props.get("_ChromaLocation", 0)),
-        pixel_aspect=_read_pixel_aspect(props),
+        location=_read_location(props, clip.format.color_family, role),
+        pixel_aspect=_read_pixel_aspect(props, role),
     )
+
+
+def _whole(props: Mapping[str, Any], name: str, absent: int, role: str) -> int:
+    """A property that is a whole number.
+
+    Raises:
+        SettingError: It is something else.
+    """
+    value = props.get(name, absent)
+    if not isinstance(value, int):
+        raise SettingError(f"{role} has {name} {value!r}, expected a whole number")
+    return value
+
+
+def _read_location(props: Mapping[str, Any], family: vs.ColorFamily, role: str) -> int:
+    if family == vs.RGB:
+        return 0
+    location = _whole(props, "_ChromaLocation", 0, role)
+    if location not in CHROMA_LOCATIONS:
+        raise SettingError(f"{role} has _ChromaLocation {location}, expected 0 to 5")
+    return location
 
 
 def _describe(film: Film) -> str:
@@ -126,7 +150,7 @@ def _check_format(fmt: vs.VideoFormat, role: str) -> None:
 
 
 def _check_progressive(props: Mapping[str, Any], role: str) -> None:
-    field = int(props.get("_FieldBased", 0))
+    field = _whole(props, "_FieldBased", 0, role)
     if field:
         raise SettingError(
             f"{role} is interlaced (_FieldBased {field}), expected progressive frames; deinterlace "
@@ -137,35 +161,38 @@ def _check_progressive(props: Mapping[str, Any], role: str) -> None:
 def _read_colorimetry(props: Mapping[str, Any], clip: vs.VideoNode, role: str) -> Colorimetry:
     """Take the frame's word, else the usual guess by resolution (see `guess_matrix`)."""
     family = clip.format.color_family
-    matrix = int(props.get("_Matrix", UNSPECIFIED))
+    matrix = _whole(props, "_Matrix", UNSPECIFIED, role)
     if family == vs.RGB:
         matrix = 1  # RGB has no matrix of its own; its luma is taken by BT.709's weights
     elif matrix == UNSPECIFIED or (family == vs.GRAY and matrix == vs.MATRIX_RGB):
         matrix = guess_matrix(clip.width, clip.height)
-    transfer = int(props.get("_Transfer", UNSPECIFIED))
-    primaries = int(props.get("_Primaries", UNSPECIFIED))
+    transfer = _whole(props, "_Transfer", UNSPECIFIED, role)
+    primaries = _whole(props, "_Primaries", UNSPECIFIED, role)
+    full_range = _read_full_range(props, family, role)
     try:
         return Colorimetry(
             matrix=matrix,
             transfer=SRGB_TRANSFER if transfer in (0, 3) else transfer,
             primaries=1 if primaries in (0, UNSPECIFIED, 3) else primaries,
-            full_range=_read_full_range(props, family),
+            full_range=full_range,
         )
     except SettingError as error:
         raise SettingError(f"{role} has {error}") from None
 
 
-def _read_full_range(props: Mapping[str, Any], family: vs.ColorFamily) -> bool:
+def _read_full_range(props: Mapping[str, Any], family: vs.ColorFamily, role: str) -> bool:
     """`_Range` 1 is full; the older `_ColorRange` 1 is limited; absent: full for RGB alone."""
-    if "_Range" in props:
-        return int(props["_Range"]) == 1
-    if "_ColorRange" in props:
-        return int(props["_ColorRange"]) == 0
+    for name, full in (("_Range", 1), ("_ColorRange", 0)):
+        if name in props:
+            said = _whole(props, name, full, role)
+            if said not in (0, 1):
+                raise SettingError(f"{role} has {name} {said}, expected 0 or 1")
+            return said == full
     return bool(family == vs.RGB)
 
 
-def _read_pixel_aspect(props: Mapping[str, Any]) -> Fraction:
-    num, den = int(props.get("_SARNum", 1)), int(props.get("_SARDen", 1))
+def _read_pixel_aspect(props: Mapping[str, Any], role: str) -> Fraction:
+    num, den = (_whole(props, name, 1, role) for name in ("_SARNum", "_SARDen"))
     return Fraction(num, den) if num > 0 and den > 0 else Fraction(1)
 
 
@@ -241,7 +268,8 @@ def model_size(film: Film, size: int, multiple: int) -> tuple[int, int]:
     width = film.clip.width * film.pixel_aspect
     height = Fraction(film.clip.height)
     scale = min(size / min(width, height), LONGEST_ASPECT * size / max(width, height))
-    fit = (max(multiple, round(side * scale / multiple) * multiple) for side in (height, width))
+    least = -(-LEAST_SEEN // multiple) * multiple
+    fit = (max(least, round(side * scale / multiple) * multiple) for side in (height, width))
     return next(fit), next(fit)
 
 
@@ -265,7 +293,8 @@ def to_yuv(film: Film) -> Film:
     """Turn an RGB film into float YUV 4:4:4, in which it is coloured; others pass."""
     if film.clip.format.color_family != vs.RGB:
         return film
-    rgb = with_matrix(film.clip)
+    # Only the matrix is wanted; the resizer would trip over a transfer or primaries of 0.
+    rgb = with_matrix(film.clip.std.RemoveFrameProps(COLOR_PROPS))
     yuv = rgb.resize.Bicubic(format=vs.YUV444PS, matrix=film.colorimetry.matrix)
     return replace(film, clip=yuv)
 

@@ -105,7 +105,8 @@ def resolve(device: str | None, runtime: str | None) -> Device:
     if device is None:
         return _best(runtime)
     kind, _, number = device.partition(":") if isinstance(device, str) else ("", "", "")
-    if kind not in PROVIDERS or (number and not number.isdecimal()):
+    numbered = number.isdecimal() and kind == "cuda"
+    if kind not in PROVIDERS or (":" in device and not numbered):
         raise SettingError(f"device= is {device!r}, expected cpu, cuda, cuda:N, dml or coreml")
     return _named(kind, int(number or 0), runtime)
 

@@ -18,10 +18,11 @@ import vapoursynth as vs
 from rich.console import Console
 from rich.table import Table
 
-from vscolor import device, ffmpeg
+from vscolor import device, ffmpeg, fits
 from vscolor.errors import VscolorError
 from vscolor.models.registry import registry
 from vscolor.versions import installed_version
+from vscolor.weights import catalog
 
 PLUGINS: Final = {
     "bs": ("vapoursynth-bestsource", "to open films"),
@@ -181,9 +182,9 @@ def _vspipe() -> Finding:
 
 
 def _cache() -> Finding:
-    place = platformdirs.user_cache_path("vscolor")
-    held = "index: of films, may be deleted; beside it weights you fetched, fits of dvp"
-    return Finding(Verdict.GOOD, "cache", f"{place} ({held})")
+    index = platformdirs.user_cache_path("vscolor") / "index"
+    places = f"index of films, may be deleted: {index}; weights: {catalog.folder()}"
+    return Finding(Verdict.GOOD, "cache", f"{places}; fits of dvp: {fits.default_folder()}")
 
 
 def _version_of_onnxruntime() -> str:

@@ -69,7 +69,9 @@ def export(
     require_torch()
     require_onnx()
     entry = registry.get(name)
-    model = None if entry.card.kind == "video" else entry.open(_CPU, weights, options)
+    # Told before weights are asked for that would not help.
+    able = entry.card.kind != "video" and "onnx" in entry.card.supports
+    model = entry.open(_CPU, weights, options) if able else None
     if not isinstance(model, ExportableModel):
         raise SettingError(f"model {name} cannot be exported to ONNX; see docs/models.md")
     multiple = model.graph_multiple

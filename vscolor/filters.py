@@ -14,7 +14,7 @@ from vscolor import clip as core
 from vscolor import debug as debugging
 from vscolor import device as devices
 from vscolor import stabilizers, windows
-from vscolor.arguments import in_range, inspect_guide, read_cuts, whole_in_range
+from vscolor.arguments import in_range, inspect_guide, read_cuts, whole_in_range, yes_or_no
 from vscolor.blocks import FramePass, guarded, predict_lines
 from vscolor.errors import SettingError, VscolorError
 from vscolor.guidance import Guidance, guided_lines
@@ -124,9 +124,10 @@ def colorize(
         gain = in_range("strength", strength, 0, 1) * in_range(
             "saturation", saturation, 0, MAX_SATURATION
         )
+        edge_aware = yes_or_no("edge_aware", edge_aware)
         short_side = None if size is None else whole_in_range("size", size, MIN_SIZE, MAX_SIZE)
         guidance = Guidance(
-            history,
+            None if history is None else yes_or_no("history", history),
             tuple(read_references(references)),
             tuple(read_hints(hints)),
             read_cuts(scenes, clip.num_frames),

@@ -77,9 +77,15 @@ def small_pictures(
 
 
 def read_picture(frame: vs.VideoFrame) -> Picture:
-    """Copies of a frame's planes."""
+    """Copies of a frame's planes.
+
+    What is no number becomes black or grey, and what is infinite the end of its span: a network
+    with memory would carry one such pixel through the whole scene.
+    """
     luma, *chroma = (np.array(frame[p]) for p in range(3))
-    return Picture(luma[None, None], np.stack(chroma)[None])
+    np.nan_to_num(luma, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
+    planes = np.nan_to_num(np.stack(chroma), copy=False, nan=0.0, posinf=0.5, neginf=-0.5)
+    return Picture(luma[None, None], planes[None])
 
 
 def write_chroma(template: vs.VideoFrame, change: Array) -> vs.VideoFrame:

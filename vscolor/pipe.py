@@ -150,6 +150,10 @@ class Ring:
                         return
         except (Y4MError, OSError) as error:
             self._fault = error
+        except RuntimeError:
+            # Nobody waits any more, and the core may have gone with its frames.
+            if not self._ended:
+                raise
         finally:
             self.close()
 

@@ -145,10 +145,12 @@ def shown(reference: Reference, width: int, height: int, colorimetry: Colorimetr
     if film.clip.format.color_family == vs.GRAY:
         raise SettingError("reference is GRAY, expected a coloured picture")
     left, top, wide, tall = _window(film, Fraction(width, height))
-    matrix = (
-        {} if film.clip.format.color_family == vs.RGB else {"matrix_in": film.colorimetry.matrix}
-    )
-    rgb = film.clip.resize.Bicubic(
+    # What it says of colour was read, and is looked at below; the resizer trips over some of it.
+    is_rgb = film.clip.format.color_family == vs.RGB
+    said = [p for p in core.COLOR_PROPS if is_rgb or p != "_ChromaLocation"]
+    bare = film.clip.std.RemoveFrameProps(said)
+    matrix = {} if is_rgb else {"matrix_in": film.colorimetry.matrix}
+    rgb = bare.resize.Bicubic(
         width,
         height,
         vs.RGBS,

@@ -13,7 +13,7 @@ import vapoursynth as vs
 from vscolor import clip as core
 from vscolor import device as devices
 from vscolor import motion, recurrence
-from vscolor.arguments import in_range, inspect_guide, read_cuts, whole_in_range
+from vscolor.arguments import in_range, inspect_guide, read_cuts, whole_in_range, yes_or_no
 from vscolor.blocks import guarded
 from vscolor.errors import SettingError
 from vscolor.pictures import Sizes, chroma_planes, small_pictures
@@ -34,6 +34,7 @@ OWN_OPTIONS: Final = {
     "blind": {"size", "device", "runtime", "weights"},
     "dvp": {"size", "device", "seed", "irt", "reference", "fit"},
 }
+SWITCHES: Final = {"slow", "irt", "reference", "fit"}
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class Options:
         if foreign:
             names = ", ".join(f"{name}=" for name in sorted(OWN_OPTIONS[method]))
             raise SettingError(f"{foreign[0]}= is not of method {method}, expected of {names}")
+        for name in SWITCHES & given:
+            yes_or_no(name, getattr(self, name))
 
 
 @dataclass(frozen=True)

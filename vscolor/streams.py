@@ -99,7 +99,8 @@ def _check_fits(source: Source, stream: Stream, target: Path) -> None:
     place = target.absolute().with_name(f".{secrets.token_hex(4)}.try{target.suffix}")
     reason = ffmpeg.muxer_refuses(source.path.absolute(), stream.index, place)
     if reason is not None:
-        other = ".mp4" if target.suffix.lower() in MATROSKA else ".mkv"
+        suffix = target.suffix.lower()
+        other = ".mp4" if suffix in MATROSKA and suffix != ".webm" else ".mkv"
         raise FfmpegError(
             f"{target.suffix} cannot hold stream {stream} of {source.path.name} ({reason}); "
             f"write an {other}, or leave it out with --copy audio or --copy none"

@@ -1,7 +1,9 @@
 """The embedded video model: ONNX against torch, training's arithmetic against the filter's."""
 
+from contextlib import suppress
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import onnxruntime
@@ -358,3 +360,18 @@ def test_sessions_are_shared():
     onnxruntime.set_default_logger_severity(3)
     one, two = (adapter.load(Device("onnx", "cpu"), None, OPTIONS, Strengths()) for _ in range(2))
     assert one._networks._sessions["fuse"] is two._networks._sessions["fuse"]
+
+
+def test_small_pictures_leave_no_trace_in_the_search_for_motion():
+    """DIS changes its scales for a picture too small for them, and keeps them so."""
+    rng = np.random.default_rng(4)
+    large = rng.uniform(0, 100, (16, 24)).repeat(8, 0).repeat(8, 1)
+    pair = [np.roll(large, shift, 1).astype(np.float32) for shift in (0, 3)]
+    before = [motion.find_motion(*pair, near=near).flow.copy() for near in (False, True)]
+    for shape in ((8, 256), (16, 16), (24, 8)):
+        small = rng.uniform(0, 100, (2, *shape)).astype(np.float32)
+        for near in (False, True):
+            with suppress(cv2.error):
+                motion.find_motion(*small, near=near)
+    after = [motion.find_motion(*pair, near=near).flow for near in (False, True)]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))

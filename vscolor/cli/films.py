@@ -40,6 +40,7 @@ from vscolor.cli.options import (
     Size,
     Source,
     Start,
+    StillModel,
     StillStrength,
     Strength,
     Target,
@@ -225,7 +226,7 @@ def words_of(encoder_args: str) -> tuple[str, ...]:
 
 def pipe_command(
     *,
-    model: Model = None,
+    model: StillModel = None,
     size: Size = None,
     batch: Batch = None,
     strength: Strength = 1.0,
@@ -261,7 +262,7 @@ def demo_command(
     target: Annotated[
         Path, typer.Argument(metavar="[OUT]", help="Video to write.", show_default=False)
     ] = Path("vscolor-demo.mp4"),
-    model: Model = None,
+    model: StillModel = None,
     device: Device = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", "-y", help="Replace OUT.", show_default=False)

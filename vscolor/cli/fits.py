@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from vscolor import console, convert, fitting, process, stabilizers
-from vscolor.cli.options import LOOK, Device, Quiet, Scenes, Source, option
+from vscolor.cli.options import LOOK, Quiet, Scenes, Source, option
 
 Size = Annotated[
     int | None,
@@ -27,14 +27,21 @@ Reference = Annotated[
 ]
 
 
+FitSize = Annotated[
+    int | None,
+    option("Short side of what the network sees, 64 to 1024; default 128.", LOOK),
+]
+FitDevice = Annotated[str | None, option("cpu, cuda or cuda:N; default: the best there is.", LOOK)]
+
+
 def fit_command(
     source: Source,
     *,
-    size: Size = None,
+    size: FitSize = None,
     seed: Seed = None,
     irt: Irt = None,
     reference: Reference = False,
-    device: Device = None,
+    device: FitDevice = None,
     scenes: Scenes = None,
     guide: Annotated[
         Path | None, option("A film as long whose luma tells what moved.", LOOK)

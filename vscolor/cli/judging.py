@@ -23,7 +23,8 @@ Metrics = Annotated[
     str,
     option(
         "Comma-separated: psnr, ssim, ciede2000, colourfulness, cdc, warp, pulsing, chroma, luma, "
-        "lpips, fid. Default: what can be had without extras.",
+        "lpips, fid. Default: psnr, ssim, colourfulness, cdc, warp, pulsing, luma; without TRUTH "
+        "colourfulness, cdc, warp.",
         WHAT,
     ),
 ]

@@ -25,6 +25,7 @@ Model = Annotated[
     str | None,
     option("A name `vscolor models` lists; default mini, with history mini-video.", LOOK),
 ]
+StillModel = Annotated[str | None, option("A name `vscolor models` lists; default mini.", LOOK)]
 Size = Annotated[
     int | None,
     option("Short side of what the model sees, in pixels; default: the model's own.", LOOK),
@@ -107,7 +108,9 @@ Debug = Annotated[
 ]
 Codec = Annotated[
     str | None,
-    option("An ffmpeg encoder, or h264, h265, av1, vp9, prores; default h264.", ENCODING),
+    option(
+        "An ffmpeg encoder, or h264, h265, av1, vp9, prores; default h264, in .webm vp9.", ENCODING
+    ),
 ]
 Crf = Annotated[
     float | None, option("Quality, lower is better; 0 is lossless with h264 and h265.", ENCODING)

@@ -106,7 +106,9 @@ def in_numbers(ab: Array) -> Array:
         WeightsError: Some are no numbers; written as they are, the frame would pass through grey.
     """
     if not np.isfinite(ab).all():
-        raise WeightsError("the model's colours are no numbers, expected sound weights")
+        raise WeightsError(
+            "the model's colours are no numbers, expected sound weights and luma of numbers"
+        )
     return ab
 
 

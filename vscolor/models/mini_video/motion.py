@@ -88,7 +88,7 @@ def find_motion(
     seen, sought = _bytes(now, "now"), _bytes(then, "then")
     guess = None if start is None else _smooth(start, now.shape)
     search = NEAR if near else FAR
-    flow = _estimator(search, start is not None).calc(seen, sought, guess)
+    flow = _estimator(search, now.shape, start is not None).calc(seen, sought, guess)
     residual = scratch("motion.residual", now.shape)
     _fetch(then, _places(flow), residual)
     cv2.absdiff(now, residual, dst=residual)
@@ -167,12 +167,13 @@ def coarser(flow: Array, factor: int) -> Array:
     return np.asarray(area(flow, factor) / factor, np.float32)
 
 
-def _estimator(search: Search, led: bool) -> Any:
+def _estimator(search: Search, shape: tuple[int, ...], led: bool) -> Any:
     """A thread's own DIS: it keeps buffers, among them a start that it was once given.
 
-    One that is sometimes given a start and sometimes none would go on from the last one.
+    One that is sometimes given a start and sometimes none would go on from the last one. And one
+    that met a small picture keeps the scales it chose for it, so each size has its own.
     """
-    return own(f"motion.{search} {led}", lambda: _new_estimator(search))
+    return own(f"motion.{search} {shape} {led}", lambda: _new_estimator(search))
 
 
 def _new_estimator(search: Search) -> Any:

@@ -79,7 +79,9 @@ def test_the_file_is_small_and_carries_its_bins():
     assert all(np.isfinite(v).all() for v in state.values())
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 64, 96), (3, 1, 128, 160), (1, 1, 32, 32), (1, 1, 352, 608)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 64, 96), (3, 1, 128, 160), (1, 1, 32, 32), (1, 1, 352, 608)]
+)
 @pytest.mark.parametrize("temperature", [0.2, 0.38, 1.0])
 def test_graph_equals_network(session, mini, shape, temperature):
     luma = luma_of(shape)

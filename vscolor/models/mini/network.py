@@ -145,6 +145,7 @@ class Coherence(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.compare = Conv(channels, channels)
+        assert self.compare.conv.bias is not None
         nn.init.dirac_(self.compare.conv.weight)
         nn.init.zeros_(self.compare.conv.bias)
         self.log_sharpness = nn.Parameter(torch.tensor(arch.SHARPNESS).log())
@@ -184,7 +185,7 @@ def _telling(x: Tensor) -> Tensor:
 
 
 def _smaller(a: int, b: int) -> int:
-    """In arithmetic, which a trace keeps: `min` would fix in an exported file what its trial had."""
+    """In arithmetic, which a trace keeps; `min` would fix the trial's answer in a file."""
     return (a + b - abs(a - b)) // 2
 
 

@@ -16,7 +16,6 @@ from ..onnx_writer import Weights, Writer, save, value
 from . import architecture as arch
 
 
-
 def build(weights: str | Path) -> dict[str, ModelProto]:
     """Write the graphs.
 

@@ -141,9 +141,9 @@ def test_range_is_read_from_new_and_old_property():
     clip = vs.core.std.BlankClip(None, W, H, vs.GRAY8, 1)
     assert not core.inspect(clip).colorimetry.full_range
     assert core.inspect(clip.std.SetFrameProps(_Range=1)).colorimetry.full_range
-    assert core._read_full_range({"_ColorRange": 0}, vs.YUV)
-    assert not core._read_full_range({"_ColorRange": 1}, vs.YUV)
-    assert core._read_full_range({}, vs.RGB)
+    assert core._read_full_range({"_ColorRange": 0}, vs.YUV, "clip")
+    assert not core._read_full_range({"_ColorRange": 1}, vs.YUV, "clip")
+    assert core._read_full_range({}, vs.RGB, "clip")
 
 
 def test_zero_gain_is_exactly_neutral():

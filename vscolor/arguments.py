@@ -8,6 +8,7 @@ from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 
+import numpy as np
 import vapoursynth as vs
 
 from vscolor import clip as core
@@ -46,7 +47,7 @@ def yes_or_no(name: str, value: bool) -> bool:
     Raises:
         SettingError: It is neither True nor False.
     """
-    if isinstance(value, str) or value not in (True, False):
+    if not (isinstance(value, bool | np.bool_ | Integral) and value in (0, 1)):
         raise SettingError(f"{name}= is {value!r}, expected True or False")
     return bool(value)
 

@@ -200,13 +200,15 @@ def with_matrix(clip: vs.VideoNode, first: int = 0) -> vs.VideoNode:
     """A clip that the core's resizer can make RGB of, its samples untouched.
 
     YUV whose frame `first` does not say its matrix gets the usual guess. RGB has no other matrix
-    than its own, whatever it says. GRAY loses what it says of colour: a plane taken out of RGB
-    still names RGB's, which no GRAY may have.
+    than its own, whatever it says, and no place of chroma. GRAY loses what it says of colour: a
+    plane taken out of RGB still names RGB's, which no GRAY may have.
     """
     if clip.format.color_family == vs.GRAY:
         return clip.std.RemoveFrameProps(COLOR_PROPS)
     if clip.format.color_family == vs.RGB:
-        return clip.std.SetFrameProps(_Matrix=0)
+        with clip.get_frame(first) as frame:
+            void = [name for name in ("_Transfer", "_Primaries") if frame.props.get(name) == 0]
+        return clip.std.RemoveFrameProps(["_ChromaLocation", *void]).std.SetFrameProps(_Matrix=0)
     if clip.format.color_family == vs.YUV:
         with clip.get_frame(first) as frame:
             said = frame.props.get("_Matrix", UNSPECIFIED)
@@ -263,7 +265,8 @@ def _as_format(wanted: int | vs.VideoFormat) -> vs.VideoFormat:
 def model_size(film: Film, size: int, multiple: int) -> tuple[int, int]:
     """Height and width the model sees: the display aspect, `size` its short side.
 
-    A strip longer than 4:1 is made smaller, so that memory stays bounded by `size`.
+    A strip longer than 4:1 is made smaller, so that memory stays bounded by `size`; no side
+    is below `LEAST_SEEN`.
     """
     width = film.clip.width * film.pixel_aspect
     height = Fraction(film.clip.height)
@@ -293,8 +296,7 @@ def to_yuv(film: Film) -> Film:
     """Turn an RGB film into float YUV 4:4:4, in which it is coloured; others pass."""
     if film.clip.format.color_family != vs.RGB:
         return film
-    # Only the matrix is wanted; the resizer would trip over a transfer or primaries of 0.
-    rgb = with_matrix(film.clip.std.RemoveFrameProps(COLOR_PROPS))
+    rgb = with_matrix(film.clip)
     yuv = rgb.resize.Bicubic(format=vs.YUV444PS, matrix=film.colorimetry.matrix)
     return replace(film, clip=yuv)
 

@@ -92,7 +92,7 @@ def resolve(device: str | None, runtime: str | None) -> Device:
     """Choose a device.
 
     Args:
-        device: `cpu`, `cuda`, `cuda:N`, `dml`, `coreml`, or None for the best there is.
+        device: `cpu`, `cuda`, `cuda:N`, `dml`, `dml:N`, `coreml`, or None for the best there is.
         runtime: `onnx`, `torch`, or None for the one that fits the device.
 
     Raises:
@@ -105,9 +105,11 @@ def resolve(device: str | None, runtime: str | None) -> Device:
     if device is None:
         return _best(runtime)
     kind, _, number = device.partition(":") if isinstance(device, str) else ("", "", "")
-    numbered = number.isdecimal() and kind == "cuda"
+    numbered = number.isdecimal() and kind in ("cuda", "dml")
     if kind not in PROVIDERS or (":" in device and not numbered):
-        raise SettingError(f"device= is {device!r}, expected cpu, cuda, cuda:N, dml or coreml")
+        raise SettingError(
+            f"device= is {device!r}, expected cpu, cuda, cuda:N, dml, dml:N or coreml"
+        )
     return _named(kind, int(number or 0), runtime)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import vapoursynth as vs
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from skimage import data
 from skimage.color import rgb2lab
 
@@ -247,3 +247,13 @@ def test_registry_refuses_a_second_of_the_same_name():
         own.add(tiny_entry())
     assert "mini" in registry.names()
     assert registry.get("mini").size > 1_000_000
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "torch"])
+def test_weights_of_an_older_shape_are_named(tmp_path, runtime):
+    old = tmp_path / "old.safetensors"
+    tensors = load_file(adapter.TORCH_FILE)
+    kept = {name: value for name, value in tensors.items() if "coherence" not in name}
+    save_file(kept, old, metadata={"architecture": "1"})
+    with pytest.raises(WeightsError, match="its shape is of version 1, expected 2"):
+        adapter.load(Device(runtime, "cpu"), old, {"temperature": 0.4})

@@ -80,7 +80,7 @@ def test_the_file_is_small_and_carries_its_bins():
 
 
 @pytest.mark.parametrize(
-    "shape", [(1, 1, 64, 96), (3, 1, 128, 160), (1, 1, 32, 32), (1, 1, 352, 608)]
+    "shape", [(1, 1, 64, 96), (3, 1, 128, 160), (1, 1, 32, 32), (1, 1, 416, 416), (1, 1, 480, 864)]
 )
 @pytest.mark.parametrize("temperature", [0.2, 0.38, 1.0])
 def test_graph_equals_network(session, mini, shape, temperature):
@@ -219,3 +219,24 @@ def test_a_large_picture_is_told_by_no_more_places(mini):
         for short in (256, 512):
             mini.decode(mini.taps(luma := torch.from_numpy(luma_of((1, 1, short, short)))), luma)
     assert seen == [arch.TELLING**2] * 2
+
+
+def test_the_places_that_tell_are_the_same_on_both_runtimes():
+    """A resize by runtimes differs at one size of four: each rounds in its own way."""
+    writer = graph.Writer({})
+    channels = arch.HEAD_CHANNELS
+    names = graph._telling(writer, ["seen", "light", "places"])
+    parts = [channels, 1, channels]
+    inputs = ["seen", "light", "places"]
+    built = writer.model(
+        "telling",
+        [graph.value(n, 1, c, "h", "w") for n, c in zip(inputs, parts, strict=True)],
+        [graph.value(n, 1, c, "h2", "w2") for n, c in zip(names, parts, strict=True)],
+    )
+    running = onnxruntime.InferenceSession(built.SerializeToString())
+    for height in range(4, 68, 4):
+        for width in range(height, 4 * height + 1, 12):
+            plane = np.arange(height * width, dtype=np.float32).reshape(1, 1, height, width)
+            feeds = {n: plane.repeat(c, axis=1) for n, c in zip(inputs, parts, strict=True)}
+            found = running.run([names[1]], feeds)[0]
+            assert np.array_equal(found, network._telling(torch.from_numpy(plane)).numpy())

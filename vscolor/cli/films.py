@@ -160,7 +160,7 @@ def stabilize_command(
         option("Largest luma difference of two blocks taken for the same, 1 to 50; 8.", LOOK),
     ] = None,
     slow: Annotated[bool, option("Take away slow pulsing too; slower.", LOOK, "--slow")] = False,
-    size: fits.Size = None,
+    size: fits.SteadySize = None,
     device: Device = None,
     runtime: Runtime = None,
     weights: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 from vscolor import console, convert, fitting, process, stabilizers
 from vscolor.cli.options import LOOK, Quiet, Scenes, Source, option
 
-Size = Annotated[
+SteadySize = Annotated[
     int | None,
     option("Short side of what the network sees, 64 to 1024; blind 256, dvp 128.", LOOK),
 ]
@@ -27,7 +27,7 @@ Reference = Annotated[
 ]
 
 
-FitSize = Annotated[
+Size = Annotated[
     int | None,
     option("Short side of what the network sees, 64 to 1024; default 128.", LOOK),
 ]
@@ -37,7 +37,7 @@ FitDevice = Annotated[str | None, option("cpu, cuda or cuda:N; default: the best
 def fit_command(
     source: Source,
     *,
-    size: FitSize = None,
+    size: Size = None,
     seed: Seed = None,
     irt: Irt = None,
     reference: Reference = False,

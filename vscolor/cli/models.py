@@ -96,6 +96,9 @@ def _needs(name: str) -> tuple[Need, ...]:
     """Weights of a model, or of a metric's network."""
     if name in published.SETS:
         return ((published.SETS[name],),)
+    if name not in registry.names():
+        known = ", ".join([*registry.names(), *published.SETS])
+        raise SettingError(f"NAME is {name!r}, expected one of {known}")
     return registry.get(name).needs
 
 

@@ -45,7 +45,7 @@ EdgeAware = Annotated[
     ),
 ]
 Device = Annotated[
-    str | None, option("cpu, cuda, cuda:N, dml or coreml; default: the best there is.", LOOK)
+    str | None, option("cpu, cuda, cuda:N, dml, dml:N or coreml; default: the best there is.", LOOK)
 ]
 Runtime = Annotated[str | None, option("onnx or torch; default: what fits the device.", LOOK)]
 Format = Annotated[

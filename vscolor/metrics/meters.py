@@ -226,10 +226,6 @@ METRICS: Final[dict[str, Metric]] = {
 """Those that need no package or weights beyond vscolor's own, but ciede2000 (scikit-image)."""
 
 
-KNOWN: Final = (*METRICS, "lpips", "fid")
-"""All that can be asked for; the last two have weights."""
-
-
 def chosen(names: Sequence[str], has_truth: bool) -> dict[str, Metric]:
     """Metrics by name.
 
@@ -237,10 +233,10 @@ def chosen(names: Sequence[str], has_truth: bool) -> dict[str, Metric]:
         SettingError: One is unknown, none was named, or one needs a truth that is not there.
     """
     if not names:
-        raise SettingError(f"no metric was named, expected some of {', '.join(KNOWN)}")
+        raise SettingError(f"no metric was named, expected some of {', '.join(METRICS)}")
     for name in names:
         if name not in METRICS:
-            raise SettingError(f"metric {name!r} is unknown, expected some of {', '.join(KNOWN)}")
+            raise SettingError(f"metric {name!r} is unknown, expected some of {', '.join(METRICS)}")
         if METRICS[name].truth and not has_truth:
             raise SettingError(f"metric {name} compares with a true clip, expected one")
     return {name: METRICS[name] for name in names}

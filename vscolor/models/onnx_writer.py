@@ -56,6 +56,10 @@ class Writer:
         """Sizes or axes, written once."""
         return self._once(name, np.array(values, np.int64))
 
+    def whole(self, name: str, value: int) -> str:
+        """One whole number, written once."""
+        return self._once(name, np.array(value, np.int64))
+
     def _once(self, name: str, value: NDArray[Any]) -> str:
         if name not in self._known:
             self._known.add(name)
@@ -96,24 +100,14 @@ class Writer:
     def doubled(self, x: str, name: str, *, smooth: bool = False) -> str:
         """Twice the height and width, by repetition or smoothly."""
         scales = self.constant("double", np.array([1.0, 1.0, 2.0, 2.0]))
-        if not smooth:
-            return self.resized(x, name, scales=scales)
-        how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+        how = {"mode": "nearest", "nearest_mode": "floor"}
+        how["coordinate_transformation_mode"] = "asymmetric"
+        if smooth:
+            how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
         return self.op("Resize", [x, "", scales], name, **how)
 
-    def resized(self, x: str, name: str, *, scales: str = "", sizes: str = "") -> str:
-        """Another height and width, each place that of the one it falls on."""
-        return self.op(
-            "Resize",
-            [x, "", scales, sizes] if sizes else [x, "", scales],
-            name,
-            mode="nearest",
-            coordinate_transformation_mode="asymmetric",
-            nearest_mode="floor",
-        )
-
     def pooled(self, x: str, factor: int, name: str) -> str:
-        """Height and width so many times smaller, by means of squares."""
+        """Height and width so many times smaller, each place the mean of a square block."""
         size = [factor, factor]
         return self.op("AveragePool", [x], name, kernel_shape=size, strides=size)
 

@@ -227,7 +227,7 @@ def _from_imagenet() -> Mini:
 
 
 def _from_file(path: Path) -> Mini:
-    with reading(path, "mini"):
+    with reading(path, "mini", VERSION):
         return load(path).to(memory_format=torch.channels_last)
 
 

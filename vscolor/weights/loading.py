@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from vscolor.errors import WeightsError
 
@@ -42,15 +42,31 @@ def find(given: str | Path | None, embedded: Path) -> Path:
 
 
 @contextmanager
-def reading(path: Path, name: str) -> Iterator[None]:
-    """Turn what the readers of a weight file of a model raise into one line."""
+def reading(path: Path, name: str, version: int | None = None) -> Iterator[None]:
+    """Turn what the readers of a weight file of a model raise into one line.
+
+    Args:
+        path: The file.
+        name: The model.
+        version: Of the shape that is read; a file that says another is told of.
+    """
     try:
         yield
     except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
-        reason = str(error).strip().splitlines()
-        raise WeightsError(
-            f"{path} does not hold {name}'s weights: {' '.join(reason[:2])}"
-        ) from error
+        reason = " ".join(str(error).strip().splitlines()[:2])
+        said = None if version is None else _version_of(path)
+        if said not in (None, str(version)):
+            reason = f"its shape is of version {said}, expected {version}; {reason}"
+        raise WeightsError(f"{path} does not hold {name}'s weights: {reason}") from error
+
+
+def _version_of(path: Path) -> str | None:
+    """What a safetensors file of ours says of its shape."""
+    try:
+        with safe_open(str(path), "np") as file:
+            return (file.metadata() or {}).get("architecture")
+    except (SafetensorError, OSError):
+        return None
 
 
 def load_once[T](paths: Path | tuple[Path, ...], variant: Hashable, load: Callable[[], T]) -> T:

@@ -91,7 +91,7 @@ def _open_session(path: Path, device: Device) -> onnxruntime.InferenceSession:
         devices.require_onnx()
         from vscolor.models.mini import graph
 
-        with files.reading(path, "mini"):
+        with files.reading(path, "mini", architecture.VERSION):
             onnx = graph.build(path, taps=architecture.TAPS).SerializeToString()
         return devices.onnx_session(onnx, device)
     session = devices.onnx_session(path, device)
@@ -109,7 +109,7 @@ def _open_network(path: Path, device: Device) -> Mini:
 
     from vscolor.models.mini import network
 
-    with files.reading(path, "mini"):
+    with files.reading(path, "mini", architecture.VERSION):
         mini = network.load(path)
     return mini.to(devices.torch_device(device)).to(memory_format=torch.channels_last)
 

@@ -93,15 +93,20 @@ def _telling(writer: Writer, planes: list[str]) -> list[str]:
     names = [f"coherence.telling.{index}" for index in range(len(planes))]
     together = writer.op("Concat", planes, "coherence.planes", axis=1)
     pooled = writer.pooled(together, 2, "coherence.pooled")
-    batch = writer.op("Shape", [pooled], "coherence.pooled.batch", end=2)
     size = writer.op("Shape", [pooled], "coherence.pooled.size", start=2)
     short = writer.op("ReduceMin", [size], "coherence.short", axes=[0])
     most = writer.integers("telling", [arch.TELLING])
     kept = writer.op("Min", [short, most], "coherence.kept")
     wanted = writer.op("Mul", [size, kept], "coherence.size.times")
     wanted = writer.op("Div", [wanted, short], "coherence.size")
-    wanted = writer.op("Concat", [batch, wanted], "coherence.wanted", axis=0)
-    thin = writer.resized(pooled, "coherence.thinned", sizes=wanted)
+    thin, first, step = pooled, writer.whole("first", 0), writer.whole("step", 1)
+    for index in (0, 1):
+        name = f"coherence.picked.{index}"
+        side = writer.op("Gather", [wanted, writer.whole(f"side.{index}", index)], f"{name}.side")
+        picked = writer.op("Range", [first, side, step], f"{name}.numbers")
+        picked = writer.op("Mul", [picked, short], f"{name}.times")
+        picked = writer.op("Div", [picked, kept], f"{name}.places")
+        thin = writer.op("Gather", [thin, picked], name, axis=2 + index)
     writer.split(thin, [arch.HEAD_CHANNELS, 1, arch.HEAD_CHANNELS], names)
     return names
 

@@ -180,8 +180,12 @@ def _telling(x: Tensor) -> Tensor:
     height, width = x.shape[2:]
     short = _smaller(height, width)
     kept = _smaller(short, arch.TELLING)
-    size = (height * kept // short, width * kept // short)
-    return functional.interpolate(x, size=size, mode="nearest")
+    # Whole numbers: runtimes round the places of a resize each in their own way.
+    rows, columns = (
+        torch.arange(side * kept // short, device=x.device) * short // kept
+        for side in (height, width)
+    )
+    return x[:, :, rows][..., columns]
 
 
 def _smaller(a: int, b: int) -> int:

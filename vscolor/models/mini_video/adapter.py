@@ -16,6 +16,7 @@ from vscolor.models import running
 from vscolor.models.base import Array, Card, Option
 from vscolor.models.mini import adapter as mini
 from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE
+from vscolor.models.mini.architecture import VERSION as MINI_VERSION
 from vscolor.models.video import Strengths
 
 from . import architecture as arch
@@ -102,7 +103,7 @@ def _checked_still(given: Path | None) -> Path | None:
     path = files.find(given, mini.TORCH_FILE)
     if path.suffix != ".safetensors":
         raise WeightsError(f"still= is {path}, expected a .safetensors file of mini's shape")
-    with files.reading(path, "mini"):
+    with files.reading(path, "mini", MINI_VERSION):
         files.load_once((path, mini.TORCH_FILE), "shared encoder", lambda: _check_encoder(path))
     return path
 

@@ -171,9 +171,13 @@ def _estimator(search: Search, shape: tuple[int, ...], led: bool) -> Any:
     """A thread's own DIS: it keeps buffers, among them a start that it was once given.
 
     One that is sometimes given a start and sometimes none would go on from the last one. And one
-    that met a small picture keeps the scales it chose for it, so each size has its own.
+    that met a small picture keeps the scales it chose for it, so another size gets a new one.
     """
-    return own(f"motion.{search} {shape} {led}", lambda: _new_estimator(search))
+    made: dict[tuple[int, ...], Any] = own(f"motion.{search} {led}", dict)
+    if shape not in made:
+        made.clear()
+        made[shape] = _new_estimator(search)
+    return made[shape]
 
 
 def _new_estimator(search: Search) -> Any:

@@ -81,7 +81,7 @@ def colorize(
             the single most likely colour, higher nearer the mean of all.
         edge_aware: Whether colour follows the luma's edges (a fast guided filter), or is scaled up
             as the model made it.
-        device: `cpu`, `cuda`, `cuda:N`, `dml`, `coreml`; default: the best there is.
+        device: `cpu`, `cuda`, `cuda:N`, `dml`, `dml:N`, `coreml`; default: the best there is.
         runtime: `onnx` or `torch`; default: the one that fits the device.
         format: For YUV and GRAY input, a YUV format of the same depth. Default: the input's; for
             GRAY 4:2:0, or 4:4:4 where a dimension is odd.

@@ -8,6 +8,11 @@ from typing import Annotated
 from vscolor import console, convert, fitting, process, stabilizers
 from vscolor.cli.options import LOOK, Quiet, Scenes, Source, option
 
+Size = Annotated[
+    int | None,
+    option("Short side of what the network sees, 64 to 1024; default 128.", LOOK),
+]
+Device = Annotated[str | None, option("cpu, cuda or cuda:N; default: the best there is.", LOOK)]
 SteadySize = Annotated[
     int | None,
     option("Short side of what the network sees, 64 to 1024; blind 256, dvp 128.", LOOK),
@@ -27,13 +32,6 @@ Reference = Annotated[
 ]
 
 
-Size = Annotated[
-    int | None,
-    option("Short side of what the network sees, 64 to 1024; default 128.", LOOK),
-]
-FitDevice = Annotated[str | None, option("cpu, cuda or cuda:N; default: the best there is.", LOOK)]
-
-
 def fit_command(
     source: Source,
     *,
@@ -41,7 +39,7 @@ def fit_command(
     seed: Seed = None,
     irt: Irt = None,
     reference: Reference = False,
-    device: FitDevice = None,
+    device: Device = None,
     scenes: Scenes = None,
     guide: Annotated[
         Path | None, option("A film as long whose luma tells what moved.", LOOK)

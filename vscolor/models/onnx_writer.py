@@ -52,13 +52,9 @@ class Writer:
         """A float32 constant that is written as it is, once."""
         return self._once(name, value.astype(np.float32))
 
-    def integers(self, name: str, values: list[int]) -> str:
-        """Sizes or axes, written once."""
+    def integers(self, name: str, values: int | list[int]) -> str:
+        """A whole number or several, written once."""
         return self._once(name, np.array(values, np.int64))
-
-    def whole(self, name: str, value: int) -> str:
-        """One whole number, written once."""
-        return self._once(name, np.array(value, np.int64))
 
     def _once(self, name: str, value: NDArray[Any]) -> str:
         if name not in self._known:
@@ -100,10 +96,11 @@ class Writer:
     def doubled(self, x: str, name: str, *, smooth: bool = False) -> str:
         """Twice the height and width, by repetition or smoothly."""
         scales = self.constant("double", np.array([1.0, 1.0, 2.0, 2.0]))
-        how = {"mode": "nearest", "nearest_mode": "floor"}
-        how["coordinate_transformation_mode"] = "asymmetric"
         if smooth:
             how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+        else:
+            how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}
+            how["nearest_mode"] = "floor"
         return self.op("Resize", [x, "", scales], name, **how)
 
     def pooled(self, x: str, factor: int, name: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from onnx import ModelProto, numpy_helper
+from onnx import ModelProto
 from safetensors.numpy import load_file
 
 from ..onnx_writer import Writer, save, value
@@ -99,10 +99,12 @@ def _telling(writer: Writer, planes: list[str]) -> list[str]:
     kept = writer.op("Min", [short, most], "coherence.kept")
     wanted = writer.op("Mul", [size, kept], "coherence.size.times")
     wanted = writer.op("Div", [wanted, short], "coherence.size")
-    thin, first, step = pooled, writer.whole("first", 0), writer.whole("step", 1)
+    thin, first, step = pooled, writer.integers("first", 0), writer.integers("step", 1)
     for index in (0, 1):
         name = f"coherence.picked.{index}"
-        side = writer.op("Gather", [wanted, writer.whole(f"side.{index}", index)], f"{name}.side")
+        side = writer.op(
+            "Gather", [wanted, writer.integers(f"side.{index}", index)], f"{name}.side"
+        )
         picked = writer.op("Range", [first, side, step], f"{name}.numbers")
         picked = writer.op("Mul", [picked, short], f"{name}.times")
         picked = writer.op("Div", [picked, kept], f"{name}.places")
@@ -138,8 +140,7 @@ def _plain_head(writer: Writer, features: str) -> None:
     """Write a 2-channel convolution in the head's place, what a regression would cost."""
     weight = writer.weights["head.conv.weight"][:2]
     inputs = [features, writer.weight("head.weight", weight), "temperature"]
-    bias = writer.op("Expand", ["temperature", "two"], "head.bias")
-    writer.initialisers.append(numpy_helper.from_array(np.array([2], np.int64), "two"))
+    bias = writer.op("Expand", ["temperature", writer.integers("two", [2])], "head.bias")
     writer.op("Conv", [*inputs[:2], bias], "ab", kernel_shape=[1, 1])
 
 

@@ -1,4 +1,4 @@
-"""The merge against the float reference, and what is read from and said in properties."""
+"""The merge against the float reference, and the format and size it is made in."""
 
 from fractions import Fraction
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from vscolor import clip as core
 from vscolor.errors import SettingError
+from vscolor.film import Film, inspect
 from vscolor.testing import noise_clip, planes_of
 
 W, H = 64, 48
@@ -38,7 +39,7 @@ def random_ab(width, height, spread=80, seed=7):
 
 
 def merged(clip, ab, gain=1.0, format=None):
-    film = core.inspect(clip)
+    film = inspect(clip)
     lines = vs.core.std.StackVertical([ab.std.BlankClip(), ab])
     return core.merge(film, film, lines, gain, core.merge_format(film, format))
 
@@ -127,25 +128,6 @@ def test_chroma_lies_where_the_resizer_puts_it(location, format):
         assert np.abs(difference).max() <= 0.35 * scale + 1
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "matrix"),
-    [(640, 480, 6), (720, 480, 6), (720, 486, 6), (720, 576, 5), (1024, 576, 5), (1280, 720, 1)],
-)
-def test_unspecified_matrix_is_guessed_by_size(width, height, matrix):
-    clip = vs.core.std.BlankClip(None, width, height, vs.GRAY8, 1)
-    assert core.inspect(clip).colorimetry.matrix == matrix
-    assert core.inspect(clip.std.SetFrameProps(_Matrix=9)).colorimetry.matrix == 9
-
-
-def test_range_is_read_from_new_and_old_property():
-    clip = vs.core.std.BlankClip(None, W, H, vs.GRAY8, 1)
-    assert not core.inspect(clip).colorimetry.full_range
-    assert core.inspect(clip.std.SetFrameProps(_Range=1)).colorimetry.full_range
-    assert core._read_full_range({"_ColorRange": 0}, vs.YUV, "clip")
-    assert not core._read_full_range({"_ColorRange": 1}, vs.YUV, "clip")
-    assert core._read_full_range({}, vs.RGB, "clip")
-
-
 def test_zero_gain_is_exactly_neutral():
     _, _, ab = random_ab(W, H)
     for format, neutral in [(vs.GRAY8, 128), (vs.GRAY10, 512), (vs.GRAYS, 0), (vs.GRAYH, 0)]:
@@ -161,9 +143,7 @@ def test_zero_gain_is_exactly_neutral():
     sar=st.sampled_from([(1, 1), (16, 15), (8, 9), (64, 45), (32, 27)]),
 )
 def test_model_size_keeps_the_display_aspect(width, height, size, sar):
-    film = core.Film(
-        vs.core.std.BlankClip(None, width, height, vs.GRAY8, 1), None, 0, Fraction(*sar)
-    )
+    film = Film(vs.core.std.BlankClip(None, width, height, vs.GRAY8, 1), None, 0, Fraction(*sar))
     h, w = core.model_size(film, size, 32)
     assert h % 32 == w % 32 == 0
     assert min(h, w) <= max(32, size + 16)
@@ -186,12 +166,12 @@ def test_model_size_keeps_the_display_aspect(width, height, size, sar):
     ],
 )
 def test_merge_format(format, wanted, result):
-    film = core.inspect(vs.core.std.BlankClip(None, W, H, format, 1))
+    film = inspect(vs.core.std.BlankClip(None, W, H, format, 1))
     assert core.merge_format(film, wanted).name == result
 
 
 def test_odd_gray_becomes_444():
-    film = core.inspect(vs.core.std.BlankClip(None, 33, 21, vs.GRAY8, 1))
+    film = inspect(vs.core.std.BlankClip(None, 33, 21, vs.GRAY8, 1))
     assert core.merge_format(film, None).name == "YUV444P8"
     with pytest.raises(SettingError, match="33x21"):
         core.merge_format(film, vs.YUV420P8)
@@ -199,6 +179,6 @@ def test_odd_gray_becomes_444():
 
 @pytest.mark.parametrize("wanted", [vs.YUV420P10, vs.RGB24, vs.GRAY8, vs.YUV444PS, -3, "yuv"])
 def test_format_of_another_depth_or_family_is_refused(wanted):
-    film = core.inspect(vs.core.std.BlankClip(None, W, H, vs.GRAY8, 1))
+    film = inspect(vs.core.std.BlankClip(None, W, H, vs.GRAY8, 1))
     with pytest.raises(SettingError, match="format="):
         core.merge_format(film, wanted)

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 from vscolor import cli, fitting, prior, stabilize, stabilizers  # noqa: E402
 from vscolor import clip as core  # noqa: E402
 from vscolor.errors import SettingError  # noqa: E402
+from vscolor.film import inspect  # noqa: E402
 from vscolor.fits import SceneEntry, Store  # noqa: E402
 from vscolor.models.dvp import fitting as loops  # noqa: E402
 from vscolor.models.dvp.network import PriorNet  # noqa: E402
@@ -37,7 +38,7 @@ def film():
 
 
 def task_of(clip, cuts=None):
-    film = core.to_yuv(core.inspect(clip))
+    film = core.to_yuv(inspect(clip))
     work = stabilizers.Work(film, core.luma_of(film), cuts)
     return stabilizers.fit_task(work, stabilizers.Options(size=64))
 

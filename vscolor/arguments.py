@@ -14,6 +14,7 @@ import vapoursynth as vs
 from vscolor import clip as core
 from vscolor.blocks import guarded
 from vscolor.errors import SettingError
+from vscolor.film import Film, check_frame, inspect
 from vscolor.scenes import read_scene_file, with_marks_of
 
 
@@ -72,17 +73,17 @@ def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[i
     return tuple(sorted({int(n) for n in cuts if n}))
 
 
-def inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode, caller: str) -> core.Film:
+def inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode, caller: str) -> Film:
     """The clip that a filter looks at, checked and ready, with the cuts that the film itself marks.
 
     Raises:
         SettingError: It is of another length, or of a format that cannot be looked at.
     """
-    seen = core.inspect(guide, "guide")
+    seen = inspect(guide, "guide")
     if guide.num_frames != clip.num_frames:
         raise SettingError(
             f"guide has {guide.num_frames} frames, expected {clip.num_frames} as the clip"
         )
-    canvas, check = core.to_yuv(seen), partial(core.check_frame, seen)
+    canvas, check = core.to_yuv(seen), partial(check_frame, seen)
     passed = guarded(canvas.clip, guide, check, caller, "guide frame")
     return replace(canvas, clip=with_marks_of(clip, passed))

@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 import vapoursynth as vs
 
-from vscolor import clip as core
 from vscolor.chain import Step
 from vscolor.color import luma_code_range
 from vscolor.errors import SettingError
+from vscolor.film import Film
 from vscolor.history import SERVING
 from vscolor.models.base import Array
 from vscolor.models.registry import Entry, registry
@@ -68,7 +68,7 @@ def tinting(model: VideoModel) -> Step:
     return step
 
 
-def check_room(film: core.Film) -> None:
+def check_room(film: Film) -> None:
     """Raise `SettingError` where the picture is too small to write on."""
     width, height = film.clip.width, film.clip.height
     if width < SMALLEST[0] or height < SMALLEST[1]:
@@ -78,7 +78,7 @@ def check_room(film: core.Film) -> None:
         )
 
 
-def dimmed(film: core.Film) -> core.Film:
+def dimmed(film: Film) -> Film:
     """A YUV or GRAY film with its luma brought to `DIMMED`."""
     fmt = film.clip.format
     black, span = 0.0, 1.0

@@ -11,8 +11,8 @@ import vapoursynth as vs
 
 from vscolor import keys as plan
 from vscolor.blocks import FramePass
-from vscolor.clip import Film
 from vscolor.errors import SettingError, VscolorError
+from vscolor.film import Film
 from vscolor.gather import cuts_within
 from vscolor.hints import Hint
 from vscolor.history import Given

@@ -17,6 +17,7 @@ from vscolor import stabilizers, windows
 from vscolor.arguments import in_range, inspect_guide, read_cuts, whole_in_range, yes_or_no
 from vscolor.blocks import FramePass, guarded, predict_lines
 from vscolor.errors import SettingError, VscolorError
+from vscolor.film import Film, check_frame, inspect
 from vscolor.guidance import Guidance, guided_lines
 from vscolor.hinted import hinted_lines
 from vscolor.hints import Hint
@@ -117,7 +118,7 @@ def colorize(
             failed.
     """
     try:
-        film = core.inspect(clip)
+        film = inspect(clip)
         canvas = core.to_yuv(film)
         seen = canvas if guide is None else inspect_guide(guide, clip, "colorize")
         fmt = core.merge_format(film, format)
@@ -185,11 +186,11 @@ def colorize(
     return coloured if debug is None else debugging.written(debug, coloured, told)
 
 
-def _frames_of(film: core.Film, seen: core.Film, size: int | None, grid: Grid) -> FramePass:
+def _frames_of(film: Film, seen: Film, size: int | None, grid: Grid) -> FramePass:
     """The film as a model with such a grid sees it."""
     height, width = core.model_size(seen, size or grid.size, grid.multiple)
     luma = core.model_luma(seen, height, width)
-    return FramePass("colorize", luma, film.clip, partial(core.check_frame, film))
+    return FramePass("colorize", luma, film.clip, partial(check_frame, film))
 
 
 def stabilize(
@@ -275,7 +276,7 @@ def stabilize(
         u, v = stabilizers.correction(method, work, options)
     except VscolorError as error:
         raise vs.Error(f"stabilize: {error}") from error
-    u = guarded(u, clip, partial(core.check_frame, film), "stabilize")
+    u = guarded(u, clip, partial(check_frame, film), "stabilize")
     return core.from_yuv(core.add_chroma(work.canvas, [u, v], gain), film)
 
 

@@ -23,6 +23,7 @@ from vscolor import device as devices
 from vscolor.color import yuv_matrix
 from vscolor.errors import DeviceMemoryError, SettingError
 from vscolor.files import replacing
+from vscolor.film import Film
 from vscolor.fits import SceneEntry, Store, digest
 from vscolor.models.running import is_out_of_memory
 from vscolor.pictures import Picture, read_picture, small_pictures
@@ -63,7 +64,7 @@ class Task:
     @classmethod
     def of(
         cls,
-        canvas: core.Film,
+        canvas: Film,
         luma: vs.VideoNode,
         cuts: Iterable[int] | None,
         settings: prior.Prior,

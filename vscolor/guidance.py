@@ -11,9 +11,9 @@ import vapoursynth as vs
 
 from vscolor import debug
 from vscolor.blocks import FramePass
-from vscolor.clip import Film
 from vscolor.errors import SettingError
 from vscolor.exemplars import Studio
+from vscolor.film import Film
 from vscolor.gather import cuts_in_groups
 from vscolor.hints import Hint
 from vscolor.history import Along, colour_along

@@ -14,7 +14,7 @@ import vapoursynth as vs
 import vsutil
 
 from vscolor import scenes
-from vscolor.clip import COLOR_PROPS
+from vscolor.film import COLOR_PROPS
 from vscolor.models.base import Array
 
 CUT_PROP = "_SceneChangePrev"

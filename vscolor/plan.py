@@ -16,10 +16,10 @@ from typing import Final
 import vapoursynth as vs
 
 from vscolor import ffmpeg, files, rawvideo, streams
-from vscolor.clip import with_matrix
 from vscolor.encode import Job
 from vscolor.errors import SettingError
 from vscolor.ffmpeg import FfmpegError
+from vscolor.film import with_matrix
 from vscolor.rawvideo import Layout
 from vscolor.source import Source, is_still, is_still_series
 from vscolor.streams import MATROSKA, Copy

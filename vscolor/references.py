@@ -26,6 +26,7 @@ from vscolor.color import (
     underlaid_lab,
 )
 from vscolor.errors import SettingError
+from vscolor.film import COLOR_PROPS, Film, inspect
 from vscolor.models.base import Array
 from vscolor.source import STILL_SUFFIXES, open_source
 
@@ -141,13 +142,13 @@ def shown(reference: Reference, width: int, height: int, colorimetry: Colorimetr
     Raises:
         SettingError: It cannot be read, or has no colour.
     """
-    film = core.inspect(_opened(reference.picture)[0], "reference")
+    film = inspect(_opened(reference.picture)[0], "reference")
     if film.clip.format.color_family == vs.GRAY:
         raise SettingError("reference is GRAY, expected a coloured picture")
     left, top, wide, tall = _window(film, Fraction(width, height))
     # What it says of colour was read, and is looked at below; the resizer trips over some of it.
     is_rgb = film.clip.format.color_family == vs.RGB
-    said = [p for p in core.COLOR_PROPS if is_rgb or p != "_ChromaLocation"]
+    said = [p for p in COLOR_PROPS if is_rgb or p != "_ChromaLocation"]
     bare = film.clip.std.RemoveFrameProps(said)
     matrix = {} if is_rgb else {"matrix_in": film.colorimetry.matrix}
     rgb = bare.resize.Bicubic(
@@ -194,7 +195,7 @@ def _opened(picture: str | Path | vs.VideoNode) -> vs.VideoNode:
     return open_source(path).clip
 
 
-def _window(film: core.Film, shape: Fraction) -> tuple[float, float, float, float]:
+def _window(film: Film, shape: Fraction) -> tuple[float, float, float, float]:
     """Left, top, width and height of the part that is shown."""
     width, height = film.clip.width, film.clip.height
     own = width * film.pixel_aspect / height

@@ -10,9 +10,9 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vscolor.clip import with_matrix
 from vscolor.errors import VscolorError
 from vscolor.files import replacing
+from vscolor.film import with_matrix
 
 TOP_LEFT = 7
 

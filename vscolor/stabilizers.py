@@ -16,6 +16,7 @@ from vscolor import motion, recurrence
 from vscolor.arguments import in_range, inspect_guide, read_cuts, whole_in_range, yes_or_no
 from vscolor.blocks import guarded
 from vscolor.errors import SettingError
+from vscolor.film import Film, check_frame, inspect
 from vscolor.pictures import Sizes, chroma_planes, small_pictures
 from vscolor.prior import Prior
 
@@ -94,21 +95,21 @@ class Work:
         cuts: First frames of scenes; None to find them.
     """
 
-    canvas: core.Film
+    canvas: Film
     luma: vs.VideoNode
     cuts: Iterable[int] | None
 
 
 def work_of(
     clip: vs.VideoNode, guide: vs.VideoNode | None, scenes: Iterable[int] | str | Path | None
-) -> tuple[core.Film, Work]:
+) -> tuple[Film, Work]:
     """A caller's clip, as it is and as it is worked on.
 
     Raises:
         SettingError: It is GRAY or of a format that no filter takes, the guide does not fit it, or
             the list of scenes cannot be read.
     """
-    film = core.inspect(clip)
+    film = inspect(clip)
     if clip.format.color_family == vs.GRAY:
         raise SettingError("clip is GRAY, expected a coloured one; colorize it first")
     canvas = core.to_yuv(film)
@@ -121,7 +122,7 @@ def checked_work_of(
 ) -> Work:
     """Likewise, for what does not return a clip: each frame is checked when it is worked on."""
     film, work = work_of(clip, guide, scenes)
-    check = partial(core.check_frame, film)
+    check = partial(check_frame, film)
     passed = guarded(work.canvas.clip, clip, check, CALLER)
     return replace(work, canvas=replace(work.canvas, clip=passed))
 

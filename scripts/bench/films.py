@@ -8,8 +8,8 @@ from pathlib import Path
 import imageio_ffmpeg
 import vapoursynth as vs
 
-from vscolor.clip import guess_matrix
 from vscolor.demo import find_clip
+from vscolor.film import guess_matrix
 
 HELD_FRAMES = 8
 SHORT_SIDE = 256

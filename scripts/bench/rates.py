@@ -20,6 +20,7 @@ import vapoursynth as vs
 
 from vscolor import clip as flow
 from vscolor import colorize, stabilize
+from vscolor.film import inspect
 from vscolor.models.mini.adapter import ONNX_FILE, TORCH_FILE
 from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE
 
@@ -91,7 +92,7 @@ def drain(clip: vs.VideoNode) -> None:
 
 def merge_only(film: vs.VideoNode) -> Task:
     """The merge on fresh nodes, luma and colour from memory."""
-    seen = flow.inspect(film)
+    seen = inspect(film)
     width, height = MODEL_SIZE
     colour = vs.core.std.BlankClip(
         None, width // 4, height // 2, vs.YUV444PS, film.num_frames, color=[0, 20, -30], keep=True
@@ -116,7 +117,7 @@ def steadied(film: vs.VideoNode, *, slow: bool) -> Task:
 def lumas_of(film: vs.VideoNode) -> list[Luma]:
     """What the model sees of the first frames."""
     width, height = MODEL_SIZE
-    seen = flow.model_luma(flow.inspect(film), height, width)[: films.HELD_FRAMES]
+    seen = flow.model_luma(inspect(film), height, width)[: films.HELD_FRAMES]
     return [np.array(f[0])[None, None] for f in seen.frames(close=True)]
 
 

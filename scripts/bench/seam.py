@@ -26,6 +26,7 @@ from published import rule_of
 from vscolor import clip as core
 from vscolor.demo import find_clip
 from vscolor.device import Device
+from vscolor.film import inspect
 from vscolor.models.devc import adapter
 from vscolor.models.devc.network import Devc
 from vscolor.models.registry import registry
@@ -50,7 +51,7 @@ def write_weights(rule_path: Path, folder: Path) -> None:
 
 def matched_frames(model: VideoModel, film: vs.VideoNode, size: int) -> list[Ab]:
     """What `match` says of each frame, with frame 0 as the scene's key."""
-    seen = core.inspect(film)
+    seen = inspect(film)
     height, width = core.model_size(seen, size, model.grid.multiple)
     small = core.model_luma(seen, height, width)
     lumas = [np.array(frame[0]) for frame in small.frames(close=True)]
@@ -129,7 +130,7 @@ def main() -> int:
         weights = wanted.weights or Path(folder)
         place = Device("torch", "cpu")
         model = registry.get("devc").open_video(place, weights, None, Strengths())
-    seen = core.inspect(film)
+    seen = inspect(film)
     height, width = core.model_size(seen, wanted.size, model.grid.multiple)
     chain = Chain(model, matched_frames(model, film, wanted.size), height, width)
     for plan in PLANS:

@@ -14,8 +14,8 @@ import vsutil
 
 from vscolor import memory
 from vscolor.arguments import read_cuts
-from vscolor.clip import guess_matrix, with_matrix
 from vscolor.errors import MeasureError, SettingError, VscolorError
+from vscolor.film import guess_matrix, with_matrix
 from vscolor.metrics.meters import Metric, chosen
 from vscolor.metrics.temporal import FlowFinder, Motion, Tracker, find_flow, find_path
 from vscolor.metrics.views import Moment, View

@@ -290,6 +290,7 @@ def test_rgb_that_names_another_matrix_is_rgb():
         ({"references": 5}, "references= is 5"),
         ({"references": Reference(5)}, "reference is 5, expected a picture"),
         ({"references": Reference("a.png", scene="1")}, "reference has scene '1'"),
+        ({"references": noise_clip(vs.GRAY8)}, "reference clip is GRAY, expected a coloured"),
         ({"model": ["mini"]}, r"model= is \['mini'\], expected the name of one"),
         ({"model": "mini", "weights": 5}, "weights= is 5, expected the path"),
         ({"model": "mini", "weights": "."}, "is a folder, expected a weight file"),

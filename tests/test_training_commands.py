@@ -19,7 +19,7 @@ from vscolor.cli import training as commands
 from vscolor.models.blind.adapter import TORCH_FILE as BLIND_FILE
 from vscolor.models.mini.adapter import TORCH_FILE
 from vscolor.training import blind, still, video
-from vscolor.training.record import hash_of
+from vscolor.training.record import alone_in, hash_of
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -121,6 +121,26 @@ def test_blind(capsys, folder, tmp_path):
     assert code == 2
     assert "resume that run" in told
     assert shots.stat().st_mtime_ns == kept, "a refused run keeps its films"
+    again = ("--init", "blind", "--rate", 1e-4, "--steps", 1, "--resume")
+    ran(capsys, *words, *again)
+    other = films.make(tmp_path / "other.mkv")
+    code, told = refused(capsys, *words[:3], other, *words[4:], *again)
+    assert code == 2
+    assert "begun with films ['film.mkv'], not ['other.mkv']" in told
+    assert shots.stat().st_mtime_ns == kept
+
+
+def test_one_run_at_a_time_in_a_folder(capsys, folder, tmp_path):
+    run = tmp_path / "run"
+    with alone_in(run):
+        # Another process: within one, a lock may be had twice.
+        words = ("train", "still", folder, run, "--samples", 2, "--batch", 2)
+        command = [sys.executable, "-m", "vscolor", *map(str, words)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"another process is training in {run}" in " ".join(done.stderr.split())
+    assert not (run / "recipe.json").exists()
+    ran(capsys, *words)
 
 
 def test_interrupted_and_resumed(capsys, folder, tmp_path):

@@ -41,7 +41,7 @@ def inspect(clip: vs.VideoNode, role: str = "clip") -> Film:
 
     Args:
         clip: Constant-format YUV, GRAY or RGB, 8 to 16 bits or float, progressive.
-        role: What the clip is called in messages: `clip` or `guide`.
+        role: What the clip is called in messages: `clip`, `guide`, or a reference's name.
 
     Raises:
         SettingError: The clip cannot be coloured; the message says why and what to do.

@@ -210,8 +210,8 @@ class Store:
         needed = sum(size for _, size, path in files if path in stay)
         if needed > self.limit:
             raise SettingError(
-                f"the fits of this clip take {needed / GIGABYTE:.2f} GB, more than the "
-                f"{self.limit / GIGABYTE:.2f} that {LIMIT_VARIABLE} allows; raise it, or steady a "
+                f"the fits of this clip take {needed / GIGABYTE:.3g} GB, more than the "
+                f"{self.limit / GIGABYTE:.3g} that {LIMIT_VARIABLE} allows; raise it, or steady a "
                 "part (--start, --end)"
             )
         total = sum(size for _, size, _ in files)

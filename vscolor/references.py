@@ -142,9 +142,10 @@ def shown(reference: Reference, width: int, height: int, colorimetry: Colorimetr
     Raises:
         SettingError: It cannot be read, or has no colour.
     """
-    film = inspect(_opened(reference.picture)[0], "reference")
+    role = f"reference {reference.name}"
+    film = inspect(_opened(reference.picture)[0], role)
     if film.clip.format.color_family == vs.GRAY:
-        raise SettingError("reference is GRAY, expected a coloured picture")
+        raise SettingError(f"{role} is GRAY, expected a coloured picture")
     left, top, wide, tall = _window(film, Fraction(width, height))
     # What it says of colour was read, and is looked at below; the resizer trips over some of it.
     is_rgb = film.clip.format.color_family == vs.RGB

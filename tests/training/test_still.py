@@ -23,7 +23,7 @@ from vscolor.training.batches import BatchSettings, crop, make_batch
 from vscolor.training.degrade import degrade, film_weights
 from vscolor.training.objective import frequencies, rebalancing, soft_table, taught, terms
 from vscolor.training.photographs import open_folder, shares, source_of
-from vscolor.training.run import Places, Progress, rate_at
+from vscolor.training.run import Progress, rate_at
 from vscolor.training.still import (
     TUNING,
     Recipe,
@@ -220,8 +220,8 @@ def test_resumed_run_equals_an_uninterrupted_one(folder, tmp_path):
     torch.set_num_threads(1)  # spinning threads stall each other on a busy machine
     straight, halves = tmp_path / "straight", tmp_path / "halves"
     cache = tmp_path / "cache"
-    train(TINY, Places(folder, straight, cache), workers=0)
     pictures = open_folder(folder, cache)
+    train(TINY, pictures, straight, workers=0)
     half = Trainer(TINY, pictures)
     for _ in range(2):
         share = half.progress.share(TINY)
@@ -229,7 +229,7 @@ def test_resumed_run_equals_an_uninterrupted_one(folder, tmp_path):
     halves.mkdir()
     half.save(halves / "checkpoint.pt")
     told = []
-    train(TINY, Places(folder, halves, cache), resume=True, workers=0, tell=told.append)
+    train(TINY, pictures, halves, resume=True, workers=0, tell=told.append)
     assert [(now.step, now.share) for now in told] == [(3, 0.5), (4, 0.75)]
     ends = [torch.load(p / "checkpoint.pt", weights_only=True) for p in (straight, halves)]
     for part in ("model", "average"):
@@ -239,25 +239,25 @@ def test_resumed_run_equals_an_uninterrupted_one(folder, tmp_path):
     assert not list(straight.glob("*.part"))
 
 
-def test_a_run_notes_what_it_depends_on(folder, tmp_path):
-    places = Places(folder, tmp_path / "run", tmp_path / "cache")
-    train(TINY, places, workers=0)
-    record = json.loads((places.run / "recipe.json").read_text())
+def test_a_run_notes_what_it_depends_on(pictures, tmp_path):
+    run = tmp_path / "run"
+    train(TINY, pictures, run, workers=0)
+    record = json.loads((run / "recipe.json").read_text())
     assert record["model"] == "mini"
     assert record["recipe"]["batches"]["seed"] == 3
     assert record["pictures"]["count"] == 9
-    rows = [line.split("\t") for line in (places.run / "pictures.tsv").read_text().splitlines()]
+    rows = [line.split("\t") for line in (run / "pictures.tsv").read_text().splitlines()]
     assert rows[1][0] == "astronaut_001.png"
     assert sum(float(chance) for _, chance in rows[1:]) == pytest.approx(1, abs=1e-4)
     with pytest.raises(SettingError, match="resume that run"):
-        train(TINY, places, workers=0)
+        train(TINY, pictures, run, workers=0)
     with pytest.raises(SettingError, match=r"begun with recipe\.rate 0\.002, not 0\.1"):
-        train(replace(TINY, rate=0.1), places, resume=True, workers=0)
+        train(replace(TINY, rate=0.1), pictures, run, resume=True, workers=0)
     with pytest.raises(SettingError, match="nothing to resume"):
-        train(TINY, replace(places, run=tmp_path / "other"), resume=True, workers=0)
-    (places.run / "checkpoint.pt").write_bytes(b"no checkpoint at all")
+        train(TINY, pictures, tmp_path / "other", resume=True, workers=0)
+    (run / "checkpoint.pt").write_bytes(b"no checkpoint at all")
     with pytest.raises(WeightsError, match="cannot be gone on from"):
-        train(TINY, places, resume=True, workers=0)
+        train(TINY, pictures, run, resume=True, workers=0)
 
 
 def test_pictures_stand_upright(tmp_path):
@@ -283,8 +283,8 @@ def test_a_folder_that_changed_is_decoded_anew(folder, tmp_path):
     assert len(open_folder(here, cache)) == 3
 
 
-def test_an_interrupted_run_is_saved_and_goes_on(folder, tmp_path):
-    places = Places(folder, tmp_path / "run", tmp_path / "cache")
+def test_an_interrupted_run_is_saved_and_goes_on(pictures, tmp_path):
+    run = tmp_path / "run"
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
 
     def interrupt(now):
@@ -292,20 +292,19 @@ def test_an_interrupted_run_is_saved_and_goes_on(folder, tmp_path):
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        train(TINY, places, workers=0, tell=interrupt)
+        train(TINY, pictures, run, workers=0, tell=interrupt)
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
-    steps = torch.load(places.run / "checkpoint.pt", weights_only=True)["progress"]["step"]
+    steps = torch.load(run / "checkpoint.pt", weights_only=True)["progress"]["step"]
     assert steps == 2
-    assert (places.run / "mini.safetensors").is_file()
+    assert (run / "mini.safetensors").is_file()
     told = []
-    train(TINY, places, resume=True, workers=0, tell=told.append)
+    train(TINY, pictures, run, resume=True, workers=0, tell=told.append)
     assert [now.step for now in told] == [3, 4]
 
 
-def test_tuning_leaves_what_mini_video_takes(folder, tmp_path):
+def test_tuning_leaves_what_mini_video_takes(pictures, tmp_path):
     tuned = replace(TUNING, samples=8, batches=TINY.batches)
-    places = Places(folder, tmp_path / "run", tmp_path / "cache")
-    made = load_file(train(tuned, places, workers=0, initial=TORCH_FILE))
+    made = load_file(train(tuned, pictures, tmp_path / "run", workers=0, initial=TORCH_FILE))
     before = load_file(TORCH_FILE)
     changed = {name for name, value in made.items() if not torch.equal(value, before[name])}
     blocks = {int(name.split(".")[1]) for name in changed if name.startswith("encoder.")}
@@ -392,12 +391,12 @@ def test_a_step_on_rough_blocks_learns_the_same(pictures, monkeypatch):
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
 
 
-def test_a_run_that_ran_away_writes_nothing(folder, tmp_path):
-    places = Places(folder, tmp_path / "run", tmp_path / "cache")
+def test_a_run_that_ran_away_writes_nothing(pictures, tmp_path):
+    run = tmp_path / "run"
     wild = replace(TINY, samples=40, rate=1e12, frozen_share=0.0)
     with pytest.raises(SettingError, match=r"a lower --rate|lower --rate"):
-        train(wild, places, workers=0)
-    assert not (places.run / "mini.safetensors").exists()
+        train(wild, pictures, run, workers=0)
+    assert not (run / "mini.safetensors").exists()
 
 
 def test_pictures_of_another_folder_are_decoded_anew(folder, tmp_path):

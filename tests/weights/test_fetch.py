@@ -352,6 +352,13 @@ class TestAdding:
         (tmp_path / "all.zip").write_bytes(zipped(d__a=b"aaa"))
         assert keeping.add([self.kept()], tmp_path / "all.zip") == [cache / "m" / "a.pth"]
 
+    def test_an_archive_is_added_whole_or_not_at_all(self, tmp_path, cache):
+        files = (WeightFile("a.pth", member="a"), WeightFile("b.pth", member="b"))
+        (tmp_path / "all.zip").write_bytes(zipped(a=b"aaa", b=b"zzz"))
+        with pytest.raises(WeightsError, match=r"key of b\.pth is missing"):
+            keeping.add([WeightSet("m", files, self.refuse_b)], tmp_path / "all.zip")
+        assert left_over(cache) == []
+
     def test_by_its_hash(self, tmp_path, cache):
         (tmp_path / "any").write_bytes(BODY)
         assert keeping.add([one("")], tmp_path / "any") == [cache / "m" / "w.pth"]

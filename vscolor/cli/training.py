@@ -23,7 +23,7 @@ from vscolor.models.mini_video import adapter as mini_video_adapter
 
 if TYPE_CHECKING:
     from vscolor.training.photographs import Photographs
-    from vscolor.training.run import Places, Standing, Tell
+    from vscolor.training.run import Standing, Tell
 
 EXTRA: Final = {
     "torch": "torch",
@@ -148,6 +148,7 @@ def still_command(
         raise SettingError("--teaching is the teachers' part, expected --teacher beside it")
     _make_ready(threads)
     from vscolor.training import still
+    from vscolor.training.record import alone_in
 
     recipe = still.Recipe() if initial is None else still.TUNING
     if hours is not None:
@@ -163,10 +164,11 @@ def still_command(
     batches = replace(recipe.batches, seed=seed, **_given(size=batch))
     weights = {} if collections is None else _collection_weights(collections)
     recipe = replace(recipe, batches=batches, collections=weights, **given)
-    places = _places(photographs, run, cache)
-    _decoded(places, quiet)
-    with _watched("Training mini", run, quiet) as tell:
-        made = still.train(recipe, places, resume=resume, initial=initial, teachers=told, tell=tell)
+    pictures = _decoded(photographs, cache or run / "cache", quiet)
+    with alone_in(run), _watched("Training mini", run, quiet) as tell:
+        made = still.train(
+            recipe, pictures, run, resume=resume, initial=initial, teachers=told, tell=tell
+        )
     _say_written(made, quiet)
 
 
@@ -198,19 +200,21 @@ def video_command(
     _make_ready(threads)
     from vscolor.footage import true_shots_of
     from vscolor.training import video
+    from vscolor.training.record import alone_in
 
     process.settle()
     recipe = video.VideoRecipe(hours=hours, **_given(samples=samples, rate=rate))
     recipe = replace(recipe, batches=replace(recipe.batches, seed=seed, **_given(size=batch)))
-    places = _places(photographs, run, cache)
-    _decoded(places, quiet)
+    pictures = _decoded(photographs, cache or run / "cache", quiet)
     shots = [
         shot
         for path in console.tracked("Films", film or [], quiet)
         for shot in true_shots_of(path, video.FILM_SIDE, quiet=True)
     ]
-    with _watched("Training mini-video", run, quiet) as tell:
-        made = video.train(recipe, places, still, shots, resume=resume, initial=initial, tell=tell)
+    with alone_in(run), _watched("Training mini-video", run, quiet) as tell:
+        made = video.train(
+            recipe, pictures, run, still, shots, resume=resume, initial=initial, tell=tell
+        )
     _say_written(made, quiet)
 
 
@@ -243,21 +247,29 @@ def blind_command(
     from vscolor.footage import shots_of
     from vscolor.training import blind
     from vscolor.training.footage import load_shots, save_shots
-    from vscolor.training.record import refuse_begun
+    from vscolor.training.record import alone_in, refuse_begun
 
     process.settle()
     recipe = replace(blind.Recipe(), seed=seed, **_given(minutes=minutes, steps=steps, rate=rate))
-    pictures = _decoded(_places(photographs, run, cache), quiet)
-    kept = run / "shots.npz"
-    if not (resume and kept.exists()):
-        # A run that is not to go on is refused before its films are replaced.
-        refuse_begun(run / "checkpoint.pt", resume=resume)
-        run.mkdir(parents=True, exist_ok=True)
-        found = console.tracked("Films", films or [], quiet)
-        save_shots(kept, [shot for film in found for shot in shots_of(film, quiet=True)])
-    with _watched("Training blind", run, quiet) as tell:
-        shots = load_shots(kept)
-        made = blind.train(recipe, pictures, shots, run, resume=resume, initial=initial, tell=tell)
+    pictures = _decoded(photographs, cache or run / "cache", quiet)
+    kept, given = run / "shots.npz", films or []
+    with alone_in(run):
+        if not (resume and kept.exists()):
+            # A run that is not to go on is refused before its films are replaced.
+            refuse_begun(run / "checkpoint.pt", resume=resume)
+            found = console.tracked("Films", given, quiet)
+            save_shots(kept, [shot for film in found for shot in shots_of(film, quiet=True)])
+        with _watched("Training blind", run, quiet) as tell:
+            made = blind.train(
+                recipe,
+                pictures,
+                load_shots(kept),
+                run,
+                films=[film.name for film in given],
+                resume=resume,
+                initial=initial,
+                tell=tell,
+            )
     _say_written(made, quiet)
 
 
@@ -305,20 +317,13 @@ def _collection_weights(path: Path) -> dict[str, float]:
     )
 
 
-def _places(photographs: Path, run: Path, cache: Path | None) -> Places:
-    """Where a run reads and writes."""
-    from vscolor.training.run import Places
-
-    return Places(photographs, run, cache or run / "cache")
-
-
-def _decoded(places: Places, quiet: bool) -> Photographs:
+def _decoded(photographs: Path, cache: Path, quiet: bool) -> Photographs:
     """The pictures, decoded into the cache if they are not there yet, with a bar."""
     from vscolor.training.photographs import open_folder
 
     return open_folder(
-        places.photographs,
-        places.cache,
+        photographs,
+        cache,
         lambda paths: console.tracked("Decoding", paths, quiet),
     )
 

@@ -170,6 +170,7 @@ def train(
     shots: Sequence[Shot],
     folder: Path,
     *,
+    films: Sequence[str] = (),
     resume: bool = False,
     initial: Path | None = None,
     every: float = 60.0,
@@ -182,6 +183,7 @@ def train(
         photographs: For the moving camera.
         shots: Pieces of film; may be none.
         folder: Where to write.
+        films: What the shots are of, for the record.
         resume: Go on from the folder's checkpoint.
         initial: Weights to begin with; None for chance.
         every: Seconds between checkpoints.
@@ -200,6 +202,7 @@ def train(
         "recipe": asdict(recipe),
         "initial": hash_of(initial),
         "pictures": data_of(photographs.names),
+        "films": list(films),
         "shots": [shot.rgb.shape for shot in shots],
     }
     open_run(folder, checkpoint, record, resume=resume)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -156,9 +157,11 @@ def open_folder(folder: Path, cache: Path, track: Track = iter) -> Photographs:
     """
     listed = _listed(pictures_in(folder))
     names = cache / "names.json"
-    if not names.exists() or json.loads(names.read_text()) != listed:
-        build_cache(folder, cache, track)
-    return open_cache(cache)
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / "lock"):  # two runs may share a cache
+        if not names.exists() or json.loads(names.read_text()) != listed:
+            build_cache(folder, cache, track)
+        return open_cache(cache)
 
 
 def source_of(name: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from vscolor.errors import SettingError
@@ -15,6 +17,25 @@ from vscolor.files import replacing
 
 RECORD: Final = "recipe.json"
 PICTURES: Final = "pictures.tsv"
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, made if need be, so that no other process trains in it meanwhile.
+
+    Raises:
+        SettingError: One does.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise SettingError(f"another process is training in {folder}") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def open_run(folder: Path, checkpoint: Path, record: Mapping[str, Any], *, resume: bool) -> None:

@@ -64,21 +64,6 @@ class Schedule(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where a run reads and writes.
-
-    Attributes:
-        photographs: Folder of colour photographs.
-        run: Folder for checkpoint, log and weights.
-        cache: Folder for the decoded pictures.
-    """
-
-    photographs: Path
-    run: Path
-    cache: Path
-
-
 @dataclass
 class Progress:
     """How far a run has come.

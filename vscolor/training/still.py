@@ -23,11 +23,10 @@ from vscolor.models.mini.network import Mini, folded_state, load
 from vscolor.training.batches import Batch, Batches, BatchSettings, batches_from
 from vscolor.training.imagenet import initialise_encoder
 from vscolor.training.objective import Terms, frequencies, rebalancing, soft_table, taught, terms
-from vscolor.training.photographs import MIN_SPREAD, Photographs, open_folder, shares
+from vscolor.training.photographs import MIN_SPREAD, Photographs, shares
 from vscolor.training.record import data_of, hash_of, list_pictures, open_run
 from vscolor.training.run import (
     CHECKPOINT,
-    Places,
     Progress,
     Run,
     State,
@@ -258,7 +257,8 @@ def publish(model: Mini, path: Path) -> None:
 
 def train(
     recipe: Recipe,
-    places: Places,
+    pictures: Photographs,
+    folder: Path,
     *,
     resume: bool = False,
     initial: Path | None = None,
@@ -267,15 +267,16 @@ def train(
     workers: int = 1,
     tell: Tell = tell_nobody,
 ) -> Path:
-    """Train, writing into the run's folder.
+    """Train, writing into a folder.
 
     It gets `checkpoint.pt`, `log.jsonl` and `mini.safetensors`, and at the start `recipe.json` and
     `pictures.tsv`, which say what the run depends on.
 
     Args:
         recipe: What to do.
-        places: Where.
-        resume: Go on from the run's checkpoint.
+        pictures: To learn from.
+        folder: Where to write.
+        resume: Go on from the folder's checkpoint.
         initial: Weights to fine-tune instead of ImageNet's.
         teachers: Weights to learn from beside the pictures; see `Trainer`.
         every: Seconds between checkpoints.
@@ -286,13 +287,12 @@ def train(
         The weight file.
 
     Raises:
-        SettingError: The pictures or the run's folder will not do; see `open_run`.
+        SettingError: The pictures or the folder will not do; see `open_run`.
         WeightsError: A weight file or checkpoint is damaged, or of another model.
         KeyboardInterrupt: It was asked for; the run is saved and can be resumed.
     """
-    pictures = open_folder(places.photographs, places.cache)
     trainer = Trainer(recipe, pictures, initial, teachers)
-    weights, checkpoint = places.run / "mini.safetensors", places.run / CHECKPOINT
+    weights, checkpoint = folder / "mini.safetensors", folder / CHECKPOINT
     record = {
         "model": "mini",
         "recipe": asdict(recipe),
@@ -300,8 +300,8 @@ def train(
         "teachers": [hash_of(path) for path in teachers],
         "pictures": data_of(pictures.names),
     }
-    open_run(places.run, checkpoint, record, resume=resume)
-    list_pictures(places.run, pictures.names, trainer.chances)
+    open_run(folder, checkpoint, record, resume=resume)
+    list_pictures(folder, pictures.names, trainer.chances)
     if resume:
         trainer.restore(checkpoint)
     batches = Batches(pictures, trainer.chances, recipe.batches)
@@ -311,7 +311,7 @@ def train(
         lambda batch, share: trainer.step(Batch(*batch), share),
         lambda: publish(trainer.averaged(), weights),
         share=lambda: trainer.progress.share(recipe),
-        folder=places.run,
+        folder=folder,
         every=every,
         tell=tell,
     )

@@ -22,11 +22,10 @@ from vscolor.models.mini_video.network import Evidence, MiniVideo, attend, load,
 from vscolor.training.batches import batches_from
 from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings, NetworkFiles
 from vscolor.training.lessons import Lesson, Shares, follow, make_lesson
-from vscolor.training.photographs import Bytes, open_folder, shares
+from vscolor.training.photographs import Bytes, Photographs, shares
 from vscolor.training.record import data_of, hash_of, list_pictures, open_run
 from vscolor.training.run import (
     CHECKPOINT,
-    Places,
     Progress,
     Run,
     Tell,
@@ -329,7 +328,8 @@ def publish(trainer: VideoTrainer, path: Path) -> None:
 
 def train(
     recipe: VideoRecipe,
-    places: Places,
+    pictures: Photographs,
+    folder: Path,
     mini: Path,
     shots: Sequence[Bytes] = (),
     *,
@@ -339,15 +339,16 @@ def train(
     workers: int = 1,
     tell: Tell = tell_nobody,
 ) -> Path:
-    """Train, writing into the run's folder as `still.train` does, here `mini_video.safetensors`.
+    """Train, writing into a folder as `still.train` does, here `mini_video.safetensors`.
 
     Args:
         recipe: What to do.
-        places: Where.
+        pictures: To make scenes of.
+        folder: Where to write.
         mini: Weights of the still model, which stays as it is.
         shots: Pieces of film without cuts, R'G'B' `[N,h,w,3]`, at least 160 rows of 192; may be
             none.
-        resume: Go on from the run's checkpoint.
+        resume: Go on from the folder's checkpoint.
         initial: Weights to start from.
         every: Seconds between checkpoints.
         workers: Processes that make scenes; 0 makes them in this one.
@@ -359,10 +360,9 @@ def train(
     Raises:
         SettingError, WeightsError, KeyboardInterrupt: As of `still.train`.
     """
-    pictures = open_folder(places.photographs, places.cache)
     chances = shares(pictures, {})
     trainer = VideoTrainer(recipe, initial)
-    weights, checkpoint = places.run / "mini_video.safetensors", places.run / CHECKPOINT
+    weights, checkpoint = folder / "mini_video.safetensors", folder / CHECKPOINT
     record = {
         "model": "mini-video",
         "recipe": asdict(recipe),
@@ -371,8 +371,8 @@ def train(
         "pictures": data_of(pictures.names),
         "shots": [shot.shape for shot in shots],
     }
-    open_run(places.run, checkpoint, record, resume=resume)
-    list_pictures(places.run, pictures.names, chances)
+    open_run(folder, checkpoint, record, resume=resume)
+    list_pictures(folder, pictures.names, chances)
     if resume:
         trainer.restore(checkpoint)
     batches = EpisodeBatches(pictures, chances, recipe.batches, NetworkFiles(mini, initial), shots)
@@ -382,7 +382,7 @@ def train(
         lambda batch, share: trainer.step(Episodes(*batch), share),
         lambda: publish(trainer, weights),
         share=lambda: trainer.progress.share(recipe),
-        folder=places.run,
+        folder=folder,
         every=every,
         tell=tell,
     )

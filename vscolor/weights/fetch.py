@@ -226,6 +226,11 @@ def install(kept: WeightSet, file: WeightFile, arrived: Path) -> Path:
         WeightsError: Its hash is not the published one, or, where none is, its keys are not those
             of the network.
     """
+    return _put(kept.path(file), arrived, _checked(kept, file, arrived))
+
+
+def _checked(kept: WeightSet, file: WeightFile, arrived: Path) -> str:
+    """The hash of a file that is what it should be."""
     digest = hashes.of(arrived)
     if not digest.startswith(file.sha256):
         raise WeightsError(
@@ -234,7 +239,10 @@ def install(kept: WeightSet, file: WeightFile, arrived: Path) -> Path:
         )
     if not file.sha256:
         kept.check(file.name, arrived)
-    place = kept.path(file)
+    return digest
+
+
+def _put(place: Path, arrived: Path, digest: str) -> Path:
     arrived.replace(place)
     hashes.record(place, digest)
     return place
@@ -244,7 +252,7 @@ def install_members(kept: WeightSet, parts: Mapping[WeightFile, Path], archive: 
     """Take files out of a zip archive and put them in place.
 
     Only the members wanted are read, each to a name of ours: where an archive says a member should
-    go does not matter.
+    go does not matter. If one is wrong none is put in place.
 
     Args:
         kept: The set they belong to.
@@ -260,8 +268,10 @@ def install_members(kept: WeightSet, parts: Mapping[WeightFile, Path], archive: 
                 _extract(held, file.member, part)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise WeightsError(f"the archive cannot be read: {_reason(error)}") from error
+    # All of them or none: a set of which a part came from elsewhere is nobody's.
+    digests = {file: _checked(kept, file, part) for file, part in parts.items()}
     for file, part in parts.items():
-        install(kept, file, part)
+        _put(kept.path(file), part, digests[file])
 
 
 def members_in(archive: Path, files: tuple[WeightFile, ...]) -> list[WeightFile]:

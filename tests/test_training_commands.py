@@ -1,6 +1,7 @@
 """`vscolor train`: tiny runs of each kind, what is refused, and how Ctrl-C leaves a run."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -147,13 +148,13 @@ def test_interrupted_and_resumed(capsys, folder, tmp_path):
     run = tmp_path / "run"
     words = [*("train", "still", folder, run, "--samples", 400, "--batch", 2, "--threads", 1)]
     command = [sys.executable, "-m", "vscolor", *map(str, words)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     log = run / "log.jsonl"
     until = time.monotonic() + 120
     while not log.exists() and process.poll() is None and time.monotonic() < until:
         time.sleep(0.1)
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the workers too
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 130
     assert "--resume goes on" in said
@@ -167,10 +168,12 @@ def test_interrupted_and_resumed(capsys, folder, tmp_path):
     code, told = refused(capsys, *words, "--resume", "--rate", 0.5)
     assert code == 2
     assert "recipe.rate 0.002, not 0.5" in told
-    still_process = subprocess.Popen([*command, "--resume"], stderr=subprocess.PIPE, text=True)
+    still_process = subprocess.Popen(
+        [*command, "--resume"], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     while len(log.read_text().splitlines()) <= done and still_process.poll() is None:
         time.sleep(0.1)
-    still_process.send_signal(signal.SIGTERM)
+    os.killpg(still_process.pid, signal.SIGTERM)  # as `timeout` and job schedulers do
     still_process.communicate(timeout=120)
     assert still_process.returncode == 130
     steps = [json.loads(line)["step"] for line in log.read_text().splitlines()]

@@ -281,6 +281,8 @@ def test_a_folder_that_changed_is_decoded_anew(folder, tmp_path):
         open_folder(here, cache)
     (here / "broken.png").unlink()
     assert len(open_folder(here, cache)) == 3
+    (cache / "names.json").write_text('[["cof')
+    assert len(open_folder(here, cache)) == 3
 
 
 def test_an_interrupted_run_is_saved_and_goes_on(pictures, tmp_path):

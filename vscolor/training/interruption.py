@@ -42,7 +42,10 @@ def noting_interruptions() -> Iterator[Callable[[], bool]]:
 
 
 def leave_interruptions_to_the_parent(_worker: int) -> None:
-    """For processes that make batches: Ctrl-C reaches them too, and must not end them first."""
+    """For processes that make batches: what ends a whole group must not end them first.
+
+    They end when the parent says so by other means, or is gone.
+    """
     for name in ENDINGS:
-        if name != "SIGTERM" and hasattr(signal, name):
+        if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)

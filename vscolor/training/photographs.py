@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from vscolor.errors import SettingError
+from vscolor.files import replacing
 from vscolor.training.lab import ab_of, linear_of
 
 type Bytes = NDArray[np.uint8]
@@ -122,7 +123,8 @@ def build_cache(folder: Path, cache: Path, track: Track = iter) -> None:
     np.save(cache / "places.npy", np.array(places, dtype=np.int64))
     np.save(cache / "spread.npy", np.array(spread, dtype=np.float32))
     (cache / "pixels.part").replace(cache / "pixels.bin")
-    (cache / "names.json").write_text(json.dumps(_listed(paths)))
+    with replacing(cache / "names.json") as part:
+        part.write_text(json.dumps(_listed(paths)))
 
 
 def _listed(paths: Sequence[Path]) -> list[list[str | int]]:
@@ -156,12 +158,19 @@ def open_folder(folder: Path, cache: Path, track: Track = iter) -> Photographs:
         OSError: One cannot be read.
     """
     listed = _listed(pictures_in(folder))
-    names = cache / "names.json"
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(cache / "lock"):  # two runs may share a cache
-        if not names.exists() or json.loads(names.read_text()) != listed:
+        if _held(cache) != listed:
             build_cache(folder, cache, track)
         return open_cache(cache)
+
+
+def _held(cache: Path) -> object:
+    """The list of the pictures that a cache holds; None where it holds none, or it is torn."""
+    try:
+        return json.loads((cache / "names.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def source_of(name: str) -> str:

@@ -149,14 +149,52 @@ def test_a_crash_loses_what_came_after_the_checkpoint(film, monkeypatch):
     assert all(torch.equal(whole[name], other[name]) for name in whole)
 
 
-def test_a_damaged_checkpoint_is_left_behind(film):
+@pytest.mark.parametrize("damage", ["torn", "half"])
+def test_a_damaged_checkpoint_does_not_count(film, damage):
     task = task_of(film, ())
     fitting.fit(task)
-    scene = task.store.scene_file(task.store.read_clip(task.key())[0].key)
-    scene.unlink()
-    scene.with_suffix(".checkpoint").write_bytes(b"torn")
+    key = task.store.read_clip(task.key())[0].key
+    whole, _ = task.store.read_scene(key)
+    task.store.scene_file(key).unlink()
+    place = task.store.checkpoint(key)
+    if damage == "torn":
+        place.write_bytes(b"torn")
+    else:
+        other = loops.PriorFit(
+            loops.Scene(torch.rand(8, 1, 64, 64), torch.rand(8, 2, 32, 32)),
+            two=True,
+            seed=9,
+            device=torch.device("cpu"),
+        )
+        state = other.state()
+        del state["optimizer"]
+        torch.save(state, place)
     assert fitting.fit(task) == 1
-    assert scene.exists()
+    again, _ = task.store.read_scene(key)
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def test_a_checkpoint_of_a_gpu_goes_on_elsewhere(film, monkeypatch):
+    monkeypatch.setattr(fitting, "SECONDS_AT_RISK", 0.0)
+    task = task_of(film, ())
+
+    def crash(done):
+        if done > 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fitting.fit(task, crash)
+    load = torch.load
+
+    def without_gpu(place, map_location=None, **more):
+        if map_location != "cpu":
+            raise RuntimeError("Attempting to deserialize object on a CUDA device")
+        return load(place, map_location=map_location, **more)
+
+    monkeypatch.setattr(torch, "load", without_gpu)
+    steps = []
+    fitting.fit(task, steps.append)
+    assert steps[0] > 16 * 4 / 8
 
 
 def test_a_process_waits_for_the_one_that_fits_the_scene(film):

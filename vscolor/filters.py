@@ -242,7 +242,8 @@ def stabilize(
         seed: Of `dvp`, of weights and order; default 0.
         irt: Of `dvp`, whether a place that jumps between two colours gets the more frequent one
             (iteratively reweighted training); default: yes. Without it, it gets their mean.
-        reference: Of `dvp`, whether to use the authors' network and loop, many times slower.
+        reference: Of `dvp`, whether to use the authors' network and loop, many times slower;
+            without `irt`, L1 stands for their perceptual loss.
         fit: Of `dvp`, whether to fit now what has not been fitted: minutes, before the filter
             returns. Without it a clip that was never fitted is refused.
         strength: 0 leaves chroma as it is, 1 steadies it fully.

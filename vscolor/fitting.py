@@ -184,9 +184,8 @@ class _SceneFit:
         return True
 
     def _fit(self, tell: Tell) -> Fit:
-        fit, place = self._begun(), self._task.store.checkpoint(self.key)
-        if place.exists():
-            _restore(fit, place)
+        place = self._task.store.checkpoint(self.key)
+        fit = self._resumed(place) if place.exists() else self._begun()
         saved = monotonic()
         with nullcontext() if self._task.settings.reference else _one_thread():
             while not fit.done:
@@ -195,6 +194,21 @@ class _SceneFit:
                 if monotonic() - saved > SECONDS_AT_RISK:
                     _save(fit, place)
                     saved = monotonic()
+        return fit
+
+    def _resumed(self, place: Path) -> Fit:
+        """Gone on from a checkpoint, of any device; begun anew if it cannot be read."""
+        import pickle
+
+        import torch
+
+        fit = self._begun()
+        try:
+            state: dict[str, Any] = torch.load(place, map_location="cpu", weights_only=True)
+            fit.restore(state)
+        except (RuntimeError, LookupError, ValueError, EOFError, TypeError, pickle.UnpicklingError):
+            # Some of it may be in the network already, and a fit is a function of its seed.
+            return self._begun()
         return fit
 
     def _begun(self) -> Fit:
@@ -238,16 +252,3 @@ def _save(fit: Fit, place: Path) -> None:
 
     with replacing(place) as part:
         torch.save(fit.state(), part)
-
-
-def _restore(fit: Fit, place: Path) -> None:
-    """Go on from a checkpoint; one that cannot be read is left behind."""
-    import pickle
-
-    import torch
-
-    try:
-        state: dict[str, Any] = torch.load(place, weights_only=True)
-        fit.restore(state)
-    except (RuntimeError, LookupError, ValueError, EOFError, TypeError, pickle.UnpicklingError):
-        place.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ function of the seed and the step alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -270,11 +269,10 @@ class ReferenceFit:
         luma: `[N,1,h,w]`, the grey input.
         rgb: `[N,3,h,w]`, the processed frames, 0..1.
         two: Whether to use iteratively reweighted training, with the phase on the first frame;
-            without it the loss is L1, unless VGG's weights are given.
+            without it the loss is L1 in place of theirs, which needs VGG-19.
         seed: Of the weights.
         device: Where.
         epochs: Passes over the scene.
-        perceptual: The loss without IRT (see `vscolor.models.dvp.perceptual`); None for L1.
     """
 
     def __init__(
@@ -286,14 +284,13 @@ class ReferenceFit:
         seed: int,
         device: torch.device,
         epochs: int = REFERENCE_EPOCHS,
-        perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> None:
         self._luma, self._rgb, self._two = luma.to(device), rgb.to(device), two
         network = reference.TorchNet(6 if two else 3)
         reference.initialise(network, seed)
         self._network = network.to(device)
         self._optimizer = Adam(self._network.parameters(), lr=objective.RATE)
-        self._epochs, self._plain = epochs, perceptual or functional.l1_loss
+        self._epochs = epochs
         self.step = 0
 
     @property
@@ -314,7 +311,7 @@ class ReferenceFit:
         seen, wanted = self._luma[n : n + 1].expand(-1, 3, -1, -1), self._rgb[n : n + 1]
         made = self._network(seen)
         if not self._two:
-            loss = self._plain(made, wanted)
+            loss = functional.l1_loss(made, wanted)
         elif first:
             loss = objective.first_frame_loss(made, wanted)
         else:

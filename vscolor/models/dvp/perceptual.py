@@ -1,7 +1,8 @@
 """The authors' perceptual loss on VGG-19, in both versions.
 
-Training without IRT uses it. VGG's weights are not ours to ship: give torchvision's file
-`vgg19-dcbb9e9d.pth` (its `features` part).
+Their training without IRT uses it. `ReferenceFit` has L1 there, since VGG's weights are not ours to
+ship; this stands here to be held against numbers of their network. Its weights are the `features`
+of torchvision's `vgg19-dcbb9e9d.pth`.
 """
 
 from __future__ import annotations

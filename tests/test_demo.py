@@ -8,8 +8,8 @@ import pytest
 import vapoursynth as vs
 
 from vscolor import cli, demo, report
-from vscolor.convert import Look
 from vscolor.testing import noise_clip, planes_of
+from vscolor.treatment import Look
 
 
 @pytest.fixture(autouse=True)

@@ -381,19 +381,37 @@ def test_the_index_is_kept_away_from_the_film(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mkv", "out.mkv"]
 
 
+TWIN = "is another file of this command too"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("stabilize", "IN", "OUT", "--sheet", "OUT.png"), None),
         (("stabilize", "IN", "OUT", "--sheet", "OUT"), "is no PNG"),
-        (("stabilize", "IN", "SAME.png", "--sheet", "SAME.png"), "is the same file"),
+        (
+            ("stabilize", "IN", "SAME.png", "--sheet", "SAME.png"),
+            TWIN,
+        ),
         (("scenes", "IN", "--sheet", "IN", "--overwrite"), "is no PNG"),
-        (("scenes", "PICTURE", "--sheet", "PICTURE", "--overwrite"), "is the same file"),
-        (("timeline", "PICTURE", "PICTURE", "--overwrite"), "is the same file"),
-        (("metrics", "IN", "IN", "--json", "X", "--csv", "X"), "is the same file"),
-        (("metrics", "IN", "--csv", "IN", "--json", "-", "--overwrite"), "is the same file"),
-        (("colorize", "SERIES_1", "SERIES", "--overwrite"), "is the input"),
-        (("colorize", "SERIES", "SHORT", "--overwrite"), "is the input"),
+        (
+            ("scenes", "PICTURE", "--sheet", "PICTURE", "--overwrite"),
+            TWIN,
+        ),
+        (("timeline", "PICTURE", "PICTURE", "--overwrite"), TWIN),
+        (
+            ("metrics", "IN", "IN", "--json", "X", "--csv", "X"),
+            TWIN,
+        ),
+        (
+            ("metrics", "IN", "--csv", "IN", "--json", "-", "--overwrite"),
+            TWIN,
+        ),
+        (("colorize", "SERIES_1", "SERIES", "--overwrite"), TWIN),
+        (("colorize", "SERIES", "SHORT", "--overwrite"), TWIN),
+        (("colorize", "IN", "GUIDE", "--guide", "GUIDE", "--overwrite"), TWIN),
+        (("colorize", "IN", "CUTS", "--scenes", "CUTS", "--history", "-y"), TWIN),
+        (("colorize", "SERIES_1", "PICTURE", "--reference", "PICTURE", "-y"), TWIN),
         (("colorize", "IN", "FOLDER", "--overwrite"), "is a folder"),
         (("colorize", "IN", "OUT", "--encoder-args", '"unclosed'), "No closing quotation"),
     ],
@@ -410,10 +428,15 @@ def test_nothing_is_written_over_by_something_else(tmp_path, capsys, words, said
     names |= {"SERIES": tmp_path / "s_%03d.png", "SHORT": tmp_path / "s_00%d.png"}
     for number in (1, 2):
         picture.with_name(f"s_00{number}.png").write_bytes(picture.read_bytes())
-    before = film.read_bytes(), picture.read_bytes()
+    guide = films.make(tmp_path / "guide.mkv", frames=4, sound=False)
+    cuts = tmp_path / "cuts.mkv"
+    cuts.write_text("2\n")
+    names |= {"GUIDE": guide, "CUTS": cuts}
+    kept = (film, picture, guide, cuts)
+    before = [path.read_bytes() for path in kept]
     code = cli.run([str(names.get(word, word)) for word in words])
     told = capsys.readouterr().err
-    assert (film.read_bytes(), picture.read_bytes()) == before
+    assert [path.read_bytes() for path in kept] == before
     if said is None:
         assert code == 0
     else:

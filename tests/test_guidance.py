@@ -147,7 +147,9 @@ def test_hints_are_read_from_json_and_csv(tmp_path):
         ),
         ("h.json", '[{"frame": 1.5, "x": 3, "y": 1, "rgb": "#fff000"}]', "entry 1 has frame 1.5"),
         ("h.csv", "frame,x,y,colour\n1,2,3,4\n", "entry 1 is"),
-        ("h.csv", "frame,x,y,rgb\n1,zwei,3,#ffffff\n", "cannot be read"),
+        ("h.csv", "frame,x,y,rgb\n1,zwei,3,#ffffff\n", "entry 1 has x 'zwei'"),
+        ("h.csv", "frame,x,y,rgb\n1,2,3,#ffffff\n1.5,2,3,#ffffff\n", r"entry 2 has frame 1\.5"),
+        ("h.csv", "frame,x,y,a,b\n1,2,3,4,viel\n", "entry 1: .* expected 2 numbers"),
     ],
 )
 def test_a_bad_hint_file_says_where(tmp_path, name, text, message):

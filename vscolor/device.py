@@ -176,8 +176,10 @@ def why_no_torch_cuda(index: int = 0) -> str | None:
 
 def why_no_provider(kind: str) -> str | None:
     """Why ONNX Runtime cannot use a kind of device, or None if it can."""
-    import onnxruntime
-
+    try:
+        import onnxruntime
+    except ImportError as error:
+        return f"onnxruntime cannot be imported: {error}"
     if PROVIDERS[kind] not in onnxruntime.get_available_providers():
         return f"the installed onnxruntime {onnxruntime.__version__} has no {PROVIDERS[kind]}"
     if kind == "cuda" and not cuda_driver_devices():

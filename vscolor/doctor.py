@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 import shutil
 import subprocess
@@ -120,7 +119,7 @@ def _models() -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
-    yield Finding(Verdict.GOOD, "onnxruntime", _version_of_onnxruntime())
+    yield _onnxruntime()
     torch = installed_version("torch")
     state = torch or "absent; needed for torch models and for CUDA by torch"
     remedy = "" if torch else 'pip install "vscolor[torch]"'
@@ -187,10 +186,12 @@ def _cache() -> Finding:
     return Finding(Verdict.GOOD, "cache", f"{places}; fits of dvp: {fits.default_folder()}")
 
 
-def _version_of_onnxruntime() -> str:
-    if importlib.util.find_spec("onnxruntime") is None:
-        return "absent"
-    import onnxruntime
-
+def _onnxruntime() -> Finding:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        state = f"cannot be imported: {error}"
+        return Finding(Verdict.BAD, "onnxruntime", state, "pip install --upgrade onnxruntime")
     offered = (p.removesuffix("ExecutionProvider") for p in onnxruntime.get_available_providers())
-    return f"{onnxruntime.__version__} with {', '.join(offered)}"
+    state = f"{onnxruntime.__version__} with {', '.join(offered)}"
+    return Finding(Verdict.GOOD, "onnxruntime", state)

@@ -22,6 +22,7 @@ import vapoursynth as vs
 from vscolor import ffmpeg, matroska, rawvideo
 from vscolor.ffmpeg import FfmpegError
 from vscolor.rawvideo import Layout
+from vscolor.source import numbered
 from vscolor.timing import Timeline
 
 type Advance = Callable[[int], None]
@@ -162,7 +163,7 @@ def _place(job: Job) -> Iterator[Path]:
             yield Path(folder) / f"%d{target.suffix}"
             for number in range(job.numbered, job.numbered + job.clip.num_frames):
                 made = Path(folder) / f"{number}{target.suffix}"
-                made.replace(target.with_name(target.name % number))
+                made.replace(numbered(target, number))
         return
     try:
         hidden.touch()

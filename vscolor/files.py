@@ -46,14 +46,16 @@ def refuse_twins(written: Iterable[Path | None], read: Iterable[Path | None]) ->
     Raises:
         SettingError: Two that are written are one file, or one of them is read too.
     """
-    seen = {path.resolve(): path for path in filter(None, read)}
+    seen = {path.resolve() for path in filter(None, read)}
     for path in filter(None, written):
-        twin = seen.setdefault(path.resolve(), path)
-        if twin is not path:
-            raise SettingError(f"{path} is to be written, but {twin} is the same file")
+        if path.resolve() in seen:
+            raise SettingError(
+                f"output {path} is another file of this command too; expected another name"
+            )
+        seen.add(path.resolve())
 
 
-def check_png(target: Path | None, overwrite: bool, *others: Path) -> None:
+def check_png(target: Path | None, overwrite: bool, *others: Path | None) -> None:
     """Keep a picture to be written from another kind's name, and from what is there.
 
     Args:

@@ -14,7 +14,11 @@ from vscolor.errors import SettingError
 
 MIN_SIDE, MAX_SIDE = 16, 8192
 UNSPECIFIED = 2
+VOID = (0, 3)
+"""Codes of transfer and primaries that H.273 reserves; the resizer trips over them."""
 SRGB_TRANSFER = 13
+MATRIX_OF_RGB = 1
+"""RGB has no matrix of its own; its luma is taken by BT.709's weights."""
 CHROMA_LOCATIONS = range(6)
 COLOR_PROPS = ["_Matrix", "_Transfer", "_Primaries", "_ChromaLocation"]
 
@@ -143,7 +147,7 @@ def _read_colorimetry(props: Mapping[str, Any], clip: vs.VideoNode, role: str) -
     family = clip.format.color_family
     matrix = _whole(props, "_Matrix", UNSPECIFIED, role)
     if family == vs.RGB:
-        matrix = 1  # RGB has no matrix of its own; its luma is taken by BT.709's weights
+        matrix = MATRIX_OF_RGB
     elif matrix == UNSPECIFIED or (family == vs.GRAY and matrix == vs.MATRIX_RGB):
         matrix = guess_matrix(clip.width, clip.height)
     transfer = _whole(props, "_Transfer", UNSPECIFIED, role)
@@ -152,8 +156,8 @@ def _read_colorimetry(props: Mapping[str, Any], clip: vs.VideoNode, role: str) -
     try:
         return Colorimetry(
             matrix=matrix,
-            transfer=SRGB_TRANSFER if transfer in (0, 3) else transfer,
-            primaries=1 if primaries in (0, UNSPECIFIED, 3) else primaries,
+            transfer=SRGB_TRANSFER if transfer in VOID else transfer,
+            primaries=1 if primaries in (UNSPECIFIED, *VOID) else primaries,
             full_range=full_range,
         )
     except SettingError as error:
@@ -179,21 +183,22 @@ def _read_pixel_aspect(props: Mapping[str, Any], role: str) -> Fraction:
 def with_matrix(clip: vs.VideoNode, first: int = 0) -> vs.VideoNode:
     """A clip that the core's resizer can make RGB of, its samples untouched.
 
-    YUV whose frame `first` does not say its matrix gets the usual guess. RGB has no other matrix
-    than its own, whatever it says, and no place of chroma. GRAY loses what it says of colour: a
-    plane taken out of RGB still names RGB's, which no GRAY may have.
+    What frame `first` says decides. YUV that does not say its matrix gets the usual guess, and void
+    codes go. RGB has no other matrix than its own, whatever it says, and no place of chroma. GRAY
+    loses what it says of colour: a plane taken out of RGB still names RGB's, which no GRAY may
+    have.
     """
     if clip.format.color_family == vs.GRAY:
         return clip.std.RemoveFrameProps(COLOR_PROPS)
+    with clip.get_frame(first) as frame:
+        said = dict(frame.props)
+    void = [name for name in ("_Transfer", "_Primaries") if said.get(name) in VOID]
+    if void:
+        clip = clip.std.RemoveFrameProps(void)
     if clip.format.color_family == vs.RGB:
-        with clip.get_frame(first) as frame:
-            void = [name for name in ("_Transfer", "_Primaries") if frame.props.get(name) == 0]
-        return clip.std.RemoveFrameProps(["_ChromaLocation", *void]).std.SetFrameProps(_Matrix=0)
-    if clip.format.color_family == vs.YUV:
-        with clip.get_frame(first) as frame:
-            said = frame.props.get("_Matrix", UNSPECIFIED)
-        if said == UNSPECIFIED:
-            return clip.std.SetFrameProps(_Matrix=guess_matrix(clip.width, clip.height))
+        return clip.std.RemoveFrameProps("_ChromaLocation").std.SetFrameProps(_Matrix=0)
+    if said.get("_Matrix", UNSPECIFIED) == UNSPECIFIED:
+        return clip.std.SetFrameProps(_Matrix=guess_matrix(clip.width, clip.height))
     return clip
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vscolor import convert
+from vscolor import inputs
 from vscolor.filters import colorize, stabilize
 from vscolor.report import as_rgb
 from vscolor.scenes import mark_detected, marked_cuts
@@ -36,7 +36,7 @@ def true_shots_of(path: Path, short_side: int, quiet: bool = False) -> Iterator[
 
 def _cut_apart(path: Path, sides: Sequence[int], quiet: bool) -> Iterator[vs.VideoNode]:
     """The shots of a film as small YUV clips, their short sides in turn those given."""
-    clip = convert.opened(path, None, quiet).clip
+    clip = inputs.opened(path, None, quiet).clip
     cuts = [0, *(n for n, cut in marked_cuts(mark_detected(clip)) if cut), clip.num_frames]
     for i, (first, last) in enumerate(pairwise(cuts)):
         if last - first >= FRAMES:

@@ -6,10 +6,11 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from vscolor.errors import SettingError
 from vscolor.models.base import Array
 
 LARGEST_AB = 128.0
+
+NUMBERS: Final = {"frame", "x", "y", "radius"}
+"""Fields of a hint that are numbers."""
 
 
 @dataclass(frozen=True)
@@ -135,14 +139,17 @@ def _csv_rows(text: str) -> list[dict[str, Any]]:
     for row in csv.DictReader(text.splitlines(), skipinitialspace=True):
         given: dict[str, Any] = {k: v for k, v in row.items() if k and v not in (None, "")}
         if "a" in given and "b" in given:
-            given["ab"] = [float(given.pop("a")), float(given.pop("b"))]
-        for name in ("x", "y", "radius"):
-            if name in given:
-                given[name] = float(given[name])
-        if "frame" in given:
-            given["frame"] = int(given["frame"])
-        rows.append(given)
+            given["ab"] = [_number(given.pop(name)) for name in ("a", "b")]
+        rows.append({k: _number(v) if k in NUMBERS else v for k, v in given.items()})
     return rows
+
+
+def _number(text: str) -> int | float | str:
+    """The number that a text is; else the text, to be refused with its entry's number."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _hint(row: Any, where: str) -> Hint:
@@ -156,5 +163,8 @@ def _hint(row: Any, where: str) -> Hint:
         if isinstance(values.get(name), list):
             values[name] = tuple(values[name])
     hint = _checked(Hint(**values), where)
-    hint.colour()
+    try:
+        hint.colour()
+    except SettingError as error:
+        raise SettingError(f"{where}: {error}") from None
     return hint

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import vapoursynth as vs
 
-from vscolor import console, convert, process, tabulate
+from vscolor import console, inputs, process, tabulate
+from vscolor.arguments import read_cuts
 from vscolor.errors import SettingError
 from vscolor.metrics import clips, perceptual, published
 from vscolor.metrics.meters import METRICS, Meter, PairMeter, chosen
 from vscolor.metrics.table import Measurement, Table
 from vscolor.metrics.temporal import find_flow
 from vscolor.metrics.views import Moment
-from vscolor.scenes import read_scene_file
 from vscolor.tabulate import Output
 from vscolor.versions import installed_version
 
@@ -94,6 +94,7 @@ def measure(
     *,
     source: vs.VideoNode | None = None,
     first: int = 0,
+    total: int | None = None,
     advance: Callable[[int], object] = ignore,
     watch: Callable[[Sequence[Moment]], object] = ignore,
 ) -> list[Measurement]:
@@ -106,6 +107,7 @@ def measure(
         source: The clip whose luma tells of motion and cuts; default: the truth, or the first
             result.
         first: Number of the clips' first frame in the film, in which cuts are counted.
+        total: Frames of that film; default: the clips are all of it.
         advance: Called with the number of frames done.
         watch: Called with each frame's moments, one a result.
 
@@ -125,7 +127,7 @@ def measure(
         clips.check_pair(clip, truth, need)
     judges = _judges(len(results), names, paired, wanted, first)
     find = published.flow(wanted.flow) if need.motion else find_flow
-    cuts = _cuts(wanted.scenes, first, film.num_frames)
+    cuts = _cuts(wanted.scenes, first, film.num_frames, total)
     small = [clips.scaled(clip, wanted.size) for clip in results]
     true = None if truth is None else clips.scaled(truth, wanted.size)
     steps = clips.moments(
@@ -145,11 +147,10 @@ def measure(
     return [judge.finish() for judge in judges]
 
 
-def _cuts(scenes: Path | None, first: int, length: int) -> list[int] | None:
+def _cuts(scenes: Path | None, first: int, length: int, total: int | None) -> list[int] | None:
     """Cuts of a part of a film, from a list of the whole film's."""
-    if scenes is None:
-        return None
-    return [n - first for n in read_scene_file(scenes) if first < n < first + length]
+    cuts = read_cuts(scenes, first + length if total is None else total)
+    return None if cuts is None else [n - first for n in cuts if first < n < first + length]
 
 
 def _judges(
@@ -187,22 +188,29 @@ def run(
         VscolorError: Input, output or settings are at fault.
         vapoursynth.Error: A frame cannot be made.
     """
-    output.check(result, truth)
+    output.check(result, truth, wanted.scenes)
     process.settle()
-    opened = [convert.opened(p, None, output.quiet) for p in (result, truth) if p is not None]
+    opened = [inputs.opened(p, None, output.quiet) for p in (result, truth) if p is not None]
     clips.check_pair(opened[0].clip, opened[1].clip if truth else None, clips.Need.of([]))
-    span = convert.span_of(opened[0], start, end)
-    ours, *true = [source.clip[span.first : span.stop] for source in opened]
+    span = inputs.span_of(opened[0], start, end)
+    ours, *true = [source.clip[span.start : span.stop] for source in opened]
     with console.frames_bar("measuring", ours.num_frames, output.quiet) as advance:
         truths = true[0] if true else None
-        (found,) = measure([ours], truths, wanted, first=span.first, advance=advance)
+        (found,) = measure(
+            [ours],
+            truths,
+            wanted,
+            first=span.start,
+            total=opened[0].clip.num_frames,
+            advance=advance,
+        )
     about = {
         "vscolor": installed_version("vscolor"),
         "result": str(result),
         "truth": str(truth) if truth else None,
         "width": ours.width,
         "height": ours.height,
-        "first_frame": span.first,
+        "first_frame": span.start,
         "settings": settings_of(wanted),
     }
     tabulate.write(found, output, about)

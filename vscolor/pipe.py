@@ -20,7 +20,7 @@ from typing import BinaryIO, Final, Protocol
 import numpy as np
 import vapoursynth as vs
 
-from vscolor import convert, process, y4m
+from vscolor import process, y4m
 from vscolor.errors import SettingError
 from vscolor.rawvideo import Sink, write_planes
 from vscolor.y4m import Header, Y4MError
@@ -209,7 +209,7 @@ def run(colourer: Colourer, source: BinaryIO, sink: Sink) -> int:
     return done
 
 
-def run_on_stdio(look: convert.Look) -> bool:
+def run_on_stdio(colourer: Colourer) -> bool:
     """Colour stdin to stdout, which nothing else may write to meanwhile.
 
     Returns:
@@ -229,7 +229,7 @@ def run_on_stdio(look: convert.Look) -> bool:
     source = os.fdopen(os.dup(0), "rb", BUFFER)
     with os.fdopen(output, "wb", 0) as raw:
         try:
-            run(look, source, _Whole(raw))
+            run(colourer, source, _Whole(raw))
         except BrokenPipeError:
             return False
     return True

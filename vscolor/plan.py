@@ -7,7 +7,7 @@ ffmpeg, the encoder or the container would refuse is refused at once.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +21,7 @@ from vscolor.errors import SettingError
 from vscolor.ffmpeg import FfmpegError
 from vscolor.film import with_matrix
 from vscolor.rawvideo import Layout
-from vscolor.source import Source, is_still, is_still_series
+from vscolor.source import Source, is_still, is_still_series, numbered
 from vscolor.streams import MATROSKA, Copy
 from vscolor.tags import Tags
 from vscolor.timing import Timeline, microseconds_down
@@ -88,15 +88,15 @@ class Settings:
     overwrite: bool = False
 
 
-@dataclass(frozen=True)
-class Span:
-    """Frames `first` to `stop`, `stop` left out."""
-
-    first: int
-    stop: int
-
-
-def plan(clip: vs.VideoNode, source: Source, target: Path, settings: Settings, span: Span) -> Job:
+def plan(
+    clip: vs.VideoNode,
+    source: Source,
+    target: Path,
+    settings: Settings,
+    span: range,
+    *,
+    read: Iterable[Path] = (),
+) -> Job:
     """Settle format, tags, streams and times, and try them on one black frame.
 
     Args:
@@ -105,84 +105,82 @@ def plan(clip: vs.VideoNode, source: Source, target: Path, settings: Settings, s
         target: A video file, a picture, or a pattern such as `out_%04d.png`.
         settings: How to encode.
         span: Which frames to write.
+        read: Files that are read beside the source, which the target must not replace.
 
     Raises:
         SettingError: The settings contradict each other or the target.
         FfmpegError: ffmpeg, the encoder or the container refuses.
         vapoursynth.Error: The first frame cannot be made.
     """
-    _check_target(source, target, settings, span)
+    _check_target(source, target, settings, span, read)
     codec = _codec(target, settings)
     layout, stored, notices = _choose_layout(clip, target, codec, settings)
-    written = _convert(clip, layout, codec, span.first)
-    if _loses_full_range(clip, layout, codec, span.first):
+    written = _convert(clip, layout, codec, span.start)
+    if _loses_full_range(clip, layout, codec, span.start):
         notices.append(f"{codec} does not say full range: written as limited")
-    tags = _tags(written, source.clip, span.first)
+    tags = _tags(written, source.clip, span.start)
     picture = (
         *("-c:v:0", codec, *_quality(codec, settings, source.timeline)),
         *_tag_arguments(tags, codec),
         *("-pix_fmt", stored, *settings.extra),
     )
     _try_out(written, layout, target, picture)
-    mapped, remarks = streams.ordered(source, target, settings.copy, cut=span.first > 0)
-    numbered = _first_number(source, span) if is_still_series(target) else None
+    mapped, remarks = streams.ordered(source, target, settings.copy, cut=span.start > 0)
+    first = _first_number(source, span) if is_still_series(target) else None
     unsaid = tags.full_range is None and target.suffix.lower() in MATROSKA
     copied = any(word.startswith("1:") for word in mapped)
     return Job(
-        clip=written[span.first : span.stop],
+        clip=written[span.start : span.stop],
         layout=layout,
         timeline=source.timeline,
-        first=span.first,
+        first=span.start,
         inputs=("-i", str(source.path.absolute())) if copied else (),
         outputs=(
-            *(*mapped, *picture, *_clock(source, target, span), *_muxing(target, numbered)),
+            *(*mapped, *picture, *_clock(source, target, span), *_muxing(target, first)),
             *(("-write_crc32", "0") if unsaid else ()),
         ),
         target=target,
-        numbered=numbered,
+        numbered=first,
         forget_range=unsaid,
         notices=tuple(filter(None, (source.timeline.note, *notices, *remarks))),
     )
 
 
-def _first_number(source: Source, span: Span) -> int:
+def _first_number(source: Source, span: range) -> int:
     """Of a series of stills: the frame's own number in the source if that is one too."""
-    return 1 if source.first_number is None else source.first_number + span.first
+    return 1 if source.first_number is None else source.first_number + span.start
 
 
-def _check_target(source: Source, target: Path, settings: Settings, span: Span) -> None:
+def _check_target(
+    source: Source, target: Path, settings: Settings, span: range, read: Iterable[Path]
+) -> None:
     """Refuse what no encoder could make good."""
     length = source.clip.num_frames
-    if not 0 <= span.first < span.stop <= length:
+    if not 0 <= span.start < span.stop <= length:
         raise SettingError(
-            f"--start and --end give frames {span.first} to {span.stop}, expected an order within "
+            f"--start and --end give frames {span.start} to {span.stop}, expected an order within "
             f"0 to {length}"
         )
     if not target.parent.is_dir():
         raise SettingError(f"{target.parent} is not a folder to write in")
     if target.exists() and source.path.exists() and target.samefile(source.path):
         raise SettingError(f"output {target} is the input; expected another name")
-    if is_still(target) and not is_still_series(target) and span.stop - span.first > 1:
+    if is_still(target) and not is_still_series(target) and len(span) > 1:
         raise SettingError(
-            f"{target} is one picture for {span.stop - span.first} frames; expected a pattern such "
+            f"{target} is one picture for {len(span)} frames; expected a pattern such "
             f"as {target.stem}_%04d{target.suffix}, or a video file"
         )
-    _check_vacant(source, target, settings, span)
-
-
-def _check_vacant(source: Source, target: Path, settings: Settings, span: Span) -> None:
-    """Refuse to replace files unless told to."""
-    if is_still_series(target):
-        first = _first_number(source, span)
-        numbers = range(first, first + span.stop - span.first)
-        names = [target.with_name(target.name % number) for number in numbers]
-    else:
-        names = [target]
-    taken = [name for name in names if name.exists()]
+    taken = [name for name in _written(source, target, span) if name.exists()]
     files.refuse_existing(next(iter(taken), None), settings.overwrite)
-    inputs = {path.resolve() for path in _files_of(source)}
-    if any(name.resolve() in inputs for name in taken):
-        raise SettingError(f"output {target} is the input; expected another name")
+    files.refuse_twins(taken, [*_files_of(source), *read])
+
+
+def _written(source: Source, target: Path, span: range) -> list[Path]:
+    """The files that will be written."""
+    if not is_still_series(target):
+        return [target]
+    first = _first_number(source, span)
+    return [numbered(target, number) for number in range(first, first + len(span))]
 
 
 def _files_of(source: Source) -> list[Path]:
@@ -190,7 +188,7 @@ def _files_of(source: Source) -> list[Path]:
     if source.first_number is None:
         return [source.path]
     numbers = range(source.first_number, source.first_number + source.clip.num_frames)
-    return [source.path.with_name(source.path.name % number) for number in numbers]
+    return [numbered(source.path, number) for number in numbers]
 
 
 def _codec(target: Path, settings: Settings) -> str:
@@ -332,30 +330,30 @@ def _quality(codec: str, settings: Settings, timeline: Timeline) -> tuple[str, .
     return tuple(words)
 
 
-def _clock(source: Source, target: Path, span: Span) -> tuple[str, ...]:
+def _clock(source: Source, target: Path, span: range) -> tuple[str, ...]:
     """Arguments that cut all streams at the span and keep the source's times."""
     base = source.timeline.time_base
     words = ["-fps_mode:v:0", "passthrough"]
     words += ["-enc_time_base:v:0", f"{base.numerator}:{base.denominator}"]
-    begin, end = source.timeline.seconds(span.first), source.timeline.seconds(span.stop)
-    if span.first > 0 and begin is not None:
+    begin, end = source.timeline.seconds(span.start), source.timeline.seconds(span.stop)
+    if span.start > 0 and begin is not None:
         words += ["-ss", microseconds_down(begin)]
     if span.stop < source.clip.num_frames and end is not None:
         words += ["-to", microseconds_down(end)]
     if target.suffix.lower() in MATROSKA:
         # Audio may begin a few milliseconds before zero; shifting all by that would move the film.
         words += ["-avoid_negative_ts", "disabled"]
-        if span.first == 0 and begin is not None and begin < 0:
+        if span.start == 0 and begin is not None and begin < 0:
             words += ["-output_ts_offset", microseconds_down(-begin + Fraction(1, 10**6))]
     if target.suffix.lower() in MPEG_TS:
         words += ["-mpegts_copyts", "1"]  # else 1.4 s are added
     return tuple(words)
 
 
-def _muxing(target: Path, numbered: int | None) -> tuple[str, ...]:
+def _muxing(target: Path, first: int | None) -> tuple[str, ...]:
     """Arguments for the kind of file."""
-    if numbered is not None:
-        return ("-f", "image2", "-start_number", str(numbered))
+    if first is not None:
+        return ("-f", "image2", "-start_number", str(first))
     return ("-f", "image2", "-update", "1") if is_still(target) else ()
 
 

@@ -214,7 +214,7 @@ class Maker:
         from vscolor.models.dvp.network import settled
 
         size = picture.luma.shape[2:]
-        with running.naming_memory(self._device, 1, *size), torch.inference_mode():
+        with running.naming_failures(self._device, 1, *size), torch.inference_mode():
             luma = torch.from_numpy(picture.luma).to(devices.torch_device(self._device))
             if not self._prior.reference:
                 made: Array = settled(network(luma)).cpu().numpy()

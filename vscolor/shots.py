@@ -7,7 +7,7 @@ from typing import Final
 
 import vapoursynth as vs
 
-from vscolor import console, convert, files, keys, report
+from vscolor import console, files, inputs, keys, report
 from vscolor.arguments import read_cuts
 from vscolor.scenes import mark_detected, marked_cuts
 from vscolor.source import Source
@@ -30,7 +30,7 @@ def run(path: Path, sheet: Path | None, *, overwrite: bool, quiet: bool) -> None
         VscolorError: The input cannot be read.
     """
     files.check_png(sheet, overwrite, path)
-    source = convert.opened(path, None, quiet)
+    source = inputs.opened(path, None, quiet)
     cuts = find_cuts(source, quiet)
     for number in cuts:
         print(number)
@@ -71,7 +71,7 @@ def export_keys(
         SettingError: A picture is in the way.
         VscolorError: The input cannot be read.
     """
-    source = convert.opened(path, None, quiet)
+    source = inputs.opened(path, None, quiet)
     length = source.clip.num_frames
     cuts = find_cuts(source, quiet) if scenes is None else read_cuts(scenes, length) or ()
     starts = [0, *(cut for cut in cuts if cut < length)]

@@ -85,6 +85,11 @@ def is_still_series(path: Path) -> bool:
     return is_still(path) and len(_SERIES.findall(path.name)) == 1
 
 
+def numbered(pattern: Path, number: int) -> Path:
+    """A picture of a series; a `%` elsewhere in the name stays as it is."""
+    return pattern.with_name(_SERIES.sub(lambda found: found[0] % number, pattern.name))
+
+
 def is_still(path: Path) -> bool:
     """Whether the name is that of one picture or a series of them."""
     return path.suffix.lower() in STILL_SUFFIXES

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import vapoursynth as vs
 
-from vscolor import console, convert, process, report
+from vscolor import console, inputs, process, report
 from vscolor.files import check_png
 from vscolor.measure import Wanted, measure
 from vscolor.metrics import clips
@@ -45,15 +45,22 @@ def run(
         SettingError: The picture is in the way, is no PNG, or a setting is wrong.
         VscolorError: The input cannot be read.
     """
-    check_png(target, overwrite, path)
+    check_png(target, overwrite, path, scenes)
     process.settle()
-    source = convert.opened(path, None, quiet)
-    span = convert.span_of(source, start, end)
-    clip = source.clip[span.first : span.stop]
+    source = inputs.opened(path, None, quiet)
+    span = inputs.span_of(source, start, end)
+    clip = source.clip[span.start : span.stop]
     clips.check_pair(clip, None, clips.Need.of([]))
     wanted = Wanted(SHOWN, size=SHORT_SIDE, scenes=scenes)
     with console.frames_bar("looking at colour", clip.num_frames, quiet) as advance:
-        (found,) = measure([clip], None, wanted, first=span.first, advance=advance)
+        (found,) = measure(
+            [clip],
+            None,
+            wanted,
+            first=span.start,
+            total=source.clip.num_frames,
+            advance=advance,
+        )
     drawn = np.vstack([strip(clip), picture(panels(found.table))])
     report.write_png(target, drawn)
     if not quiet:

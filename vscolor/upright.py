@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
@@ -47,6 +46,8 @@ def upright(clip: vs.VideoNode, path: Path) -> vs.VideoNode:
         head = file.read(HEAD)
     if not any(mark in head for mark in MARKS):
         return clip
+    import cv2
+
     flags = cv2.IMREAD_GRAYSCALE
     stored, shown = (
         cv2.imread(str(path), flag) for flag in (flags | cv2.IMREAD_IGNORE_ORIENTATION, flags)

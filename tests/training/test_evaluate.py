@@ -54,9 +54,18 @@ def test_command(tmp_path, monkeypatch, capsys):
         assert image.size == (3 * 240 + 3 * 160, 164)
 
 
-def test_empty_folder_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["evaluate", str(TORCH_FILE), str(tmp_path)])
-    with pytest.raises(SystemExit, match="no picture"):
+@pytest.mark.parametrize(
+    ("weights", "folder", "said"),
+    [
+        (TORCH_FILE, ".", "no picture"),
+        (TORCH_FILE, "none", "is not a folder"),
+        ("none.safetensors", ".", r"none\.safetensors"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(tmp_path, monkeypatch, weights, folder, said):
+    words = ["evaluate", str(weights), str(tmp_path / folder)]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit, match=f"evaluate: .*{said}"):
         evaluate.main()
 
 

@@ -49,10 +49,11 @@ from vscolor.cli.options import (
     option,
     rate_of,
 )
-from vscolor.convert import Guiding, Look, Network, Steadiness
 from vscolor.errors import SettingError
 from vscolor.plan import Settings
+from vscolor.stabilizers import Options
 from vscolor.streams import Copy
+from vscolor.treatment import Guiding, Look, Steadiness
 
 
 def colorize_command(
@@ -193,8 +194,19 @@ def stabilize_command(
     """Steady the colour of IN, whoever coloured it, into OUT."""
     settings = Settings(codec, crf, preset, pix_fmt, words_of(encoder_args), copy, overwrite)
     files.check_png(sheet, overwrite, source, target)
-    network = Network(size, device, runtime, weights, seed, irt, reference or None)
-    steadiness = Steadiness(method, radius, match, slow or None, strength, scenes, network)
+    options = Options(
+        radius=radius,
+        match=match,
+        slow=slow or None,
+        size=size,
+        device=device,
+        runtime=runtime,
+        weights=weights,
+        seed=seed,
+        irt=irt,
+        reference=reference or None,
+    )
+    steadiness = Steadiness(method, options, strength, scenes)
     convert.convert(
         source,
         target,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from vscolor import console, convert, fitting, process, stabilizers
+from vscolor import console, fitting, inputs, process, stabilizers
 from vscolor.cli.options import LOOK, Quiet, Scenes, Source, option
 
 Size = Annotated[
@@ -48,8 +48,8 @@ def fit_command(
 ) -> None:
     """Fit Deep Video Prior to IN, a coloured film, for stabilize's method dvp."""
     process.settle()
-    clip = convert.opened(source, None, quiet).clip
-    shown = None if guide is None else convert.opened(guide, None, quiet).clip
+    clip = inputs.opened(source, None, quiet).clip
+    shown = None if guide is None else inputs.opened(guide, None, quiet).clip
     options = stabilizers.Options(
         size=size, device=device, seed=seed, irt=irt, reference=reference or None
     )

@@ -234,7 +234,7 @@ def blind_command(
     rate: Annotated[float | None, _option("Peak learning rate; default 0.002.", min=LEAST)] = None,
     seed: Seed = 0,
     cache: Cache = None,
-    threads: Threads = 1,
+    threads: Annotated[int, _option("Threads of the training process; default: 1.", min=1)] = 1,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:

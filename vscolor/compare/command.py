@@ -9,7 +9,7 @@ from pathlib import Path
 
 import vapoursynth as vs
 
-from vscolor import console, convert, process
+from vscolor import console, inputs, process
 from vscolor.compare import contestants, evidence, page
 from vscolor.compare.contestants import TRUE, Contestant
 from vscolor.compare.evidence import Choice
@@ -52,7 +52,7 @@ def run(
         raise SettingError(f"{target} is no page, expected a name that ends in .html")
     refuse_existing(target, overwrite)
     process.settle()
-    source = convert.opened(path, None, quiet).clip
+    source = inputs.opened(path, None, quiet).clip
     clips.check_pair(source, None, clips.Need.of([]))
     results = contestants.gather(words, source, quiet)
     true = _truth(path, source, truth, ignore_colour, quiet)
@@ -72,7 +72,7 @@ def _truth(
 ) -> Contestant | None:
     """The true colours: those given, or the source's own where it has any."""
     if given is not None:
-        clip = convert.opened(given, None, quiet).clip
+        clip = inputs.opened(given, None, quiet).clip
         clips.check_pair(source, clip, clips.Need.of([]))
         return Contestant(TRUE, clip, str(given))
     if ignore_colour or not contestants.has_colour(source):

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import vapoursynth as vs
 
-from vscolor import convert
+from vscolor import inputs
 from vscolor.errors import SettingError
 from vscolor.filters import colorize, stabilize
 from vscolor.metrics import clips
@@ -69,7 +69,7 @@ def _one(word: str, source: vs.VideoNode, quiet: bool) -> Contestant:
         name, value = "", word
     path = Path(value)
     if path.is_file() or "%" in value:
-        return Contestant(name or path.stem, convert.opened(path, None, quiet).clip, str(path))
+        return Contestant(name or path.stem, inputs.opened(path, None, quiet).clip, str(path))
     model, _, method = value.partition(STEADY)
     if model not in registry.names():
         raise SettingError(

@@ -22,7 +22,7 @@ from vscolor.measure import Wanted, measure
 from vscolor.metrics import clips
 from vscolor.metrics.table import Measurement
 from vscolor.metrics.views import Moment
-from vscolor.plan import Settings, Span
+from vscolor.plan import Settings
 from vscolor.source import Source
 from vscolor.streams import Copy
 
@@ -222,7 +222,7 @@ def _film(clip: vs.VideoNode, frames: range) -> bytes:
         source = Source(target, small, timing.of_rate(rate, len(frames)))
         settings = Settings("libx264", 23, "medium", "yuv420p", copy=Copy.NONE)
         encode.run(
-            plan.plan(small, source, target, settings, Span(0, len(frames))), lambda _done: None
+            plan.plan(small, source, target, settings, range(len(frames))), lambda _done: None
         )
         return target.read_bytes()
 

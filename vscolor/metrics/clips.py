@@ -50,12 +50,14 @@ def check_pair(result: vs.VideoNode, truth: vs.VideoNode | None, need: Need) -> 
     """Refuse clips that cannot be measured.
 
     Raises:
-        MeasureError: A clip is variable, too small or too large; the two differ in length or size;
-            or luma is to be compared and they differ in depth or are RGB.
+        MeasureError: A clip is none, variable, too small or too large; the two differ in length or
+            size; or luma is to be compared and they differ in depth or are RGB.
     """
     for role, clip in (("result", result), ("truth", truth)):
         if clip is None:
             continue
+        if not isinstance(clip, vs.VideoNode):
+            raise MeasureError(f"{role} is {type(clip).__name__}, expected a VideoNode")
         if clip.format is None or clip.format.id == 0 or not clip.width or not clip.height:
             raise MeasureError(f"{role} has a variable format or size, expected a constant one")
         sides = (clip.width, clip.height)

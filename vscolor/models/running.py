@@ -1,4 +1,4 @@
-"""Networks run on arrays: transfers, number formats and memory errors in one place."""
+"""Networks run on arrays: transfers, number formats and errors of runtimes in one place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from vscolor import device as devices
 from vscolor.device import Device
-from vscolor.errors import DeviceMemoryError, WeightsError
+from vscolor.errors import DeviceError, DeviceMemoryError, WeightsError
 from vscolor.models.base import Array
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def naming_memory(device: Device, batch: int, height: int, width: int) -> Iterator[None]:
-    """Turn what a runtime raises when memory runs out into `DeviceMemoryError`; the rest passes.
+def naming_failures(device: Device, batch: int, height: int, width: int) -> Iterator[None]:
+    """Turn what torch or ONNX Runtime raises into `DeviceError`, or `DeviceMemoryError`.
 
     Args:
         device: Where the model runs.
@@ -37,14 +37,13 @@ def naming_memory(device: Device, batch: int, height: int, width: int) -> Iterat
     """
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise DeviceMemoryError(str(device), batch, height, width) from error
     except Exception as error:
-        # ONNX Runtime's errors have no base of their own.
-        if type(error).__module__.startswith("onnxruntime") and is_out_of_memory(error):
+        if is_out_of_memory(error):
             raise DeviceMemoryError(str(device), batch, height, width) from error
+        # ONNX Runtime's errors have no base of their own.
+        if isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime"):
+            said = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise DeviceError(f"{device} failed: {said}") from error
         raise
 
 
@@ -60,12 +59,12 @@ def on_torch(device: Device, network: Callable[..., Tensor], *planes: Array) -> 
         planes: `[B,C,h,w]`, the first one for the message if memory runs out.
 
     Raises:
-        DeviceMemoryError: The device ran out of memory.
+        DeviceError: The device failed, or ran out of memory.
     """
     import torch
 
     with (
-        naming_memory(device, len(planes[0]), *planes[0].shape[2:]),
+        naming_failures(device, len(planes[0]), *planes[0].shape[2:]),
         torch.inference_mode(),
     ):
         run = _on_cuda if device.kind == "cuda" else _on_cpu

@@ -22,11 +22,14 @@ import onnxruntime
 from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
+from vscolor.errors import VscolorError
+from vscolor.files import replacing
 from vscolor.metrics.still import ciede2000, colourfulness, psnr
 from vscolor.models.mini import graph
-from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE, MULTIPLE
+from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE, MULTIPLE, VERSION
 from vscolor.training.lab import Float
-from vscolor.training.photographs import SUFFIXES
+from vscolor.training.photographs import pictures_in
+from vscolor.weights import reading
 
 type Predictor = Callable[[Float], Float]
 
@@ -63,10 +66,16 @@ class Score:
 
 
 def predictor(weights: Path, temperature: float, threads: int = 2) -> Predictor:
-    """A function from L* `[B,1,h,w]` to ab `[B,2,h/4,w/4]`, run by ONNX Runtime."""
+    """A function from L* `[B,1,h,w]` to ab `[B,2,h/4,w/4]`, run by ONNX Runtime.
+
+    Raises:
+        WeightsError: The file is missing, damaged or of another shape.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(graph.build(weights).SerializeToString(), options)
+    with reading(weights, "mini", VERSION):
+        model = graph.build(weights).SerializeToString()
+    session = onnxruntime.InferenceSession(model, options)
     annealing = np.array(temperature, np.float32)
 
     def predict(luma: Float) -> Float:
@@ -155,11 +164,6 @@ def judge(rgb: Float, predict: Predictor, size: int) -> Judged:
     return Judged(grey, ours, rgb, numbers)
 
 
-def pictures_of(folder: Path) -> list[Path]:
-    """The folder's pictures, by name."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
-
-
 def score(rows: list[Judged]) -> Score:
     """Means over pictures."""
     means = [float(v) for v in np.mean([row.numbers for row in rows], axis=0)]
@@ -177,7 +181,8 @@ def sheet(rows: list[Judged], target: Path, columns: int = 4, height: int = 160)
     widest = max(line.shape[1] for line in lines)
     lines = [np.pad(line, ((0, 4), (0, widest - line.shape[1]), (0, 0))) for line in lines]
     codes = np.rint(np.clip(np.vstack(lines), 0.0, 1.0) * 255.0).astype(np.uint8)
-    Image.fromarray(codes).save(target)
+    with replacing(target) as part:
+        Image.fromarray(codes).save(part, format="PNG")
 
 
 def arguments() -> argparse.Namespace:
@@ -197,14 +202,15 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Score and print."""
     given = arguments()
-    predict = predictor(given.weights, given.temperature, given.threads)
-    paths = pictures_of(given.folder)[:: given.every]
-    if not paths:
-        raise SystemExit(f"evaluate: no picture in {given.folder}")
-    rows = [judge(read_rgb(path), predict, given.size) for path in paths]
-    result = score(rows)
-    if given.sheet:
-        sheet(rows, given.sheet)
+    try:
+        predict = predictor(given.weights, given.temperature, given.threads)
+        paths = pictures_in(given.folder)[:: given.every]
+        rows = [judge(read_rgb(path), predict, given.size) for path in paths]
+        result = score(rows)
+        if given.sheet:
+            sheet(rows, given.sheet)
+    except (VscolorError, OSError) as error:
+        raise SystemExit(f"evaluate: {error}") from None
     if given.json:
         print(json.dumps(asdict(result)))
         return

@@ -84,7 +84,7 @@ class OnnxBlind:
     ) -> tuple[Array, tuple[Array, Array]]:
         """See `vscolor.recurrence.Stepper`."""
         planes = (now.luma, before.luma, now.chroma, made_before, *memory)
-        with running.naming_memory(self._device, 1, *now.luma.shape[2:]):
+        with running.naming_failures(self._device, 1, *now.luma.shape[2:]):
             steady, hidden, cell = self._session.run(None, dict(zip(INPUTS, planes, strict=True)))
         return steady, (hidden, cell)
 
@@ -109,7 +109,7 @@ class TorchBlind:
         import torch
 
         planes = (now.luma, before.luma, now.chroma, made_before)
-        with running.naming_memory(self._device, 1, *now.luma.shape[2:]), torch.inference_mode():
+        with running.naming_failures(self._device, 1, *now.luma.shape[2:]), torch.inference_mode():
             tensors = [torch.from_numpy(plane).to(self._target) for plane in planes]
             steady, memory = self._network(*tensors, memory)
         made: Array = steady.cpu().numpy()

@@ -73,7 +73,7 @@ class TorchLai:
         """See `vscolor.recurrence.Stepper`."""
         import torch
 
-        with running.naming_memory(self._device, 1, *now.luma.shape[2:]), torch.inference_mode():
+        with running.naming_failures(self._device, 1, *now.luma.shape[2:]), torch.inference_mode():
             given = self._rgb(now.luma, now.chroma)
             earlier = self._rgb(before.luma, made_before).clamp(0, 1)
             greys = [

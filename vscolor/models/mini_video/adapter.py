@@ -180,7 +180,7 @@ class OnnxNetworks:
     def see(self, luma: Array) -> tuple[Array, Array, Array]:
         """See `Networks`."""
         feeds = {"luma": luma, "temperature": STILL_TEMPERATURE}
-        with running.naming_memory(self._device, len(luma), *luma.shape[2:]):
+        with running.naming_failures(self._device, len(luma), *luma.shape[2:]):
             ab, *taps = self._still.run(["ab", *self._taps], feeds)
             vectors, context = self._sessions["embed"].run(
                 ["vectors", "context"], dict(zip(self._taps, taps, strict=True))
@@ -202,7 +202,7 @@ class OnnxNetworks:
         self, graph: str, outputs: list[str], query: Array, rest: dict[str, Array]
     ) -> list[Any]:
         """Run a graph on some of the query's places at a time."""
-        with running.naming_memory(self._device, *query.shape):
+        with running.naming_failures(self._device, *query.shape):
             parts = [
                 self._sessions[graph].run(outputs, {"query": part, **rest})
                 for part in np.split(query, range(QUERIES, query.shape[1], QUERIES), axis=1)
@@ -212,7 +212,7 @@ class OnnxNetworks:
     def fuse(self, feeds: dict[str, Array]) -> tuple[Array, Array]:
         """See `Networks`."""
         luma = feeds["luma"]
-        with running.naming_memory(self._device, len(luma), *luma.shape[2:]):
+        with running.naming_failures(self._device, len(luma), *luma.shape[2:]):
             judgement, memory = self._sessions["fuse"].run(["judgement", "memory_out"], feeds)
         return judgement, memory
 
@@ -272,7 +272,7 @@ class TorchNetworks:
 
         size = arrays[0].shape[2:] if arrays[0].ndim == 4 else arrays[0].shape[1:]
         with (
-            running.naming_memory(self._device, len(arrays[0]), *size),
+            running.naming_failures(self._device, len(arrays[0]), *size),
             torch.inference_mode(),
             devices.on_stream(self._device),
         ):

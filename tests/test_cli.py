@@ -289,6 +289,13 @@ class TestReports:
         assert "/tmp/of-fits/fits" in told
         assert "/tmp/of-weights" in told
 
+    def test_doctor_tells_of_a_runtime_that_cannot_be_imported(self, capsys, monkeypatch):
+        monkeypatch.setitem(sys.modules, "onnxruntime", None)
+        assert cli.run(["doctor"]) == 1
+        told = " ".join(capsys.readouterr().out.split())
+        assert "onnxruntime cannot be imported" in told
+        assert "pip install --upgrade onnxruntime" in told
+
     def test_doctor_says_what_to_do(self, capsys, monkeypatch):
         monkeypatch.setattr(doctor, "PLUGINS", {"nope": ("vapoursynth-nope", "to test")})
         monkeypatch.setattr(doctor, "NEEDED_PLUGINS", ("nope",))

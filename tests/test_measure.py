@@ -124,6 +124,18 @@ def test_misuse_is_one_line(films, capsys, arguments, code, words):
     assert not told.out
 
 
+@pytest.mark.parametrize("command", ["metrics", "timeline"])
+def test_cuts_of_another_film_are_refused(films, tmp_path, capsys, command):
+    cuts = tmp_path / "cuts.csv"
+    cuts.write_text("12\n5000\n")
+    target = () if command == "metrics" else (tmp_path / "out.png",)
+    words = (command, films[0], *target, "--scenes", cuts)
+    assert vscolor(*words) == cli.MISUSED
+    assert "frame 5000, expected 0 to 23" in capsys.readouterr().err
+    cuts.write_text("12\n")
+    assert vscolor(*words, "--start", "4", "--end", "10") == 0
+
+
 def test_clips_that_do_not_fit_are_refused(films, tmp_path, capsys):
     result, truth = films
     short = make(tmp_path / "short.mkv", frames=20, sound=False, size="160x120")

@@ -176,6 +176,13 @@ def test_models_that_look_around_are_refused(look):
     assert not Look(model="mini").looks_around
 
 
+def test_a_batch_out_of_range_is_refused_before_the_stream_is_read():
+    """The ring would hold as many frames."""
+    stream = io.BytesIO(b"YUV4MPEG2 W64 H48 F25:1 Cmono\n" + b"FRAME\n" + bytes(64 * 48))
+    with pytest.raises(SettingError, match="batch= is 1000000, expected a whole number from 1 to 64"):
+        pipe.run(Look(model="mini", batch=1000000), stream, io.BytesIO())
+
+
 def test_odd_sizes_of_subsampled_streams_are_refused_in_words():
     with pytest.raises(Y4MError, match="161x97 in 420jpeg, which VapourSynth holds in even sizes"):
         parse_header(b"YUV4MPEG2 W161 H97 F25:1 C420jpeg")

@@ -103,6 +103,22 @@ def test_a_dissolve_is_at_most_one_cut_and_near_its_middle(shots):
     assert all(10 <= n <= 22 for n in found)
 
 
+def test_cuts_of_rgb_are_those_the_filters_see():
+    """Found in one of its channels alone, a cut in the others would be missed."""
+    rng = np.random.default_rng(5)
+    first, second = (rng.uniform(20, 235, (1, 48, 64)).astype(np.uint8) for _ in range(2))
+    red = vs.core.std.BlankClip(None, 64, 48, vs.GRAY8, 24, color=120)
+
+    def fill(n, f):
+        frame = f.copy()
+        np.asarray(frame[0])[...] = (first if n < 12 else second)[0]
+        return frame
+
+    other = red.std.ModifyFrame(red, fill)
+    film = vs.core.std.ShufflePlanes([red, other, other], [0, 0, 0], vs.RGB)
+    assert cuts(film) == [12]
+
+
 def test_verdict_does_not_depend_on_order_or_on_far_frames(shots):
     whole = scenes.mark_detected(vs.core.std.Splice(shots))
     assert whole.get_frame(60).props["_SceneChangePrev"] == 1

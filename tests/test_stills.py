@@ -46,6 +46,12 @@ def test_a_series_in_and_out_keeps_its_numbers(tmp_path, first):
     assert films.times(tmp_path / "out.mkv")[-1] == Fraction(167, 1000)
 
 
+def test_a_percent_sign_beside_the_number_is_part_of_the_name(tmp_path):
+    source = films.make(tmp_path / "in.mkv", frames=2, sound=False)
+    assert colorize(source, tmp_path / "50%_%02d.png") == 0
+    assert sorted(p.name for p in tmp_path.glob("50*")) == ["50%_01.png", "50%_02.png"]
+
+
 def test_a_gap_in_a_series_is_named(tmp_path, capsys):
     films.run("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", tmp_path / "in_%d.png")
     (tmp_path / "in_3.png").unlink()

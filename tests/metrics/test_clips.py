@@ -5,7 +5,7 @@ import pytest
 import vapoursynth as vs
 from films import opened
 
-from vscolor import report
+from vscolor import colorize, report
 from vscolor.color import srgb_to_lab
 from vscolor.demo import find_clip
 from vscolor.errors import MeasureError
@@ -198,3 +198,18 @@ def test_a_plane_of_rgb_can_be_looked_at():
     for made in (clips.to_rgb(plane, vs.RGB24), report.as_rgb(plane)):
         assert [int(np.asarray(made.get_frame(0)[p])[0, 0]) for p in range(3)] == [90] * 3
     assert int(np.asarray(clips.to_luma(plane).get_frame(0)[0])[0, 0]) == 90
+
+
+@pytest.mark.parametrize("format", [vs.YUV420P8, vs.RGB24])
+@pytest.mark.parametrize("code", [0, 3])
+def test_codes_that_mean_nothing_are_no_hindrance(format, code):
+    plain = vs.core.std.BlankClip(None, 64, 48, format, 2, color=[60, 90, 140])
+    void = plain.std.SetFrameProps(_Transfer=code, _Primaries=code)
+    for a, b in zip(
+        *(planes_of(report.as_rgb(clip), 0) for clip in (void, plain)),
+        strict=True,
+    ):
+        assert np.array_equal(a, b)
+    clips.write_metrics(void, void).get_frame(0)
+    tiny = colorize(void, "tiny", size=64)
+    tiny.get_frame(0)

@@ -17,7 +17,7 @@ from skimage.color import rgb2lab
 
 from vscolor import color, colorize
 from vscolor.device import Device, InTurn, resolve
-from vscolor.errors import DeviceMemoryError, SettingError, WeightsError
+from vscolor.errors import DeviceError, DeviceMemoryError, SettingError, WeightsError
 from vscolor.models.mini import adapter
 from vscolor.models.registry import Registry, registry
 from vscolor.testing import noise_clip, planes_of, tiny_entry
@@ -152,8 +152,8 @@ def test_out_of_memory_is_told_from_other_failures(monkeypatch):
     full = adapter.OnnxMini(Session("Failed to allocate memory for requested buffer"), 0.4, CPU)
     with pytest.raises(DeviceMemoryError, match=r"batch of 1 frames at 384x256.*batch=.*size="):
         full.predict(luma)
-    with pytest.raises(RuntimeException, match="other"):
-        adapter.OnnxMini(Session("other"), 0.4, CPU).predict(luma)
+    with pytest.raises(DeviceError, match=r"^cpu \(ONNX Runtime\) failed: CUDA error: illegal access$"):
+        adapter.OnnxMini(Session("CUDA error: illegal access\nat 0x1"), 0.4, CPU).predict(luma)
 
 
 def test_runs_on_directml_wait_for_each_other():

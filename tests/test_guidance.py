@@ -108,6 +108,7 @@ def test_a_reference_of_other_primaries_and_transfer_is_brought_over():
 def test_another_shape_is_cropped_about_its_middle(tmp_path):
     pixels = np.zeros((64, 192, 3), np.uint8)
     pixels[:, 64:128] = 255
+    pixels[:, :32] = (200, 80, 30)
     cv2.imwrite(str(tmp_path / "wide.png"), pixels)
     luma = np.asarray(shown(Reference(tmp_path / "wide.png"), 64, 64, BT709).get_frame(0)[0])
     assert luma.min() > 90
@@ -135,6 +136,9 @@ def test_hints_are_read_from_json_and_csv(tmp_path):
     [
         ("h.json", "{", "cannot be read"),
         ("h.json", "{}", "holds a dict"),
+        ("h.json", "[]", "holds no hint, expected one at least$"),
+        ("h.csv", "", "holds no hint, expected .* names: frame,x,y,rgb"),
+        ("h.csv", "5,250,190,#4a6a30\n", "holds no hint, expected .* names: frame,x,y,rgb"),
         ("h.json", '[{"x": 1}]', "entry 1 is"),
         ("h.json", '[{"frame": 1, "x": 1, "y": 1}]', "expected one of them"),
         ("h.json", '[{"frame": 1, "x": 1, "y": 1, "rgb": "red"}]', "expected 3 numbers"),

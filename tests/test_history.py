@@ -179,6 +179,30 @@ def test_a_reference_of_no_frame_serves_everywhere():
         assert chroma_mean(blue, n)[0] > chroma_mean(plain, n)[0] + 5
 
 
+def test_a_reference_may_keep_to_its_scene():
+    clip = film(40)
+    given = Reference(clip_of_colour(), frame=5)
+    bound = coloured(clip, [20], references=given, reference_reach="scene")
+    free = coloured(clip, [20], references=given)
+    plain = coloured(clip, [20])
+    assert same(planes_of(bound, 10)[1:], planes_of(free, 10)[1:])
+    assert same(planes_of(bound, 30)[1:], planes_of(plain, 30)[1:])
+    assert not same(planes_of(free, 30)[1:], planes_of(plain, 30)[1:])
+
+
+def test_pictures_that_nobody_coloured_are_left_out(caplog):
+    clip = film(40)
+    grey = vs.core.std.BlankClip(None, 64, 64, vs.RGB24, 1, color=[90, 90, 91])
+    given = [Reference(clip_of_colour(), frame=5), Reference(grey, frame=25)]
+    some = coloured(clip, [20], references=given)
+    alone = coloured(clip, [20], references=given[0])
+    for n in (10, 30):
+        assert same(planes_of(some, n)[1:], planes_of(alone, n)[1:])
+    assert "colorize: left out: reference clip has no colour anywhere" in caplog.text
+    with pytest.raises(vs.Error, match="reference clip has no colour anywhere"):
+        coloured(clip, [20], references=given[1])
+
+
 def test_a_hint_colours_its_scene():
     clip = film(40)
     hinted = coloured(clip, [20], hints=Hint(5, 10, 10, rgb="#0000ff"))
@@ -224,6 +248,11 @@ def test_luma_stays():
             {"references": Reference(vs.core.std.BlankClip(None, 64, 64, vs.RGB24, 1), scene=9)},
             "scene 9, expected 0 to 0",
         ),
+        (
+            {"references": clip_of_colour(), "reference_reach": "shot"},
+            "expected one of film, scene",
+        ),
+        ({"reference_reach": "scene"}, "expected references= beside it"),
         ({"hints": Hint(0, 1, 1)}, "expected one of them"),
         ({"hints": Hint(0, 1000, 1, rgb="#ffffff")}, "is at 1000, 1"),
         ({"hints": Hint(99, 1, 1, rgb="#ffffff")}, "frame 99"),

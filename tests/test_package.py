@@ -1,6 +1,7 @@
 """The public face, what importing it costs, and the wheel in an empty environment."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,20 @@ def test_nothing_else_shows():
     modules = {name for name in vars(vscolor) if isinstance(getattr(vscolor, name), type(vscolor))}
     public = {name for name in vars(vscolor) if not name.startswith("_")}
     assert public - modules <= set(vscolor.__all__)
+
+
+def test_nothing_is_told_to_anybody(tmp_path):
+    """ONNX Runtime would keep an identity in the cache, and report from it."""
+    quiet = {"ORT_DISABLE_TELEMETRY", "CI", "GITHUB_ACTIONS"}
+    kept = {name: value for name, value in os.environ.items() if name not in quiet}
+    for program in (COLOURED, "import vscolor.training.evaluate"):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=kept | {"XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)},
+            check=False,
+        )
+        assert done.returncode == 0
+    assert not list(tmp_path.rglob("*onnxruntime*"))
 
 
 def test_import_is_light():

@@ -179,7 +179,7 @@ def test_models_that_look_around_are_refused(look):
 def test_a_batch_out_of_range_is_refused_before_the_stream_is_read():
     """The ring would hold as many frames."""
     stream = io.BytesIO(b"YUV4MPEG2 W64 H48 F25:1 Cmono\n" + b"FRAME\n" + bytes(64 * 48))
-    with pytest.raises(SettingError, match="batch= is 1000000, expected a whole number from 1 to 64"):
+    with pytest.raises(SettingError, match="batch= is 1000000, expected a whole"):
         pipe.run(Look(model="mini", batch=1000000), stream, io.BytesIO())
 
 

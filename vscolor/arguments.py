@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
@@ -42,6 +42,17 @@ def whole_in_range(name: str, value: int, low: int, high: int) -> int:
     return int(value)
 
 
+def one_of(name: str, value: object, words: Sequence[str]) -> str:
+    """A word that is one of a few.
+
+    Raises:
+        SettingError: It is another.
+    """
+    if value not in words:
+        raise SettingError(f"{name}= is {value!r}, expected one of {', '.join(words)}")
+    return str(value)
+
+
 def yes_or_no(name: str, value: bool) -> bool:
     """A switch; words are refused, since "no" would be taken for yes.
 
@@ -69,7 +80,10 @@ def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[i
     cuts = list(scenes)
     for n in cuts:
         if not (isinstance(n, Integral) and 0 <= n < length):
-            raise SettingError(f"scenes= has frame {n!r}, expected 0 to {length - 1}")
+            raise SettingError(
+                f"scenes= has frame {n!r}, expected 0 to {length - 1}; lists count from the "
+                "clip's first frame, so take a part of the result, not of the film"
+            )
     return tuple(sorted({int(n) for n in cuts if n}))
 
 

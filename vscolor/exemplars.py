@@ -18,7 +18,7 @@ from vscolor.hints import Hint
 from vscolor.history import Given
 from vscolor.models.base import Array
 from vscolor.models.video import Dab, VideoModel
-from vscolor.references import Reference, shown
+from vscolor.references import ColourlessError, Reference, shown
 from vscolor.rows import Shape, fill
 
 HINT_RADIUS = 0.01
@@ -35,6 +35,7 @@ class Studio:
         groups: The cuts, as `gather.cuts_in_groups` has them.
         cuts: The list of cuts, where the user gave one.
         film: The film itself.
+        roams: Whether scenes that have no reference take from those of others.
     """
 
     frames: FramePass
@@ -42,6 +43,7 @@ class Studio:
     groups: vs.VideoNode
     cuts: tuple[int, ...] | None
     film: Film
+    roams: bool = True
 
     @property
     def shape(self) -> Shape:
@@ -64,31 +66,50 @@ class Studio:
             check_frame(hint.frame, "hint", self.frames.luma.num_frames)
             by_frame.setdefault(hint.frame, []).append(hint)
         return [
-            *(self._reference(r) for r in references),
+            *self._coloured(references),
             *(
-                self._placed(f"hints of frame {n}", self._painted(n, dabs), n, roams=False)
+                self._placed(f"hints of frame {n}", self._painted(n, dabs), n, whole=False)
                 for n, dabs in sorted(by_frame.items())
             ),
         ]
+
+    def _coloured(self, references: Iterable[Reference]) -> list[Given]:
+        """The references but for those that nobody has coloured, of which a notice tells."""
+        ready: list[Given] = []
+        grey: list[ColourlessError] = []
+        for reference in references:
+            try:
+                ready.append(self._reference(reference))
+            except ColourlessError as error:
+                grey.append(error)
+        if grey and not ready:
+            raise grey[0]
+        if grey:
+            more = f", and {len(grey) - 1} more" * (len(grey) > 1)
+            vs.core.log_message(
+                vs.MESSAGE_TYPE_WARNING, f"{self.frames.caller}: left out: {grey[0]}{more}"
+            )
+        return ready
 
     def _reference(self, reference: Reference) -> Given:
         frame = self._frame_of(reference)
         of = "no frame" if frame is None else f"frame {frame}"
         name = f"reference {reference.name} of {of}"
-        return self._placed(name, self._picture(reference), frame, roams=True)
+        return self._placed(name, self._picture(reference), frame, whole=True)
 
-    def _placed(self, name: str, row: vs.VideoNode, frame: int | None, *, roams: bool) -> Given:
+    def _placed(self, name: str, row: vs.VideoNode, frame: int | None, *, whole: bool) -> Given:
         # Nodes that are made frame by frame ask for it; the core does not see that coming.
         row.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
+        roams = whole and self.roams
         if frame is None:
-            return Given(name, row, None, roams)
+            return Given(name, row, None, whole, roams)
         if self.cuts is not None:
             length = self.frames.luma.num_frames
             scene = plan.scene_around(frame, self.cuts, 0, length - 1, length)
-            return Given(name, row, frame, roams, scene=scene)
+            return Given(name, row, frame, whole, roams, scene=scene)
         span = self._around[frame // plan.GROUP]
         span.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
-        return Given(name, row, frame, roams, span=span)
+        return Given(name, row, frame, whole, roams, span=span)
 
     def _frame_of(self, reference: Reference) -> int | None:
         if reference.scene is None:

@@ -14,11 +14,18 @@ from vscolor import clip as core
 from vscolor import debug as debugging
 from vscolor import device as devices
 from vscolor import stabilizers, windows
-from vscolor.arguments import in_range, inspect_guide, read_cuts, whole_in_range, yes_or_no
+from vscolor.arguments import (
+    in_range,
+    inspect_guide,
+    one_of,
+    read_cuts,
+    whole_in_range,
+    yes_or_no,
+)
 from vscolor.blocks import FramePass, guarded, predict_lines
 from vscolor.errors import SettingError, VscolorError
 from vscolor.film import Film, check_frame, inspect
-from vscolor.guidance import Guidance, guided_lines
+from vscolor.guidance import REACHES, Guidance, guided_lines
 from vscolor.hinted import hinted_lines
 from vscolor.hints import Hint
 from vscolor.hints import listed as read_hints
@@ -55,6 +62,7 @@ def colorize(
     scenes: Iterable[int] | str | Path | None = None,
     history_strength: float = 1.0,
     reference_strength: float = 1.0,
+    reference_reach: str = "film",
     still_strength: float = 1.0,
     debug: str | None = None,
 ) -> vs.VideoNode:
@@ -102,6 +110,8 @@ def colorize(
         history_strength: How much the frame before counts, 0 not at all, 1 the model's own
             judgement, up to 10.
         reference_strength: How much references, hints and the scene's keys count, likewise.
+        reference_reach: `film`: scenes that have no reference take by likeness from those of other
+            scenes. `scene`: a reference that belongs to a frame keeps to that frame's scene.
         still_strength: How much the model's idea of the frame on its own counts, likewise.
         debug: For models with history. `marks` writes on each frame its number, where its scene
             began, and which key frames and references serve it and their weights. `sources` shows,
@@ -138,6 +148,7 @@ def colorize(
                 in_range("still_strength", still_strength, 0, MAX_STRENGTH),
             ),
             debug,
+            one_of("reference_reach", reference_reach, REACHES),
         )
         entry = guidance.entry(model)
         where = entry.place(device, runtime)

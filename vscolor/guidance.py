@@ -24,6 +24,7 @@ from vscolor.scenes import flags
 
 STILL_MODEL: Final = "mini"
 VIDEO_MODEL: Final = "mini-video"
+REACHES: Final = ("film", "scene")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Guidance:
         strengths: How much each source of colour counts.
         view: What to show, one of `debug.VIEWS`, beside or in place of the colours; None for these
             alone.
+        reach: One of `REACHES`: whether scenes without a reference take from those of others.
     """
 
     history: bool | None = None
@@ -46,6 +48,7 @@ class Guidance:
     cuts: tuple[int, ...] | None = None
     strengths: Strengths = field(default_factory=Strengths)
     view: str | None = None
+    reach: str = "film"
 
     def entry(self, model: str | None) -> Entry:
         """The model that does it.
@@ -72,6 +75,10 @@ class Guidance:
                 raise SettingError(
                     f"model {model} takes no {name}, expected one that does: {', '.join(able)}"
                 )
+        if self.reach != "film" and not self.references:
+            raise SettingError(
+                f"reference_reach= is {self.reach!r}, expected references= beside it"
+            )
         if entry.card.kind != "video" and self.strengths != Strengths():
             odd = [n for n, v in asdict(self.strengths).items() if v != 1.0]
             raise SettingError(
@@ -135,7 +142,7 @@ def guided_lines(
     tells = guidance.view == debug.SOURCES
     step = debug.tinting(model) if tells else model.step
     groups = cuts_in_groups(flags(picture, guidance.cuts))
-    studio = Studio(frames, model, groups, guidance.cuts, film)
+    studio = Studio(frames, model, groups, guidance.cuts, film, roams=guidance.reach == "film")
     given = studio.given(guidance.references, guidance.hints)
     return colour_along(
         frames,

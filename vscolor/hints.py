@@ -131,6 +131,11 @@ def read_hint_file(path: str | Path) -> list[Hint]:
         raise SettingError(f"hint file {path} cannot be read: {error}") from None
     if not isinstance(rows, list):
         raise SettingError(f"hint file {path} holds a {type(rows).__name__}, expected a list")
+    if not rows:
+        raise SettingError(
+            f"hint file {path} holds no hint, expected one at least"
+            f"{'' if path.suffix.lower() == '.json' else ' below a line of names: frame,x,y,rgb'}"
+        )
     return [_hint(row, f"hint file {path}, entry {number}") for number, row in enumerate(rows, 1)]
 
 

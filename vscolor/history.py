@@ -42,6 +42,7 @@ class Given:
         name: What to call it before a person.
         row: A clip of one frame: the exemplar's row.
         frame: The frame of the film it belongs to; None for any.
+        whole: Whether it colours a whole picture, as references do and hints do not.
         roams: Whether scenes that have none of their own take from it, by likeness.
         scene: The scene of that frame, where a list tells it.
         span: Else a clip of one frame whose `CUTS` are those around `frame`.
@@ -50,6 +51,7 @@ class Given:
     name: str
     row: vs.VideoNode
     frame: int | None
+    whole: bool
     roams: bool
     scene: plan.Scene | None = None
     span: vs.VideoNode | None = None
@@ -260,7 +262,7 @@ def _serving(n: int, given: Sequence[Given], at_home: Sequence[bool]) -> dict[in
         at_home: For each whether the frame is of its scene, or it belongs to no scene.
     """
     own = [home and r.frame is not None for r, home in zip(given, at_home, strict=True)]
-    provided = any(mine and r.roams for r, mine in zip(given, own, strict=True))
+    provided = any(mine and r.whole for r, mine in zip(given, own, strict=True))
     chosen = [i for i, r in enumerate(given) if at_home[i] or (r.roams and not provided)]
     chosen.sort(key=lambda i: not own[i])
     return {
@@ -275,7 +277,7 @@ def _own_weight(serving: Sequence[Serving]) -> float:
     Not at all beside a reference of the scene: where that says nothing, the frame's own colouring
     stands, as for what comes into the picture later. Hints colour a part of a frame only.
     """
-    if any(s.same_shot and s.given.roams for s in serving):
+    if any(s.same_shot and s.given.whole for s in serving):
         return 0.0
     return OWN_WEIGHT if serving else 1.0
 

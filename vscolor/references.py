@@ -26,12 +26,21 @@ from vscolor.color import (
     underlaid_lab,
 )
 from vscolor.errors import SettingError
-from vscolor.film import COLOR_PROPS, Film, inspect
+from vscolor.film import COLOR_PROPS, Film, inspect, with_matrix
 from vscolor.models.base import Array
 from vscolor.source import STILL_SUFFIXES, open_source
 
 NEARLY: Final = 0.03
 """A shape that differs by less is stretched, not cropped."""
+
+GREY: Final = 0.02
+"""R'G'B' of 0..1 that differ by less have no colour; a JPEG of grey has 0.004."""
+GLANCE: Final = 64
+"""Height and width at which a picture is looked at for any colour at all."""
+
+
+class ColourlessError(SettingError):
+    """A reference is grey: nobody has coloured it yet."""
 
 
 @dataclass(frozen=True)
@@ -140,12 +149,15 @@ def shown(reference: Reference, width: int, height: int, colorimetry: Colorimetr
         One frame of YUV444PS whose planes are L*, a* and b* (not nominal YUV).
 
     Raises:
-        SettingError: It cannot be read, or has no colour.
+        ColourlessError: It has no colour.
+        SettingError: It cannot be read.
     """
     role = f"reference {reference.name}"
     film = inspect(_opened(reference.picture)[0], role)
     if film.clip.format.color_family == vs.GRAY:
-        raise SettingError(f"{role} is GRAY, expected a coloured picture")
+        raise ColourlessError(f"{role} is GRAY, expected a coloured picture")
+    if not _has_colour(film.clip):
+        raise ColourlessError(f"{role} has no colour anywhere, expected a coloured picture")
     left, top, wide, tall = _window(film, Fraction(width, height))
     # What it says of colour was read, and is looked at below; the resizer trips over some of it.
     is_rgb = film.clip.format.color_family == vs.RGB
@@ -175,6 +187,14 @@ def shown(reference: Reference, width: int, height: int, colorimetry: Colorimetr
         return frame
 
     return blank.std.ModifyFrame([blank, rgb], write_lab)
+
+
+def _has_colour(clip: vs.VideoNode) -> bool:
+    """Whether frame 0 is anything but grey."""
+    small = with_matrix(clip[0]).resize.Bicubic(GLANCE, GLANCE, vs.RGBS)
+    with small.get_frame(0) as frame:
+        planes = np.stack([np.asarray(frame[plane]) for plane in range(3)])
+    return bool((planes.max(axis=0) - planes.min(axis=0)).max() > GREY)
 
 
 def _brought(rgb: Array, source: Colorimetry, target: Colorimetry) -> Array:

@@ -150,6 +150,7 @@ class Guiding:
         scenes: A list of cuts.
         history_strength: See `colorize`.
         reference_strength: Likewise.
+        reference_reach: Likewise.
         still_strength: Likewise.
         debug: Likewise.
     """
@@ -160,6 +161,7 @@ class Guiding:
     scenes: Path | None = None
     history_strength: float = 1.0
     reference_strength: float = 1.0
+    reference_reach: str = "film"
     still_strength: float = 1.0
     debug: str | None = None
 
@@ -188,6 +190,7 @@ class Guiding:
             "scenes": self.scenes,
             "history_strength": self.history_strength,
             "reference_strength": self.reference_strength,
+            "reference_reach": self.reference_reach,
             "still_strength": self.still_strength,
             "debug": self.debug,
         }

@@ -152,7 +152,7 @@ def test_out_of_memory_is_told_from_other_failures(monkeypatch):
     full = adapter.OnnxMini(Session("Failed to allocate memory for requested buffer"), 0.4, CPU)
     with pytest.raises(DeviceMemoryError, match=r"batch of 1 frames at 384x256.*batch=.*size="):
         full.predict(luma)
-    with pytest.raises(DeviceError, match=r"^cpu \(ONNX Runtime\) failed: CUDA error: illegal access$"):
+    with pytest.raises(DeviceError, match=r"^cpu .* failed: CUDA error: illegal access$"):
         adapter.OnnxMini(Session("CUDA error: illegal access\nat 0x1"), 0.4, CPU).predict(luma)
 
 

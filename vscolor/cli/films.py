@@ -32,6 +32,7 @@ from vscolor.cli.options import (
     PixFmt,
     Preset,
     Quiet,
+    ReferenceReach,
     References,
     ReferenceStrength,
     Runtime,
@@ -86,6 +87,7 @@ def colorize_command(
     hints: Hints = None,
     history_strength: HistoryStrength = 1.0,
     reference_strength: ReferenceStrength = 1.0,
+    reference_reach: ReferenceReach = "film",
     still_strength: StillStrength = 1.0,
     debug: Debug = None,
     codec: Codec = None,
@@ -109,6 +111,7 @@ def colorize_command(
         scenes=scenes,
         history_strength=history_strength,
         reference_strength=reference_strength,
+        reference_reach=reference_reach,
         still_strength=still_strength,
         debug=debug,
     )

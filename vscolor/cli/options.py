@@ -95,6 +95,14 @@ HistoryStrength = Annotated[
 ReferenceStrength = Annotated[
     float, option("How much references, hints and key frames count, 0 to 10; 1.", GUIDING)
 ]
+ReferenceReach = Annotated[
+    str,
+    option(
+        "film: scenes without a reference take from those of others, by likeness; scene: PICTURE@"
+        "FRAME keeps to its scene; default film.",
+        GUIDING,
+    ),
+]
 StillStrength = Annotated[
     float, option("How much the frame's own colouring counts, 0 to 10; 1.", GUIDING)
 ]

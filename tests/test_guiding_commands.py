@@ -3,6 +3,7 @@
 import json
 
 import cv2
+import films
 import numpy as np
 import pytest
 from films import opened, two_shots
@@ -48,6 +49,24 @@ def test_keyframes_go_out_and_come_back(film, tmp_path):
     assert vscolor("keyframes", film, folder, "--quiet") == 2, "nothing is overwritten unasked"
     made = coloured(film, tmp_path / "out.mkv", "--reference", folder)
     assert_same(made, colorize(opened(film), size=64, references=folder))
+
+
+def test_keyframes_come_coloured_and_those_left_grey_do_not_count(film, tmp_path, capfd):
+    grey, folder, some = tmp_path / "grey.mkv", tmp_path / "keys", tmp_path / "some"
+    films.run("-i", film, "-vf", "format=gray", "-c:v", "ffv1", grey)
+    assert vscolor("keyframes", grey, folder, "--model", "mini") == 0
+    first, second = sorted(folder.iterdir())
+    assert np.ptp(cv2.imread(str(first)).astype(int), axis=2).max() > 10
+    assert vscolor("keyframes", grey, some, "--quiet") == 0
+    cv2.imwrite(str(some / first.name), cv2.imread(str(first)))
+    capfd.readouterr()
+    made = coloured(grey, tmp_path / "out.mkv", "--reference", some)
+    assert capfd.readouterr().err == ""
+    ours = colorize(opened(grey), size=64, references=Reference(first, frame=keys.DELAY))
+    assert_same(made, ours)
+    words = ("colorize", grey, tmp_path / "b.mkv", "--size", "64", "--reference", some)
+    assert vscolor(*words, "--end", "2") == 0
+    assert f"left out: reference {second.name} has no colour" in capfd.readouterr().err
 
 
 def test_history_references_hints_and_scenes_reach_the_filter(film, tmp_path):

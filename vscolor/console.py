@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,25 @@ def note(message: str) -> None:
 def complain(message: str) -> None:
     """Say what went wrong, in one line."""
     stderr.print(f"vscolor: {_one_line(message)}", markup=False)
+
+
+class _Relay(logging.Handler):
+    """What is logged, as notices."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
+
+
+@contextmanager
+def core_log(quiet: bool) -> Iterator[None]:
+    """Say what filters log through the core while a graph is built; errors alone where quiet."""
+    logger, relay = logging.getLogger("vapoursynth"), _Relay()
+    relay.setLevel(logging.ERROR if quiet else logging.WARNING)
+    logger.addHandler(relay)
+    try:
+        yield
+    finally:
+        logger.removeHandler(relay)
 
 
 def _one_line(message: str) -> str:

@@ -51,7 +51,8 @@ def convert(
     outline = treatment.outline(source.clip, shown)
     if outline is not None:  # what cannot be written is refused before minutes are spent
         plan.plan(outline, source, target, settings, span, read=read)
-    treated = treatment.apply(source.clip, shown, span, quiet)
+    with console.core_log(quiet):
+        treated = treatment.apply(source.clip, shown, span, quiet)
     job = plan.plan(treated, source, target, settings, span, read=read)
     if not quiet:
         for notice in job.notices:

@@ -11,6 +11,7 @@ from vscolor import console, files, inputs, keys, report
 from vscolor.arguments import read_cuts
 from vscolor.scenes import mark_detected, marked_cuts
 from vscolor.source import Source
+from vscolor.treatment import Look
 
 THUMBNAIL_WIDTH: Final = 240
 COLUMNS: Final = 6
@@ -54,7 +55,13 @@ def find_cuts(source: Source, quiet: bool) -> list[int]:
 
 
 def export_keys(
-    path: Path, folder: Path, scenes: Path | None, *, overwrite: bool, quiet: bool
+    path: Path,
+    folder: Path,
+    scenes: Path | None,
+    look: Look | None,
+    *,
+    overwrite: bool,
+    quiet: bool,
 ) -> None:
     """Write one frame of each scene as `ref_000123.png`, to be coloured and given back.
 
@@ -64,6 +71,7 @@ def export_keys(
         path: What `convert` reads.
         folder: Where to; made if need be.
         scenes: A list of cuts; None to find them.
+        look: How to colour them first; None for not at all.
         overwrite: Whether existing pictures may be replaced.
         quiet: Whether to say nothing but errors.
 
@@ -80,9 +88,10 @@ def export_keys(
     targets = {n: folder / f"ref_{n:06d}.png" for n in frames}
     taken = next((t for t in targets.values() if t.exists()), None)
     files.refuse_existing(taken, overwrite)
+    clip = source.clip if look is None else look.apply(source.clip)
     folder.mkdir(parents=True, exist_ok=True)
     for n, target in targets.items():
-        report.write_frame(target, source.clip, n)
+        report.write_frame(target, clip, n)
     others = len({*folder.glob("ref_*.png")} - {*targets.values()})
     if others:
         console.note(

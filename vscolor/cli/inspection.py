@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from vscolor import doctor, shots
-from vscolor.cli.options import Overwrite, Quiet, Source
+from vscolor.cli.options import Device, Overwrite, Quiet, Source
+from vscolor.treatment import Look
 
 
 def scenes_command(
@@ -35,11 +36,20 @@ def keyframes_command(
         Path | None,
         typer.Option(help="List of cuts; default: they are found.", show_default=False),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Have them coloured by this model, to be corrected; default: as they are.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Device = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
     """Write one frame of each scene of IN as ref_000123.png, to colour and give to --reference."""
-    shots.export_keys(source, folder, scenes, overwrite=overwrite, quiet=quiet)
+    look = None if model is None else Look(model=model, device=device)
+    shots.export_keys(source, folder, scenes, look, overwrite=overwrite, quiet=quiet)
 
 
 def doctor_command() -> None:

@@ -38,6 +38,17 @@ def rich(tmp_path_factory):
     return films.rich_film(folder / "rich.mkv", folder)
 
 
+def script_of(film, folder):
+    """A script that opens a film and puts it out."""
+    script = folder / "film.vpy"
+    script.write_text(
+        "import vapoursynth as vs\n"
+        f"clip = vs.core.bs.VideoSource({str(film)!r}, cachemode=0)\n"
+        "clip.set_output()\n"
+    )
+    return script
+
+
 class TestStreams:
     def test_all_streams_go_along_in_their_order(self, rich, tmp_path):
         target = tmp_path / "out.mkv"
@@ -93,6 +104,35 @@ class TestStreams:
         for word in ("Subtitle: subrip", "Chapter #0:1", "A film"):
             assert word in films.listing(tmp_path / "out.mkv")
 
+    def test_a_script_takes_along_what_its_film_has(self, rich, tmp_path, capsys):
+        script, target = script_of(rich, tmp_path), tmp_path / "out.mkv"
+        assert colorize(script, target) == 0
+        assert "--streams-from FILE" in capsys.readouterr().err
+        assert "Audio" not in films.listing(target)
+        assert colorize(script, target, "-y", "--streams-from", rich) == 0
+        assert capsys.readouterr().err.count("\n") == 1
+        for word in ("Audio", "Subtitle", "Chapter #0:1", "A film"):
+            assert word in films.listing(target)
+        assert digests(target, "a:0") == digests(rich, "a:0")
+        assert_same_times(target, rich)
+        kept = rich.read_bytes()
+        assert colorize(script, rich, "-y", "--streams-from", rich) == 2
+        assert rich.read_bytes() == kept
+        assert colorize(rich, target, "-y", "--streams-from", script) == 2
+        assert "expected a film with streams" in capsys.readouterr().err
+
+    def test_a_script_of_a_film_of_variable_rate(self, tmp_path, capsys):
+        film = films.make(tmp_path / "in.mkv", chain=films.UNEVEN)
+        script, target = script_of(film, tmp_path), tmp_path / "out.mkv"
+        assert colorize(script, target) == 0
+        assert "say that they last unequally" in capsys.readouterr().err
+        assert colorize(script, target, "-y", "--streams-from", film) == 0
+        assert "unequally" not in capsys.readouterr().err
+        assert_same_times(target, film)
+        script.write_text(script.read_text().replace(".set_output", "[:20].set_output"))
+        assert colorize(script, target, "-y", "--streams-from", film) == 0
+        assert "keeps its own times: it has 20 frames" in capsys.readouterr().err
+
     def test_a_cover_picture_goes_along(self, tmp_path):
         plain, cover = films.make(tmp_path / "plain.mp4", frames=4), tmp_path / "cover.png"
         films.run("-f", "lavfi", "-i", "testsrc2=s=32x32", "-frames:v", "1", cover)
@@ -104,6 +144,31 @@ class TestStreams:
         assert "(attached pic)" in films.listing(target)
         assert digests(target, "v:1") == digests(cover, "v:0")
         assert len(films.times(target)) == 4
+
+    @pytest.mark.parametrize("words", [(), ("--start", "2")])
+    def test_a_cover_is_attached_in_matroska(self, rich, tmp_path, words):
+        """As a track of video it would be a second film, which ffmpeg takes where it is larger."""
+        cover, source, target = (tmp_path / n for n in ("c.jpg", "in.mkv", "out.mkv"))
+        films.run("-f", "lavfi", "-i", "testsrc2=s=320x320", "-frames:v", "1", cover)
+        picture = ("-attach", cover, "-metadata:s:t:1", "mimetype=image/jpeg")
+        films.run("-i", rich, "-map", "0", "-c", "copy", *picture, source)
+        for film in (source, target):
+            listing = films.listing(film)
+            assert "Video: mjpeg" in listing
+            assert "(attached pic)" in listing
+            assert "Attachment:" in listing
+            if film == source:
+                assert colorize(source, target, *words) == 0
+        assert digests(target, "v:1") == digests(cover, "v:0")
+        again = tmp_path / "again.mkv"
+        assert colorize(target, again) == 0
+        assert digests(again, "v:1") == digests(cover, "v:0")
+        assert sorted(p.name for p in tmp_path.iterdir()) == [
+            "again.mkv",
+            "c.jpg",
+            "in.mkv",
+            "out.mkv",
+        ]
 
     def test_a_cover_does_not_go_along_with_a_later_start(self, tmp_path, capsys):
         cover = tmp_path / "cover.png"
@@ -419,7 +484,7 @@ TWIN = "is another file of this command too"
 def test_nothing_is_written_over_by_something_else(tmp_path, capsys, words, said):
     film = films.make(tmp_path / "in.mkv", frames=4, sound=False)
     picture = tmp_path / "in.png"
-    Image.fromarray(np.zeros((64, 96, 3), np.uint8)).save(picture)
+    Image.fromarray(np.full((64, 96, 3), (200, 80, 30), np.uint8)).save(picture)
     folder = tmp_path / "folder.mkv"
     folder.mkdir()
     names = {"IN": film, "PICTURE": picture, "FOLDER": folder, "OUT": tmp_path / "out.mkv"}

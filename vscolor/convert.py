@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from vscolor import console, encode, plan, process, report
-from vscolor.inputs import opened, span_of
+from vscolor.inputs import opened, span_of, with_streams_of
 from vscolor.plan import Settings
 from vscolor.treatment import Treatment
 
@@ -24,6 +24,7 @@ def convert(
     end: str | None = None,
     rate: Fraction | None = None,
     guide: Path | None = None,
+    streams_from: Path | None = None,
     quiet: bool = False,
 ) -> None:
     """Treat a film, a still, a series of stills or a script's clip, and write it to a file.
@@ -37,6 +38,7 @@ def convert(
         end: First frame or time not to write; default: all are written.
         rate: Frames a second of a series of stills.
         guide: A film of the same length that the model looks at instead.
+        streams_from: A film whose sound, subtitles and the like go along, as of which a script is.
         quiet: Whether to say nothing but errors.
 
     Raises:
@@ -45,9 +47,11 @@ def convert(
     """
     process.settle()
     source = opened(path, rate, quiet)
+    if streams_from is not None:
+        source = with_streams_of(source, opened(streams_from, None, quiet))
     span = span_of(source, start, end)
     shown = opened(guide, None, quiet).clip if guide else None
-    read = [*treatment.reads, *([guide] if guide else [])]
+    read = [*treatment.reads, *filter(None, [guide, streams_from])]
     outline = treatment.outline(source.clip, shown)
     if outline is not None:  # what cannot be written is refused before minutes are spent
         plan.plan(outline, source, target, settings, span, read=read)
@@ -59,10 +63,10 @@ def convert(
             console.note(notice)
     watch, total = console.Stopwatch(), job.clip.num_frames
     with console.frames_bar(treatment.label, total, quiet) as advance:
-        complaints = encode.run(job, advance, treatment.prefetch())
+        remarks = encode.run(job, advance, treatment.prefetch())
     if not quiet:
-        for complaint in complaints:
-            console.note(f"ffmpeg: {complaint}")
+        for remark in remarks:
+            console.note(remark)
         speed = total / max(watch.seconds, 1e-3)
         console.note(f"{target}: {total} frames in {watch}, {speed:.1f} frames/s")
 

@@ -11,7 +11,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,12 @@ from typing import IO, Final
 
 import vapoursynth as vs
 
-from vscolor import ffmpeg, matroska, rawvideo
+from vscolor import ffmpeg, matroska, rawvideo, streams
 from vscolor.ffmpeg import FfmpegError
 from vscolor.rawvideo import Layout
-from vscolor.source import numbered
-from vscolor.timing import Timeline
+from vscolor.source import Container, numbered
+from vscolor.streams import Order
+from vscolor.timing import Durations, Timeline
 
 type Advance = Callable[[int], None]
 
@@ -42,6 +43,8 @@ class Job:
         inputs: Arguments for the source, empty if nothing is copied from it.
         outputs: Arguments after the inputs, but for the name.
         target: The name the user gave.
+        container: Whose streams go along; None for none.
+        order: What becomes of them.
         numbered: Number of the first still of a series; None for one file.
         forget_range: Whether the file is Matroska and the source says no range.
         notices: What the user should know, a line each.
@@ -54,6 +57,8 @@ class Job:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     target: Path
+    container: Container | None
+    order: Order
     numbered: int | None
     forget_range: bool
     notices: tuple[str, ...]
@@ -68,40 +73,51 @@ def run(job: Job, advance: Advance, prefetch: int | None = None) -> list[str]:
         prefetch: Frames asked for ahead; default: one for each thread of the core.
 
     Returns:
-        What ffmpeg complained about although it finished.
+        What the user should know although all went well, a line each: ffmpeg's complaints, and
+        frames that contradict the clip's rate.
 
     Raises:
         FfmpegError: ffmpeg failed, stopped early or wrote another number of frames.
         vapoursynth.Error: A frame cannot be made.
     """
+    durations = Durations()
     with (
+        streams.attachments(job.container, job.order) as attached,
         _place(job) as place,
         tempfile.TemporaryFile() as said,
         tempfile.TemporaryFile() as counted,
     ):
-        process = _start(job, place, said, counted)
+        process = _start(job, place, attached, said, counted)
         try:
-            sent = _pump(job, process, advance, prefetch)
+            sent = _pump(job, process, advance, durations, prefetch)
             process.wait()
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-        complaints = _judge(process.returncode, sent, _text(said), _text(counted))
+        remarks = _judge(process.returncode, sent, _text(said), _text(counted))
         if sent != job.clip.num_frames:
             raise FfmpegError(f"ffmpeg stopped after {sent} of {job.clip.num_frames} frames")
         if job.forget_range:
             matroska.forget_range(place)
-    return complaints
+    if job.timeline.doubted and durations.differ:
+        remarks.append(
+            f"the script's frames say that they last unequally, its clip {float(job.clip.fps):.3f} "
+            "frames/s: written at that rate; --streams-from FILE takes the times of its film"
+        )
+    return remarks
 
 
-def _start(job: Job, place: Path, said: IO[bytes], counted: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(
+    job: Job, place: Path, attached: Sequence[str], said: IO[bytes], counted: IO[bytes]
+) -> subprocess.Popen[bytes]:
     """Start ffmpeg out of reach of the terminal's Ctrl-C, which is ours to answer."""
     command = (
         *(ffmpeg.executable(), "-hide_banner", "-nostdin", "-loglevel", "error", "-nostats", "-y"),
         *("-progress", "pipe:1", "-copyts", "-f", "ivf", "-c:v", "rawvideo", "-i", "pipe:0"),
         *job.inputs,
         *job.outputs,
+        *attached,
         str(place),
     )
     windows = sys.platform == "win32"
@@ -116,7 +132,11 @@ def _start(job: Job, place: Path, said: IO[bytes], counted: IO[bytes]) -> subpro
 
 
 def _pump(
-    job: Job, process: subprocess.Popen[bytes], advance: Advance, prefetch: int | None
+    job: Job,
+    process: subprocess.Popen[bytes],
+    advance: Advance,
+    durations: Durations,
+    prefetch: int | None,
 ) -> int:
     """Write all frames, or as many as ffmpeg takes; return how many."""
     pipe = process.stdin
@@ -128,6 +148,7 @@ def _pump(
         pipe.write(rawvideo.ivf_header(job.layout, clip.width, clip.height, base))
         for frame in clip.frames(prefetch=prefetch, close=True):
             rawvideo.write_frame(pipe, frame, job.layout, stamp(frame))
+            durations.see(frame)
             sent += 1
             advance(sent)
         pipe.close()
@@ -145,7 +166,7 @@ def _judge(code: int, sent: int, said: str, counted: str) -> list[str]:
     if written != sent:
         reason = ffmpeg.cause_of(said)
         raise FfmpegError(f"ffmpeg wrote {written} of {sent} frames: {reason}")
-    return ffmpeg.lines_of(said)
+    return [f"ffmpeg: {line}" for line in ffmpeg.lines_of(said)]
 
 
 def _text(file: IO[bytes]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,6 +26,26 @@ def span_of(source: Source, start: str | None, end: str | None) -> range:
             f"below {length}, the number of frames"
         )
     return range(first, min(stop, length))
+
+
+def with_streams_of(source: Source, film: Source) -> Source:
+    """A source with another one's streams, and its times where the two go frame by frame.
+
+    Raises:
+        SettingError: The other is no file of streams.
+    """
+    if film.container is None:
+        raise SettingError(f"--streams-from is {film.path}, expected a film with streams")
+    ours, theirs = source.clip, film.clip
+    timeline = film.timeline
+    if (ours.num_frames, ours.fps) != (theirs.num_frames, theirs.fps):
+        timeline = replace(
+            source.timeline,
+            note=f"{source.path.name} keeps its own times: it has {ours.num_frames} frames at "
+            f"{float(ours.fps):.3f} a second, {film.path.name} {theirs.num_frames} at "
+            f"{float(theirs.fps):.3f}",
+        )
+    return replace(source, container=film.container, timeline=timeline)
 
 
 def opened(path: Path, rate: Fraction | None, quiet: bool) -> Source:

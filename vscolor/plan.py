@@ -125,22 +125,28 @@ def plan(
         *("-pix_fmt", stored, *settings.extra),
     )
     _try_out(written, layout, target, picture)
-    mapped, remarks = streams.ordered(source, target, settings.copy, cut=span.start > 0)
+    container = source.container
+    order = streams.ordered(container, target, settings.copy, cut=span.start > 0)
+    remarks = order.remarks
+    if source.is_script and not container and settings.copy != Copy.NONE and not is_still(target):
+        remarks.append("a script has no sound: --streams-from FILE takes along that of its film")
     first = _first_number(source, span) if is_still_series(target) else None
     unsaid = tags.full_range is None and target.suffix.lower() in MATROSKA
-    copied = any(word.startswith("1:") for word in mapped)
+    copied = any(word.startswith("1:") for word in order.words)
     return Job(
         clip=written[span.start : span.stop],
         layout=layout,
         timeline=source.timeline,
         first=span.start,
-        inputs=("-i", str(source.path.absolute())) if copied else (),
+        inputs=("-i", str(container.path.absolute())) if container and copied else (),
         outputs=(
-            *(*mapped, *picture, *_clock(source, target, span), *_muxing(target, first)),
+            *(*order.words, *picture, *_clock(source, target, span), *_muxing(target, first)),
             *(("-write_crc32", "0") if unsaid else ()),
         ),
         target=target,
         numbered=first,
+        container=container,
+        order=order,
         forget_range=unsaid,
         notices=tuple(filter(None, (source.timeline.note, *notices, *remarks))),
     )

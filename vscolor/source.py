@@ -60,6 +60,21 @@ class Stream:
 
 
 @dataclass(frozen=True)
+class Container:
+    """A file of several streams.
+
+    Attributes:
+        path: Where it is.
+        streams: All of them.
+        track: Index of the film among them.
+    """
+
+    path: Path
+    streams: tuple[Stream, ...]
+    track: int
+
+
+@dataclass(frozen=True)
 class Source:
     """An opened input.
 
@@ -67,17 +82,20 @@ class Source:
         path: As the user named it.
         clip: The picture, any colour in it still there.
         timeline: When its frames are shown.
-        streams: Tracks of the file; none for a script or a series of stills.
-        track: Index of the track `clip` is; None where there are no tracks.
+        container: Whose other streams go along; None for a script or a series of stills.
         first_number: Of the first still of a series; None for anything else.
     """
 
     path: Path
     clip: vs.VideoNode
     timeline: Timeline
-    streams: tuple[Stream, ...] = ()
-    track: int | None = None
+    container: Container | None = None
     first_number: int | None = None
+
+    @property
+    def is_script(self) -> bool:
+        """Whether it is what a VapourSynth script puts out."""
+        return self.path.suffix.lower() in SCRIPT_SUFFIXES
 
 
 def is_still_series(path: Path) -> bool:
@@ -134,7 +152,7 @@ def _open_film(path: Path, percent: Percent | None) -> Source:
     if is_still(path):
         clip = upright(clip, path)
     timeline = timing.of_file(_listed(made["timestamps"]), base, Fraction(clip.fps))
-    return Source(path, clip, timeline, streams, film.index)
+    return Source(path, clip, timeline, Container(path, streams, film.index))
 
 
 def _open_series(pattern: Path, rate: Fraction) -> Source:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from vscolor import ffmpeg
 from vscolor.ffmpeg import FfmpegError
-from vscolor.source import Source, Stream, is_still
+from vscolor.source import Container, Stream, is_still
 
+ATTACHING: Final = (".mkv", ".mk3d")
 MATROSKA: Final = (".mkv", ".mka", ".webm", ".mk3d")
 # Matroska's own counts of the old track, which would be wrong on the new one.
 STALE_STATISTICS: Final = (
@@ -35,32 +38,51 @@ class Copy(StrEnum):
     NONE = "none"
 
 
-def ordered(
-    source: Source, target: Path, copy: Copy, *, cut: bool
-) -> tuple[tuple[str, ...], list[str]]:
+class Order(NamedTuple):
+    """What becomes of the streams.
+
+    Attributes:
+        words: Arguments for ffmpeg.
+        remarks: On those left out or rewritten.
+        covers: Pictures to be attached: Matroska holds a cover as a file, not as a track.
+        files: How many attachments come before them.
+    """
+
+    words: tuple[str, ...]
+    remarks: list[str]
+    covers: tuple[Stream, ...] = ()
+    files: int = 0
+
+
+def ordered(container: Container | None, target: Path, copy: Copy, *, cut: bool) -> Order:
     """Arguments that order the streams, and remarks on those left out or rewritten.
 
     Args:
-        source: Where they come from.
+        container: Where they come from; None for nowhere.
         target: The new file.
         copy: Which of them go along.
         cut: Whether the new film begins later than the source. A cover is one packet at its very
-            beginning, which would be cut away with it and leave an empty stream.
+            beginning, which would be cut away with it and leave an empty stream, if a stream.
     """
-    if is_still(target) or source.track is None:
-        return ("-map", "0:v:0"), []
-    wanted = [
-        s
-        for s in source.streams
-        if s.index == source.track or (_goes_along(s, copy) and not (cut and s.kind == "video"))
-    ]
+    if is_still(target) or container is None:
+        return Order(("-map", "0:v:0"), [])
+    wanted = [s for s in container.streams if s.index == container.track or _goes_along(s, copy)]
+    covers = [s for s in wanted if s.kind == "video" and s.index != container.track]
+    attached = target.suffix.lower() in ATTACHING
+    if attached or cut:
+        wanted = [s for s in wanted if s not in covers]
+    covers = covers if attached else []
     # ffmpeg counts frames of the first video, which has to be the film and not a cover.
-    wanted.sort(key=lambda s: s.kind == "video" and s.index != source.track)
+    wanted.sort(key=lambda s: s.kind == "video" and s.index != container.track)
     words: list[str] = []
     codecs = ["-c", "copy"]
-    remarks = [f"left out: stream {s}" for s in source.streams if _is_missed(s, wanted, copy)]
+    remarks = [
+        f"left out: stream {s}"
+        for s in container.streams
+        if _is_missed(s, [*wanted, *covers], copy)
+    ]
     for place, stream in enumerate(wanted):
-        if stream.index == source.track:
+        if stream.index == container.track:
             words += ["-map", "0:v:0", *_film_metadata(place, stream)]
             continue
         words += ["-map", f"1:{stream.index}", f"-map_metadata:s:{place}", f"1:s:{stream.index}"]
@@ -68,8 +90,40 @@ def ordered(
             codecs += [f"-c:{place}", "srt"]
             remarks.append(f"written as subrip: stream {stream}")
         else:
-            _check_fits(source, stream, target)
-    return (*words, "-map_metadata", "1", "-map_chapters", "1", *codecs), remarks
+            _check_fits(container, stream, target)
+    words += ["-map_metadata", "1", "-map_chapters", "1", *codecs]
+    files = sum(stream.kind == "attachment" for stream in wanted)
+    return Order(tuple(words), remarks, tuple(covers), files)
+
+
+@contextmanager
+def attachments(container: Container | None, order: Order) -> Iterator[tuple[str, ...]]:
+    """Arguments that attach the covers, each a file for as long as the block runs.
+
+    Raises:
+        FfmpegError: One cannot be taken out of the container.
+    """
+    if container is None or not order.covers:
+        yield ()
+        return
+    with tempfile.TemporaryDirectory(prefix="vscolor-") as folder:
+        words: list[str] = []
+        for number, cover in enumerate(order.covers):
+            kind = "jpeg" if cover.codec == "mjpeg" else cover.codec
+            name = f"cover{number or ''}.{'jpg' if kind == 'jpeg' else kind}"
+            place = Path(folder) / name
+            picture = ("-map", f"0:{cover.index}", "-c", "copy", "-frames:v", "1")
+            made = ffmpeg.run(
+                *("-v", "error", "-i", str(container.path.absolute()), *picture),
+                *("-f", "image2", "-update", "1", str(place)),
+            )
+            if made.returncode:
+                raise FfmpegError(
+                    f"cover {cover} cannot be taken out: {ffmpeg.cause_of(made.stderr)}"
+                )
+            tag = f"-metadata:s:t:{order.files + number}"
+            words += ["-attach", str(place), tag, f"mimetype=image/{kind}", tag, f"filename={name}"]
+        yield tuple(words)
 
 
 def _film_metadata(place: int, stream: Stream) -> list[str]:
@@ -94,14 +148,14 @@ def _goes_along(stream: Stream, copy: Copy) -> bool:
     return copy == Copy.ALL and (stream.kind in ("audio", "subtitle", "attachment") or pictures)
 
 
-def _check_fits(source: Source, stream: Stream, target: Path) -> None:
+def _check_fits(container: Container, stream: Stream, target: Path) -> None:
     """Refuse before the first frame what the container will not hold."""
     place = target.absolute().with_name(f".{secrets.token_hex(4)}.try{target.suffix}")
-    reason = ffmpeg.muxer_refuses(source.path.absolute(), stream.index, place)
+    reason = ffmpeg.muxer_refuses(container.path.absolute(), stream.index, place)
     if reason is not None:
         suffix = target.suffix.lower()
         other = ".mp4" if suffix in MATROSKA and suffix != ".webm" else ".mkv"
         raise FfmpegError(
-            f"{target.suffix} cannot hold stream {stream} of {source.path.name} ({reason}); "
+            f"{target.suffix} cannot hold stream {stream} of {container.path.name} ({reason}); "
             f"write an {other}, or leave it out with --copy audio or --copy none"
         )

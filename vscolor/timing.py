@@ -18,6 +18,7 @@ type Stamp = Callable[[vs.VideoFrame], int]
 
 SCRIPT_TIME_BASE: Final = Fraction(1, 90000)
 MOST_NUDGED: Final = 2
+UNEQUAL: Final = Fraction(3, 1000)
 FINE_STEP: Final = 100
 _MICROSECONDS: Final = 10**6
 _FRAME: Final = re.compile(r"\d+")
@@ -36,6 +37,7 @@ class Timeline:
         rate: Frames a second, the mean where they differ; None where unknown.
         next_tick: When the frame after the last would come, if known.
         note: What the user should know of how they were found.
+        doubted: Whether frames may say otherwise than `rate`, as those of a script's clip.
     """
 
     time_base: Fraction
@@ -44,6 +46,7 @@ class Timeline:
     rate: Fraction | None
     next_tick: int | None = None
     note: str = ""
+    doubted: bool = False
 
     def seconds(self, frame: int) -> Fraction | None:
         """When `frame` is shown, in seconds; None where only the frames know, or past the end."""
@@ -69,7 +72,7 @@ def of_rate(rate: Fraction, length: int) -> Timeline:
 def of_script(clip: vs.VideoNode) -> Timeline:
     """The timeline of a script's clip: its rate, or its frames' durations."""
     if clip.fps > 0:
-        return of_rate(Fraction(clip.fps), clip.num_frames)
+        return replace(of_rate(Fraction(clip.fps), clip.num_frames), doubted=True)
     return Timeline(SCRIPT_TIME_BASE, None, False, None)
 
 
@@ -151,6 +154,26 @@ def _adding_durations(time_base: Fraction) -> Stamp:
         return tick
 
     return stamp
+
+
+class Durations:
+    """How long the frames of a clip say that they last, seen one by one."""
+
+    def __init__(self) -> None:
+        self._shortest, self._longest = Fraction(10**6), Fraction(0)
+
+    def see(self, frame: vs.VideoFrame) -> None:
+        """Look at one more."""
+        numerator, denominator = (frame.props.get(f"_Duration{x}", 0) for x in ("Num", "Den"))
+        if numerator and denominator:
+            duration = Fraction(numerator, denominator)
+            self._shortest = min(self._shortest, duration)
+            self._longest = max(self._longest, duration)
+
+    @property
+    def differ(self) -> bool:
+        """Whether they do by more than a container's rounding to milliseconds."""
+        return self._longest - self._shortest > UNEQUAL
 
 
 def frame_at(text: str, timeline: Timeline, option: str) -> int:

@@ -43,6 +43,7 @@ from vscolor.cli.options import (
     Start,
     StillModel,
     StillStrength,
+    StreamsFrom,
     Strength,
     Target,
     Temperature,
@@ -96,6 +97,7 @@ def colorize_command(
     pix_fmt: PixFmt = None,
     encoder_args: EncoderArgs = "",
     copy: CopyStreams = Copy.ALL,
+    streams_from: StreamsFrom = None,
     start: Start = None,
     end: End = None,
     fps: Fps = None,
@@ -145,6 +147,7 @@ def colorize_command(
         end=end,
         rate=rate_of(fps),
         guide=guide,
+        streams_from=streams_from,
         quiet=quiet,
     )
 
@@ -184,6 +187,7 @@ def stabilize_command(
     pix_fmt: PixFmt = None,
     encoder_args: EncoderArgs = "",
     copy: CopyStreams = Copy.ALL,
+    streams_from: StreamsFrom = None,
     start: Start = None,
     end: End = None,
     fps: Fps = None,
@@ -219,6 +223,7 @@ def stabilize_command(
         end=end,
         rate=rate_of(fps),
         guide=guide,
+        streams_from=streams_from,
         quiet=quiet,
     )
     if sheet is not None:

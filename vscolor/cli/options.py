@@ -128,6 +128,13 @@ PixFmt = Annotated[
     str | None, option("FFmpeg's name of the pixel format; default: the source's.", ENCODING)
 ]
 EncoderArgs = Annotated[str, option('More for the encoder, such as "-tune grain".', ENCODING)]
+StreamsFrom = Annotated[
+    Path | None,
+    option(
+        "A film whose sound, subtitles, chapters and times go along, where IN is a script.",
+        ENCODING,
+    ),
+]
 CopyStreams = Annotated[
     Copy, option("Streams that go along: all (default), audio or none.", ENCODING)
 ]

@@ -8,6 +8,7 @@ so nothing has to be put in step again. The file appears under its name only whe
 from __future__ import annotations
 
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -161,12 +162,21 @@ def _judge(code: int, sent: int, said: str, counted: str) -> list[str]:
     """Whether ffmpeg did all of its work."""
     if code != 0:
         reason = ffmpeg.cause_of(said)
-        raise FfmpegError(f"ffmpeg failed after {sent} frames (exit code {code}): {reason}")
+        how = f"exit code {code}" if code > 0 else f"ended by {_signal_name(-code)}"
+        raise FfmpegError(f"ffmpeg failed after {sent} frames ({how}): {reason}")
     written = ffmpeg.last_frame_count(counted)
     if written != sent:
         reason = ffmpeg.cause_of(said)
         raise FfmpegError(f"ffmpeg wrote {written} of {sent} frames: {reason}")
     return [f"ffmpeg: {line}" for line in ffmpeg.lines_of(said)]
+
+
+def _signal_name(number: int) -> str:
+    """As the system calls it: SIGXFSZ where a file may not grow, SIGKILL where memory ran out."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _text(file: IO[bytes]) -> str:

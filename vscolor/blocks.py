@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 
 import numpy as np
 import vapoursynth as vs
@@ -151,6 +152,19 @@ def lines_like(luma: vs.VideoNode, stride: int) -> vs.VideoNode:
     return vs.core.std.BlankClip(luma, *size, vs.YUV444PS, keep=True)
 
 
+class Inputs:
+    """Clips that a node takes, in groups: its callback gets their frames by the groups' names."""
+
+    def __init__(self, **groups: Sequence[vs.VideoNode]) -> None:
+        self._counts = {name: len(clips) for name, clips in groups.items()}
+        self.clips = [clip for clips in groups.values() for clip in clips]
+
+    def named(self, frames: Sequence[vs.VideoFrame]) -> dict[str, list[vs.VideoFrame]]:
+        """The frames that came, one for each clip, by group."""
+        coming = iter(frames)
+        return {name: list(islice(coming, count)) for name, count in self._counts.items()}
+
+
 def run_frames(frames: FramePass, work: Work, batch: int, lanes: int) -> vs.VideoNode:
     """Do the work on every frame; a frame that fails raises `vs.Error`."""
     plan = BatchPlan(frames.luma.num_frames, batch, lanes)
@@ -166,7 +180,6 @@ def _lane(frames: FramePass, work: Work, plan: BatchPlan, lane: int) -> list[vs.
     the core stacks and crops it, and NumPy sees `[B,1,h,w]` without a copy of its own.
     """
     offsets = plan.members(lane)
-    per_frame = 1 if frames.notes is None else 2
     height = work.like.height
     template = vs.core.std.BlankClip(
         work.like,
@@ -175,23 +188,28 @@ def _lane(frames: FramePass, work: Work, plan: BatchPlan, lane: int) -> list[vs.
         keep=True,
     )
 
+    every_frame = [frames.every(plan.cycle, o) for o in offsets]
+    inputs = Inputs(
+        blank=[template],
+        luma=[_stack([every(frames.luma, plan.cycle, o) for o in offsets])],
+        witnesses=[witness for witness, *_ in every_frame],
+        notes=[note for _, *notes in every_frame for note in notes],
+    )
+
     def colour(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
-        blank, luma, *beside = f
-        witnesses, notes = beside[::per_frame], beside[1::2] if per_frame == 2 else []
+        came = inputs.named(f)
         try:
-            for offset, frame in zip(offsets, witnesses, strict=True):
+            for offset, frame in zip(offsets, came["witnesses"], strict=True):
                 _check_numbered(n * plan.cycle + offset, frame.props, frames.check)
-            tall = np.asarray(luma[0])
-            result = work.run(tall.reshape(plan.batch, 1, -1, tall.shape[1]), notes)
+            tall = np.asarray(came["luma"][0][0])
+            result = work.run(tall.reshape(plan.batch, 1, -1, tall.shape[1]), came["notes"])
         except VscolorError as error:
             # The core cuts long messages, and a chain of tracebacks would push this one out.
             raise vs.Error(f"{frames.caller}: {error}") from None
         memory.tidy()
-        return pack(blank, result)
+        return pack(came["blank"][0], result)
 
-    luma = _stack([every(frames.luma, plan.cycle, o) for o in offsets])
-    beside = [clip for o in offsets for clip in frames.every(plan.cycle, o)]
-    node = template.std.ModifyFrame([template, luma, *beside], colour)
+    node = template.std.ModifyFrame(inputs.clips, colour)
     return cut_apart(node, plan.batch)
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import vapoursynth as vs
 
-from vscolor import keys as plan
+from vscolor import keys as key_plan
 from vscolor.blocks import FramePass
 from vscolor.errors import SettingError, VscolorError
 from vscolor.film import Film
@@ -53,7 +53,7 @@ class Studio:
     @cached_property
     def _around(self) -> vs.VideoNode:
         """The cuts that tell the scene of a reference; made once for all of them."""
-        return cuts_within(self.groups, plan.REACH)
+        return cuts_within(self.groups, key_plan.REACH)
 
     def given(self, references: Iterable[Reference], hints: Iterable[Hint]) -> list[Given]:
         """Everything the user gave.
@@ -105,9 +105,9 @@ class Studio:
             return Given(name, row, None, whole, roams)
         if self.cuts is not None:
             length = self.frames.luma.num_frames
-            scene = plan.scene_around(frame, self.cuts, 0, length - 1, length)
+            scene = key_plan.scene_around(frame, self.cuts, 0, length - 1, length)
             return Given(name, row, frame, whole, roams, scene=scene)
-        span = self._around[frame // plan.GROUP]
+        span = self._around[frame // key_plan.GROUP]
         span.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
         return Given(name, row, frame, whole, roams, span=span)
 
@@ -129,7 +129,7 @@ class Studio:
                 f"reference belongs to scene {reference.scene}, expected 0 to {len(starts) - 1}"
             )
         ends: tuple[int, ...] = (*starts[1:], self.frames.luma.num_frames)
-        return plan.first_key(starts[reference.scene], ends[reference.scene])
+        return key_plan.first_key(starts[reference.scene], ends[reference.scene])
 
     def _picture(self, reference: Reference) -> vs.VideoNode:
         """A reference's row, a clip of one frame."""

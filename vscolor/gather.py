@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import vapoursynth as vs
 
-from vscolor import keys as plan
+from vscolor import keys as key_plan
 from vscolor.blocks import every
 from vscolor.scenes import shift
 
@@ -27,15 +27,15 @@ def cuts_in_groups(flags: vs.VideoNode) -> vs.VideoNode:
         A clip of one frame a group of `keys.GROUP` frames; -1 leads each list, which may not be
         empty.
     """
-    padding = -flags.num_frames % plan.GROUP
+    padding = -flags.num_frames % key_plan.GROUP
     padded = flags + flags[-1] * padding if padding else flags
     last = flags.num_frames - 1
-    members = [every(padded, plan.GROUP, i) for i in range(plan.GROUP)]
+    members = [every(padded, key_plan.GROUP, i) for i in range(key_plan.GROUP)]
     blank = vs.core.std.BlankClip(members[0], keep=True)
 
     def gather(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
         frame = f[0].copy()
-        first = n * plan.GROUP
+        first = n * key_plan.GROUP
         frame.props[CUTS] = [
             -1,
             *(
@@ -83,5 +83,5 @@ def cuts_of(frame: vs.VideoFrame) -> list[int]:
 
 def cuts_within(groups: vs.VideoNode, reach: int) -> vs.VideoNode:
     """For each group of frames the cuts within `reach` frames of its own."""
-    far = -(-reach // plan.GROUP)
+    far = -(-reach // key_plan.GROUP)
     return gathered_cuts(groups, far, far)

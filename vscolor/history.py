@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import vapoursynth as vs
 
-from vscolor import keys as plan
+from vscolor import keys as key_plan
 from vscolor import memory
-from vscolor.blocks import FramePass, Work, run_frames, weave
+from vscolor.blocks import FramePass, Inputs, Work, run_frames, weave
 from vscolor.chain import START, Step, colour_in_blocks
 from vscolor.errors import VscolorError
 from vscolor.gather import cuts_of, gathered_cuts
@@ -53,10 +53,10 @@ class Given:
     frame: int | None
     whole: bool
     roams: bool
-    scene: plan.Scene | None = None
+    scene: key_plan.Scene | None = None
     span: vs.VideoNode | None = None
 
-    def may_serve(self, n: int, scene: plan.Scene = plan.UNKNOWN) -> bool:
+    def may_serve(self, n: int, scene: key_plan.Scene = key_plan.UNKNOWN) -> bool:
         """Whether frame n may be of its scene, as far as numbers tell.
 
         Args:
@@ -67,14 +67,14 @@ class Given:
             return True
         if self.scene:
             return _within(n, self.scene)
-        return abs(self.frame - n) <= plan.REACH and _within(self.frame, scene)
+        return abs(self.frame - n) <= key_plan.REACH and _within(self.frame, scene)
 
     def serves(self, n: int, span: vs.VideoFrame | None, length: int) -> bool:
         """Whether frame n is of its scene, `span` being the frame of the clip of that name."""
         if self.frame is None or span is None:
             return self.may_serve(n)
-        reach = (self.frame - plan.REACH, self.frame + plan.REACH)
-        return _within(n, plan.scene_around(self.frame, cuts_of(span), *reach, length))
+        reach = (self.frame - key_plan.REACH, self.frame + key_plan.REACH)
+        return _within(n, key_plan.scene_around(self.frame, cuts_of(span), *reach, length))
 
 
 class Serving(NamedTuple):
@@ -103,7 +103,7 @@ class Along(NamedTuple):
     told: vs.VideoNode
 
 
-def _within(n: int, scene: plan.Scene) -> bool:
+def _within(n: int, scene: key_plan.Scene) -> bool:
     return (scene.start is None or scene.start <= n) and (scene.end is None or n < scene.end)
 
 
@@ -133,10 +133,10 @@ def colour_along(
     shape = Shape.of(model, frames.luma)
     looks = run_frames(frames, _look(model, shape, frames.luma), batch, lanes)
     own = run_frames(frames, _own_exemplar(model, shape, frames.luma), batch, lanes)
-    around = gathered_cuts(groups, plan.GROUPS_BEHIND, plan.GROUPS_AHEAD)
+    around = gathered_cuts(groups, key_plan.GROUPS_BEHIND, key_plan.GROUPS_AHEAD)
     matcher = _Matcher(frames, model, shape, looks, own, tuple(references))
     blank = shape.like(frames.luma, model.match_size(shape.height, shape.width))
-    told = weave([around] * plan.GROUP)[: frames.luma.num_frames]
+    told = weave([around] * key_plan.GROUP)[: frames.luma.num_frames]
     matched = blank.std.FrameEval(matcher.node_for, prop_src=[told], clip_src=[blank])
     # What a jump back within a block needs.
     matched.std.SetVideoCache(
@@ -186,30 +186,30 @@ class _Matcher:
         """A clip whose frame n is what `match` says of frame n."""
         number, length = n, self.frames.luma.num_frames
         cuts = cuts_of(f)
-        scene = plan.scene_around(n, cuts, *plan.searched(n), length)
-        keys = plan.keys_of(n, scene)
+        scene = key_plan.scene_around(n, cuts, *key_plan.searched(n), length)
+        keys = key_plan.keys_of(n, scene)
         given = self._near(n, scene)
         blank = self.shape.like(
             self.frames.luma, self.model.match_size(self.shape.height, self.shape.width), 1
         )
-        inputs = [
-            blank,
-            self.looks[n],
-            self.frames.luma[n],
-            self.frames.luma[max(n - 1, 0)],
-            *(self.own[key.frame] for key in keys),
-            *(reference.row for reference in given),
-            *(reference.span for reference in given if reference.span is not None),
-        ]
+        inputs = Inputs(
+            blank=[blank],
+            look=[self.looks[n]],
+            luma=[self.frames.luma[n]],
+            before=[self.frames.luma[max(n - 1, 0)]],
+            keys=[self.own[key.frame] for key in keys],
+            references=[reference.row for reference in given],
+            spans=[reference.span for reference in given if reference.span is not None],
+        )
 
         def match(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
-            _, look, luma, before, *rest = f
-            rows, spans = rest[: len(keys) + len(given)], iter(rest[len(keys) + len(given) :])
+            came = inputs.named(f)
+            spans = iter(came["spans"])
             told = [next(spans) if r.span is not None else None for r in given]
             at_home = [r.serves(number, span, length) for r, span in zip(given, told, strict=True)]
             serving = _serving(number, given, at_home)
             chosen = [
-                self.shape.read_exemplar(row_of(rows[len(keys) + i]), s.weight, s.same_shot)
+                self.shape.read_exemplar(row_of(came["references"][i]), s.weight, s.same_shot)
                 for i, s in serving.items()
             ]
             beside = _own_weight([*serving.values()])
@@ -217,15 +217,14 @@ class _Matcher:
             # to each of them would cost more than all the networks.
             own = [
                 self.shape.read_exemplar(row_of(row), beside * key.weight, not chosen)
-                for key, row in zip(keys, rows, strict=False)
+                for key, row in zip(keys, came["keys"], strict=True)
                 if beside
             ]
-            frame = f[0].copy()
-            features = row_of(look)[: self.shape.features]
+            frame = came["blank"][0].copy()
+            features = row_of(came["look"][0])[: self.shape.features]
+            luma, before = (np.asarray(came[name][0][0]) for name in ("luma", "before"))
             try:
-                found = self.model.match(
-                    np.asarray(luma[0]), np.asarray(before[0]), features, [*chosen, *own]
-                )
+                found = self.model.match(luma, before, features, [*chosen, *own])
             except VscolorError as error:
                 raise vs.Error(f"{self.frames.caller}: frame {number}: {error}") from None
             memory.tidy()
@@ -234,10 +233,10 @@ class _Matcher:
             frame.props[SERVING] = _described(number, scene, keys, beside, [*serving.values()])
             return frame
 
-        node = blank.std.ModifyFrame(inputs, match)
+        node = blank.std.ModifyFrame(inputs.clips, match)
         return node.std.Loop(times=length)
 
-    def _near(self, n: int, scene: plan.Scene) -> list[Given]:
+    def _near(self, n: int, scene: key_plan.Scene) -> list[Given]:
         """References that may serve frame n, those that may be of its scene first.
 
         Among those the nearest come first. Of two on one side the farther is of the scene only if
@@ -245,7 +244,7 @@ class _Matcher:
         """
         ranked = sorted(
             (r for r in self.references if r.roams or r.may_serve(n)),
-            key=lambda r: (not r.may_serve(n, scene), plan.distance(n, r.frame)),
+            key=lambda r: (not r.may_serve(n, scene), key_plan.distance(n, r.frame)),
         )
         return ranked[: 2 * MOST_REFERENCES]
 
@@ -266,7 +265,9 @@ def _serving(n: int, given: Sequence[Given], at_home: Sequence[bool]) -> dict[in
     chosen = [i for i, r in enumerate(given) if at_home[i] or (r.roams and not provided)]
     chosen.sort(key=lambda i: not own[i])
     return {
-        i: Serving(given[i], plan.nearness(n, given[i].frame) if own[i] else plan.ANYWHERE, own[i])
+        i: Serving(
+            given[i], key_plan.nearness(n, given[i].frame) if own[i] else key_plan.ANYWHERE, own[i]
+        )
         for i in chosen[:MOST_REFERENCES]
     }
 
@@ -283,10 +284,14 @@ def _own_weight(serving: Sequence[Serving]) -> float:
 
 
 def _described(
-    n: int, scene: plan.Scene, keys: Sequence[plan.Key], beside: float, serving: Sequence[Serving]
+    n: int,
+    scene: key_plan.Scene,
+    keys: Sequence[key_plan.Key],
+    beside: float,
+    serving: Sequence[Serving],
 ) -> str:
     """What serves a frame, a line each."""
-    start = f"before {plan.searched(n)[0]}" if scene.start is None else str(scene.start)
+    start = f"before {key_plan.searched(n)[0]}" if scene.start is None else str(scene.start)
     cut = ", CUT" if scene.start == n and n else ""
     return "\n".join(
         [

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from vscolor import console, process
-from vscolor import weights as files
+from vscolor import weights as weight_files
 from vscolor.cli.options import Quiet
 from vscolor.errors import MissingExtraError, SettingError
 from vscolor.models.blind import adapter as blind_adapter
@@ -300,10 +300,10 @@ def _initial(given: str | None, name: str) -> Path | None:
 def _weights(given: str, option: str, name: str) -> Path:
     """A weight file, given by its path or by the name of the model that it is of."""
     if given == name:
-        return files.find(None, NAMED[name])
+        return weight_files.find(None, NAMED[name])
     if given in NAMED:
         raise SettingError(f"{option} is {given!r}, expected {name} or a weight file of its shape")
-    return files.find(given, NAMED[name])
+    return weight_files.find(given, NAMED[name])
 
 
 def _collection_weights(path: Path) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from vscolor import device as devices
-from vscolor import weights as files
+from vscolor import weights as weight_files
 from vscolor.device import Device
 from vscolor.errors import WeightsError
 from vscolor.models import running
@@ -39,11 +39,13 @@ def load(device: Device, weights: str | Path | None) -> OnnxBlind | TorchBlind:
         WeightsError: The file is missing, damaged, or of another model.
     """
     if device.runtime == "torch":
-        path = files.find(weights, TORCH_FILE)
-        network = files.load_once(path, ("blind", device), lambda: _open_network(path, device))
+        path = weight_files.find(weights, TORCH_FILE)
+        network = weight_files.load_once(
+            path, ("blind", device), lambda: _open_network(path, device)
+        )
         return TorchBlind(network, device)
-    path = files.find(weights, ONNX_FILE)
-    session = files.load_once(path, ("blind", device), lambda: _open_session(path, device))
+    path = weight_files.find(weights, ONNX_FILE)
+    session = weight_files.load_once(path, ("blind", device), lambda: _open_session(path, device))
     return OnnxBlind(session, device)
 
 
@@ -52,7 +54,7 @@ def _open_session(path: Path, device: Device) -> onnxruntime.InferenceSession:
         devices.require_onnx()
         from vscolor.models.blind import graph
 
-        with files.reading(path, "blind"):
+        with weight_files.reading(path, "blind"):
             return devices.onnx_session(graph.build(path).SerializeToString(), device)
     session = devices.onnx_session(path, device)
     names = sorted(i.name for i in session.get_inputs())

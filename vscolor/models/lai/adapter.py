@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vscolor import device as devices
-from vscolor import weights as files
+from vscolor import weights as weight_files
 from vscolor.color import yuv_matrix
 from vscolor.device import Device
 from vscolor.errors import WeightsError
@@ -33,8 +33,8 @@ def load(device: Device, weights: str | Path, matrix: int) -> TorchLai:
     Raises:
         WeightsError: The file is missing, damaged, or of another network.
     """
-    path = files.find(weights, Path(weights))
-    network = files.load_once(path, ("lai", device), lambda: _open(path, device))
+    path = weight_files.find(weights, Path(weights))
+    network = weight_files.load_once(path, ("lai", device), lambda: _open(path, device))
     return TorchLai(network, device, matrix)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vscolor import device as devices
-from vscolor import weights as files
+from vscolor import weights as weight_files
 from vscolor.device import Device
 from vscolor.errors import WeightsError
 from vscolor.models import running
@@ -76,14 +76,14 @@ def load(device: Device, weights: str | Path | None, options: Mapping[str, Any])
 
 def open_session(device: Device, weights: str | Path | None) -> onnxruntime.InferenceSession:
     """The ONNX session, shared by all that run `mini` on a device."""
-    path = files.find(weights, ONNX_FILE)
-    return files.load_once(path, ("mini", device), lambda: _open_session(path, device))
+    path = weight_files.find(weights, ONNX_FILE)
+    return weight_files.load_once(path, ("mini", device), lambda: _open_session(path, device))
 
 
 def open_network(device: Device, weights: str | Path | None) -> Mini:
     """The torch network, likewise."""
-    path = files.find(weights, TORCH_FILE)
-    return files.load_once(path, ("mini", device), lambda: _open_network(path, device))
+    path = weight_files.find(weights, TORCH_FILE)
+    return weight_files.load_once(path, ("mini", device), lambda: _open_network(path, device))
 
 
 def _open_session(path: Path, device: Device) -> onnxruntime.InferenceSession:
@@ -91,7 +91,7 @@ def _open_session(path: Path, device: Device) -> onnxruntime.InferenceSession:
         devices.require_onnx()
         from vscolor.models.mini import graph
 
-        with files.reading(path, "mini", architecture.VERSION):
+        with weight_files.reading(path, "mini", architecture.VERSION):
             onnx = graph.build(path, taps=architecture.TAPS).SerializeToString()
         return devices.onnx_session(onnx, device)
     session = devices.onnx_session(path, device)
@@ -109,7 +109,7 @@ def _open_network(path: Path, device: Device) -> Mini:
 
     from vscolor.models.mini import network
 
-    with files.reading(path, "mini", architecture.VERSION):
+    with weight_files.reading(path, "mini", architecture.VERSION):
         mini = network.load(path)
     return mini.to(devices.torch_device(device)).to(memory_format=torch.channels_last)
 

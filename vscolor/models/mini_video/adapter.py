@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vscolor import device as devices
-from vscolor import weights as files
+from vscolor import weights as weight_files
 from vscolor.device import Device
 from vscolor.errors import WeightsError
 from vscolor.models import running
@@ -89,8 +89,10 @@ def load(
     """
     still = _checked_still(options["still"])
     if device.runtime == "torch":
-        path = files.find(weights, TORCH_FILE)
-        video = files.load_once(path, ("mini-video", device), lambda: _open_network(path, device))
+        path = weight_files.find(weights, TORCH_FILE)
+        video = weight_files.load_once(
+            path, ("mini-video", device), lambda: _open_network(path, device)
+        )
         return MiniVideo(TorchNetworks(mini.open_network(device, still), video, device), strengths)
     sessions = _sessions(device, weights)
     return MiniVideo(OnnxNetworks(mini.open_session(device, still), sessions, device), strengths)
@@ -100,11 +102,13 @@ def _checked_still(given: Path | None) -> Path | None:
     """A still model's weights, if correspondence finds in them what it was trained on."""
     if given is None:
         return None
-    path = files.find(given, mini.TORCH_FILE)
+    path = weight_files.find(given, mini.TORCH_FILE)
     if path.suffix != ".safetensors":
         raise WeightsError(f"still= is {path}, expected a .safetensors file of mini's shape")
-    with files.reading(path, "mini", MINI_VERSION):
-        files.load_once((path, mini.TORCH_FILE), "shared encoder", lambda: _check_encoder(path))
+    with weight_files.reading(path, "mini", MINI_VERSION):
+        weight_files.load_once(
+            (path, mini.TORCH_FILE), "shared encoder", lambda: _check_encoder(path)
+        )
     return path
 
 
@@ -129,20 +133,27 @@ def _sessions(
     device: Device, weights: str | Path | None
 ) -> dict[str, onnxruntime.InferenceSession]:
     if weights is None:
-        return {name: _session(files.find(None, path), device) for name, path in ONNX_FILES.items()}
-    path = files.find(weights, TORCH_FILE)
-    return files.load_once(path, ("mini-video", device), lambda: _build_sessions(path, device))
+        return {
+            name: _session(weight_files.find(None, path), device)
+            for name, path in ONNX_FILES.items()
+        }
+    path = weight_files.find(weights, TORCH_FILE)
+    return weight_files.load_once(
+        path, ("mini-video", device), lambda: _build_sessions(path, device)
+    )
 
 
 def _session(path: Path, device: Device) -> onnxruntime.InferenceSession:
-    return files.load_once(path, ("mini-video", device), lambda: devices.onnx_session(path, device))
+    return weight_files.load_once(
+        path, ("mini-video", device), lambda: devices.onnx_session(path, device)
+    )
 
 
 def _build_sessions(path: Path, device: Device) -> dict[str, onnxruntime.InferenceSession]:
     """Sessions from a weight file of the caller's."""
     from . import graph
 
-    with files.reading(path, "mini-video"):
+    with weight_files.reading(path, "mini-video"):
         graphs = graph.build(path)
     return {
         name: devices.onnx_session(model.SerializeToString(), device)
@@ -153,7 +164,7 @@ def _build_sessions(path: Path, device: Device) -> dict[str, onnxruntime.Inferen
 def _open_network(path: Path, device: Device) -> network.MiniVideo:
     from . import network
 
-    with files.reading(path, "mini-video"):
+    with weight_files.reading(path, "mini-video"):
         video = network.load(path)
     return video.to(devices.torch_device(device))
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 MULTIPLE: Final = 8
 LEAST_SIDE: Final = 128
-SIZES: Final = ("large", "small")
 
 
 def finder(weights: Path, size: str = "large", device: str = "cpu") -> FlowFinder:

@@ -10,7 +10,7 @@ import vapoursynth as vs
 from films import colorize
 from PIL import Image
 
-from vscolor import cli, ffmpeg
+from vscolor import cli, encode, ffmpeg
 from vscolor.testing import planes_of
 
 MILLISECOND = Fraction(1, 1000)
@@ -438,6 +438,34 @@ def test_ffmpeg_of_either_age_reads_every_layout():
             check=True,
         )
         assert done.stdout == b"".join(written)[44:], layout.pix_fmt
+
+
+def test_a_file_that_comes_to_be_meanwhile_is_kept(tmp_path, capsys, monkeypatch):
+    source, target = films.make(tmp_path / "in.mkv", frames=2), tmp_path / "out [1].mkv"
+    finish = encode._judge
+
+    def slow(*given):
+        target.write_bytes(b"of another run")
+        return finish(*given)
+
+    monkeypatch.setattr(encode, "_judge", slow)
+    assert colorize(source, target) == 1
+    assert target.read_bytes() == b"of another run"
+    made = next(p for p in tmp_path.glob("out*.mkv") if p != target)
+    assert made.name in capsys.readouterr().err
+    assert len(films.times(made)) == 2
+
+
+def test_what_a_run_left_that_was_cut_off_is_named(tmp_path, capsys):
+    source, target = films.make(tmp_path / "in.mkv", frames=2), tmp_path / "out [1].mkv"
+    left = tmp_path / ".out [1].0a1b2c3d.part.mkv"
+    left.write_bytes(b"half")
+    (tmp_path / ".other.0a1b2c3d.part.mkv").write_bytes(b"half")
+    assert colorize(source, target) == 0
+    told = capsys.readouterr().err
+    assert told.count("cut off") == 1
+    assert left.name in told
+    assert left.read_bytes() == b"half"
 
 
 def test_the_index_is_kept_away_from_the_film(tmp_path):

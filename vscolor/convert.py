@@ -61,6 +61,8 @@ def convert(
     if not quiet:
         for notice in job.notices:
             console.note(notice)
+        for part in encode.left_over(target):
+            console.note(f"{part} is of a run that was cut off, or is not done; it may be deleted")
     watch, total = console.Stopwatch(), job.clip.num_frames
     with console.frames_bar(treatment.label, total, quiet) as advance:
         remarks = encode.run(job, advance, treatment.prefetch())

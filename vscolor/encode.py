@@ -47,6 +47,7 @@ class Job:
         container: Whose streams go along; None for none.
         order: What becomes of them.
         numbered: Number of the first still of a series; None for one file.
+        overwrite: Whether a file of that name may be replaced.
         forget_range: Whether the file is Matroska and the source says no range.
         notices: What the user should know, a line each.
     """
@@ -61,6 +62,7 @@ class Job:
     container: Container | None
     order: Order
     numbered: int | None
+    overwrite: bool
     forget_range: bool
     notices: tuple[str, ...]
 
@@ -184,11 +186,23 @@ def _text(file: IO[bytes]) -> str:
     return file.read().decode(errors="replace")
 
 
+def _around(target: Path) -> tuple[str, str]:
+    """What stands before and after a token in the name of a file that is not whole yet."""
+    return f".{target.stem[:80]}.", f".part{target.suffix}"
+
+
+def left_over(target: Path) -> list[Path]:
+    """Files of runs to the same target that were cut off, or go on at this moment."""
+    before, after = _around(target)
+    names = target.absolute().parent.iterdir()
+    return sorted(p for p in names if p.name.startswith(before) and p.name.endswith(after))
+
+
 @contextmanager
 def _place(job: Job) -> Iterator[Path]:
     """Where ffmpeg writes: beside the target, given its name on success and removed otherwise."""
     target = job.target.absolute()
-    hidden = target.with_name(f".{target.stem[:80]}.{secrets.token_hex(4)}.part{target.suffix}")
+    hidden = target.with_name(secrets.token_hex(4).join(_around(target)))
     if job.numbered is not None:
         with tempfile.TemporaryDirectory(prefix=".vscolor-", dir=target.parent) as folder:
             yield Path(folder) / f"%d{target.suffix}"
@@ -199,6 +213,10 @@ def _place(job: Job) -> Iterator[Path]:
     try:
         hidden.touch()
         yield hidden
+        if target.exists() and not job.overwrite:
+            spare = target.with_name(f"{target.stem}.{secrets.token_hex(4)}{target.suffix}")
+            hidden.replace(spare)
+            raise FfmpegError(f"{target} has come to be meanwhile; what was made is {spare}")
         hidden.replace(target)
     finally:
         hidden.unlink(missing_ok=True)

@@ -147,6 +147,7 @@ def plan(
         numbered=first,
         container=container,
         order=order,
+        overwrite=settings.overwrite,
         forget_range=unsaid,
         notices=tuple(filter(None, (source.timeline.note, *notices, *remarks))),
     )

@@ -120,6 +120,9 @@ class TestStreams:
         assert rich.read_bytes() == kept
         assert colorize(rich, target, "-y", "--streams-from", script) == 2
         assert "expected a film with streams" in capsys.readouterr().err
+        still = tmp_path / "still.png"
+        Image.new("RGB", (96, 64)).save(still)
+        assert colorize(rich, target, "-y", "--streams-from", still) == 2
 
     def test_a_script_of_a_film_of_variable_rate(self, tmp_path, capsys):
         film = films.make(tmp_path / "in.mkv", chain=films.UNEVEN)
@@ -131,7 +134,42 @@ class TestStreams:
         assert_same_times(target, film)
         script.write_text(script.read_text().replace(".set_output", "[:20].set_output"))
         assert colorize(script, target, "-y", "--streams-from", film) == 0
-        assert "keeps its own times: it has 20 frames" in capsys.readouterr().err
+        told = capsys.readouterr().err
+        assert "keeps its own times, for it has 20 frames" in told
+        assert "unequally" not in told
+
+    def test_a_script_that_keeps_its_times_begins_with_its_film(self, tmp_path):
+        """Transport streams begin somewhere; a script that doubles their frames begins at zero."""
+        film, target = tmp_path / "in.ts", tmp_path / "out.mkv"
+        films.make(tmp_path / "in.mkv")
+        films.run("-i", tmp_path / "in.mkv", "-c", "copy", "-muxdelay", "1.5", film)
+        script = script_of(film, tmp_path)
+        apart = films.times(film)[0] - films.times(film, "a:0")[0]
+        assert films.times(film)[0] > 1
+        text = script.read_text()
+        for change, more in (
+            ("", ()),
+            ("clip = vs.core.std.Interleave([clip, clip])\n", ()),
+            ("clip = vs.core.std.Interleave([clip, clip])\n", ("--start", "20")),
+            ("clip = clip[:20].std.AssumeFPS(fpsnum=24)\n", ()),
+        ):
+            script.write_text(text.replace("clip.set_output", f"{change}clip.set_output"))
+            assert colorize(script, target, "-y", "--streams-from", film, *more) == 0
+            if more:
+                assert abs(films.times(target, "a:0")[0] - films.times(target)[0]) < 0.03
+            else:
+                made = films.times(target)[0] - films.times(target, "a:0")[0]
+                assert abs(made - apart) <= MILLISECOND
+
+    def test_a_script_without_a_rate_takes_its_films_times(self, tmp_path):
+        film = films.make(tmp_path / "in.mkv", chain=films.UNEVEN)
+        script, target = script_of(film, tmp_path), tmp_path / "out.mkv"
+        bare = "clip = clip.std.RemoveFrameProps(['_DurationNum', '_DurationDen'])\n"
+        halves = "clip = clip[:9].std.AssumeFPS(fpsnum=30) + clip[9:].std.AssumeFPS(fpsnum=20)\n"
+        text = script.read_text()
+        script.write_text(text.replace("clip.set_output", f"{halves}{bare}clip.set_output"))
+        assert colorize(script, target, "--streams-from", film) == 0
+        assert_same_times(target, film)
 
     def test_a_cover_picture_goes_along(self, tmp_path):
         plain, cover = films.make(tmp_path / "plain.mp4", frames=4), tmp_path / "cover.png"
@@ -461,6 +499,7 @@ def test_what_a_run_left_that_was_cut_off_is_named(tmp_path, capsys):
     left = tmp_path / ".out [1].0a1b2c3d.part.mkv"
     left.write_bytes(b"half")
     (tmp_path / ".other.0a1b2c3d.part.mkv").write_bytes(b"half")
+    (tmp_path / ".out [1].b.0a1b2c3d.part.mkv").write_bytes(b"of another target")
     assert colorize(source, target) == 0
     told = capsys.readouterr().err
     assert told.count("cut off") == 1
@@ -503,6 +542,8 @@ TWIN = "is another file of this command too"
         (("colorize", "SERIES_1", "SERIES", "--overwrite"), TWIN),
         (("colorize", "SERIES", "SHORT", "--overwrite"), TWIN),
         (("colorize", "IN", "GUIDE", "--guide", "GUIDE", "--overwrite"), TWIN),
+        (("colorize", "SERIES", "SERIES", "--guide", "SERIES", "-y"), TWIN),
+        (("stabilize", "IN", "OUT", "--sheet", "PICTURE", "--scenes", "PICTURE", "-y"), TWIN),
         (("colorize", "IN", "CUTS", "--scenes", "CUTS", "--history", "-y"), TWIN),
         (("colorize", "SERIES_1", "PICTURE", "--reference", "PICTURE", "-y"), TWIN),
         (("colorize", "IN", "FOLDER", "--overwrite"), "is a folder"),

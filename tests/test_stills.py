@@ -50,6 +50,12 @@ def test_a_percent_sign_beside_the_number_is_part_of_the_name(tmp_path):
     source = films.make(tmp_path / "in.mkv", frames=2, sound=False)
     assert colorize(source, tmp_path / "50%_%02d.png") == 0
     assert sorted(p.name for p in tmp_path.glob("50*")) == ["50%_01.png", "50%_02.png"]
+    folder = tmp_path / "100%d"
+    folder.mkdir()
+    for path in tmp_path.glob("50*"):
+        path.rename(folder / path.name)
+    assert colorize(folder / "50%_%02d.png", tmp_path / "out.mkv") == 0
+    assert len(films.times(tmp_path / "out.mkv")) == 2
 
 
 def test_a_gap_in_a_series_is_named(tmp_path, capsys):

@@ -81,8 +81,8 @@ def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[i
     for n in cuts:
         if not (isinstance(n, Integral) and 0 <= n < length):
             raise SettingError(
-                f"scenes= has frame {n!r}, expected 0 to {length - 1}; lists count from the "
-                "clip's first frame, so take a part of the result, not of the film"
+                f"scenes= has frame {n!r}, expected 0 to {length - 1}; numbers count from the "
+                "first frame of the clip"
             )
     return tuple(sorted({int(n) for n in cuts if n}))
 

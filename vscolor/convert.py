@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+import vapoursynth as vs
+
 from vscolor import console, encode, plan, process, report
 from vscolor.inputs import opened, span_of, with_streams_of
 from vscolor.plan import Settings
@@ -50,19 +52,23 @@ def convert(
     if streams_from is not None:
         source = with_streams_of(source, opened(streams_from, None, quiet))
     span = span_of(source, start, end)
-    shown = opened(guide, None, quiet).clip if guide else None
-    read = [*treatment.reads, *filter(None, [guide, streams_from])]
-    outline = treatment.outline(source.clip, shown)
-    if outline is not None:  # what cannot be written is refused before minutes are spent
-        plan.plan(outline, source, target, settings, span, read=read)
+    seen = opened(guide, None, quiet) if guide else None
+    beside = [*(seen.files if seen else []), *([streams_from] if streams_from else [])]
+
+    def planned(clip: vs.VideoNode) -> encode.Job:
+        read = [*treatment.reads, *beside]
+        return plan.plan(clip, source, target, settings, span, read=read)
+
     with console.core_log(quiet):
-        treated = treatment.apply(source.clip, shown, span, quiet)
-    job = plan.plan(treated, source, target, settings, span, read=read)
+        treated = treatment.apply(
+            source.clip, seen.clip if seen else None, span, quiet, before=planned
+        )
+    job = planned(treated)
     if not quiet:
         for notice in job.notices:
             console.note(notice)
         for part in encode.left_over(target):
-            console.note(f"{part} is of a run that was cut off, or is not done; it may be deleted")
+            console.note(f"{part} is of a run that was cut off, or that goes on at this moment")
     watch, total = console.Stopwatch(), job.clip.num_frames
     with console.frames_bar(treatment.label, total, quiet) as advance:
         remarks = encode.run(job, advance, treatment.prefetch())

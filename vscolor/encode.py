@@ -7,6 +7,7 @@ so nothing has to be put in step again. The file appears under its name only whe
 
 from __future__ import annotations
 
+import re
 import secrets
 import signal
 import subprocess
@@ -193,9 +194,8 @@ def _around(target: Path) -> tuple[str, str]:
 
 def left_over(target: Path) -> list[Path]:
     """Files of runs to the same target that were cut off, or go on at this moment."""
-    before, after = _around(target)
-    names = target.absolute().parent.iterdir()
-    return sorted(p for p in names if p.name.startswith(before) and p.name.endswith(after))
+    name = re.compile("[0-9a-f]{8}".join(map(re.escape, _around(target))))
+    return sorted(p for p in target.absolute().parent.iterdir() if name.fullmatch(p.name))
 
 
 @contextmanager

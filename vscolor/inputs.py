@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Final
+
+import vapoursynth as vs
 
 from vscolor import console, timing
 from vscolor.errors import SettingError
-from vscolor.source import Source, open_source
+from vscolor.source import Source, is_still, open_source
+
+RATES_ALIKE: Final = 5e-4
+"""Of a rate; 24 and 23.976 differ by twice as much."""
 
 
 def span_of(source: Source, start: str | None, end: str | None) -> range:
@@ -31,21 +37,34 @@ def span_of(source: Source, start: str | None, end: str | None) -> range:
 def with_streams_of(source: Source, film: Source) -> Source:
     """A source with another one's streams, and its times where the two go frame by frame.
 
+    Elsewhere the source's own times begin where the film's do, so that its sound is in step.
+
     Raises:
-        SettingError: The other is no file of streams.
+        SettingError: The other is no film.
     """
-    if film.container is None:
+    if film.container is None or is_still(film.path):
         raise SettingError(f"--streams-from is {film.path}, expected a film with streams")
     ours, theirs = source.clip, film.clip
-    timeline = film.timeline
-    if (ours.num_frames, ours.fps) != (theirs.num_frames, theirs.fps):
-        timeline = replace(
-            source.timeline,
-            note=f"{source.path.name} keeps its own times: it has {ours.num_frames} frames at "
-            f"{float(ours.fps):.3f} a second, {film.path.name} {theirs.num_frames} at "
-            f"{float(theirs.fps):.3f}",
-        )
-    return replace(source, container=film.container, timeline=timeline)
+    if ours.num_frames == theirs.num_frames and _alike(ours.fps, theirs.fps):
+        return replace(source, container=film.container, timeline=film.timeline)
+    note = (
+        f"{source.path.name} keeps its own times, for it has {_told(ours)}, "
+        f"{film.path.name} {_told(theirs)}"
+    )
+    own = timing.moved(source.timeline, film.timeline.seconds(0) or Fraction(0))
+    return replace(
+        source, container=film.container, timeline=replace(own, note=note, doubted=False)
+    )
+
+
+def _alike(ours: Fraction, theirs: Fraction) -> bool:
+    """Whether rates are one, as they may be rounded; a script's may be unknown."""
+    return ours == 0 or abs(ours - theirs) < RATES_ALIKE * theirs
+
+
+def _told(clip: vs.VideoNode) -> str:
+    rate = f"{float(clip.fps):.3f} frames/s" if clip.fps else "a variable rate"
+    return f"{clip.num_frames} frames at {rate}"
 
 
 def opened(path: Path, rate: Fraction | None, quiet: bool) -> Source:

@@ -179,7 +179,7 @@ def _check_target(
         )
     taken = [name for name in _written(source, target, span) if name.exists()]
     files.refuse_existing(next(iter(taken), None), settings.overwrite)
-    files.refuse_twins(taken, [*_files_of(source), *read])
+    files.refuse_twins(taken, [*source.files, *read])
 
 
 def _written(source: Source, target: Path, span: range) -> list[Path]:
@@ -188,14 +188,6 @@ def _written(source: Source, target: Path, span: range) -> list[Path]:
         return [target]
     first = _first_number(source, span)
     return [numbered(target, number) for number in range(first, first + len(span))]
-
-
-def _files_of(source: Source) -> list[Path]:
-    """The files that are read."""
-    if source.first_number is None:
-        return [source.path]
-    numbers = range(source.first_number, source.first_number + source.clip.num_frames)
-    return [numbered(source.path, number) for number in numbers]
 
 
 def _codec(target: Path, settings: Settings) -> str:

@@ -33,9 +33,9 @@ from vscolor.source import STILL_SUFFIXES, open_source
 NEARLY: Final = 0.03
 """A shape that differs by less is stretched, not cropped."""
 
-GREY: Final = 0.02
+GREY: Final = 0.012
 """R'G'B' of 0..1 that differ by less have no colour; a JPEG of grey has 0.004."""
-GLANCE: Final = 64
+GLANCE: Final = 256
 """Height and width at which a picture is looked at for any colour at all."""
 
 

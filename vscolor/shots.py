@@ -80,6 +80,7 @@ def export_keys(
         VscolorError: The input cannot be read.
     """
     source = inputs.opened(path, None, quiet)
+    clip = source.clip if look is None else look.apply(source.clip)
     length = source.clip.num_frames
     cuts = find_cuts(source, quiet) if scenes is None else read_cuts(scenes, length) or ()
     starts = [0, *(cut for cut in cuts if cut < length)]
@@ -88,7 +89,6 @@ def export_keys(
     targets = {n: folder / f"ref_{n:06d}.png" for n in frames}
     taken = next((t for t in targets.values() if t.exists()), None)
     files.refuse_existing(taken, overwrite)
-    clip = source.clip if look is None else look.apply(source.clip)
     folder.mkdir(parents=True, exist_ok=True)
     for n, target in targets.items():
         report.write_frame(target, clip, n)

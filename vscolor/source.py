@@ -93,6 +93,14 @@ class Source:
     first_number: int | None = None
 
     @property
+    def files(self) -> list[Path]:
+        """What is read for it."""
+        if self.first_number is None:
+            return [self.path]
+        numbers = range(self.first_number, self.first_number + self.clip.num_frames)
+        return [numbered(self.path, number) for number in numbers]
+
+    @property
     def is_script(self) -> bool:
         """Whether it is what a VapourSynth script puts out."""
         return self.path.suffix.lower() in SCRIPT_SUFFIXES
@@ -164,12 +172,23 @@ def _open_series(pattern: Path, rate: Fraction) -> Source:
         held = set(numbers)
         gap = next(n for n in range(numbers[0], numbers[-1]) if n not in held)
         raise SourceError(f"{pattern} has {numbers[0]} to {numbers[-1]} but not {gap}")
-    made = _bestsource(pattern, start_number=numbers[0])
+    made = _bestsource(_escaped(pattern), start_number=numbers[0])
     stills = _as_meant(made["clip"], pattern)
     clip = stills.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
     if clip.num_frames != len(numbers):
         raise SourceError(f"{pattern}: read {clip.num_frames} pictures, expected {len(numbers)}")
     return Source(pattern, clip, timing.of_rate(rate, len(numbers)), first_number=numbers[0])
+
+
+def _escaped(pattern: Path) -> Path:
+    """As FFmpeg reads patterns: a `%` that is not the number's is written twice."""
+    number = _SERIES.search(pattern.name)
+    assert number is not None
+    before, after = pattern.name[: number.start()], pattern.name[number.end() :]
+    folder, before, after = (
+        text.replace("%", "%%") for text in (str(pattern.parent), before, after)
+    )
+    return Path(folder, f"{before}{number[0]}{after}")
 
 
 def _as_meant(clip: vs.VideoNode, path: Path) -> vs.VideoNode:

@@ -14,7 +14,7 @@ from vscolor import ffmpeg
 from vscolor.ffmpeg import FfmpegError
 from vscolor.source import Container, Stream, is_still
 
-ATTACHING: Final = (".mkv", ".mk3d")
+ATTACHING: Final = (".mkv",)
 MATROSKA: Final = (".mkv", ".mka", ".webm", ".mk3d")
 # Matroska's own counts of the old track, which would be wrong on the new one.
 STALE_STATISTICS: Final = (

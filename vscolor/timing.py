@@ -32,12 +32,13 @@ class Timeline:
     Attributes:
         time_base: Seconds a tick.
         ticks: One tick for each frame, rising; None where only the frames know (a script's clip of
-            variable rate), whose durations are then added up from zero.
+            variable rate), whose durations are then added up from `begin`.
         constant: Whether all frames last equally long.
         rate: Frames a second, the mean where they differ; None where unknown.
         next_tick: When the frame after the last would come, if known.
         note: What the user should know of how they were found.
         doubted: Whether frames may say otherwise than `rate`, as those of a script's clip.
+        begin: When the first frame is shown, in seconds, where there are no ticks.
     """
 
     time_base: Fraction
@@ -47,6 +48,7 @@ class Timeline:
     next_tick: int | None = None
     note: str = ""
     doubted: bool = False
+    begin: Fraction = Fraction(0)
 
     def seconds(self, frame: int) -> Fraction | None:
         """When `frame` is shown, in seconds; None where only the frames know, or past the end."""
@@ -59,9 +61,22 @@ class Timeline:
     def stamps(self, first: int) -> Stamp:
         """A function that gives the tick of each frame, called with them in order from `first`."""
         if self.ticks is None:
-            return _adding_durations(self.time_base)
+            return _adding_durations(self.time_base, self.begin)
         coming = iter(self.ticks[first:])
         return lambda _frame: next(coming)
+
+
+def moved(timeline: Timeline, begin: Fraction) -> Timeline:
+    """A script's timeline, whose frames begin at zero, begun at another time in seconds."""
+    if begin == 0:
+        return timeline
+    if timeline.ticks is None:
+        return replace(timeline, begin=begin)
+    base = _common_measure(timeline.time_base, begin)
+    step, first = timeline.time_base / base, begin / base
+    count = len(timeline.ticks)
+    ticks = range(int(first), int(first + step * count), int(step))
+    return replace(timeline, time_base=base, ticks=ticks, next_tick=ticks.stop)
 
 
 def of_rate(rate: Fraction, length: int) -> Timeline:
@@ -137,9 +152,9 @@ def _common_measure(a: Fraction, b: Fraction) -> Fraction:
     return Fraction(gcd(a.numerator * b.denominator, b.numerator * a.denominator), over)
 
 
-def _adding_durations(time_base: Fraction) -> Stamp:
+def _adding_durations(time_base: Fraction, begin: Fraction) -> Stamp:
     """Ticks from the sum of `_DurationNum/_DurationDen`."""
-    now = Fraction(0)
+    now = begin
 
     def stamp(frame: vs.VideoFrame) -> int:
         nonlocal now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,12 @@ from vscolor.models.options import read_words, settle
 from vscolor.models.registry import Entry
 from vscolor.stabilizers import OWN_OPTIONS, Options
 
+type Tell = Callable[[vs.VideoNode], object]
+
+
+def tell_nobody(_: vs.VideoNode) -> None:
+    """A `Tell` for those who do not ask."""
+
 
 class Treatment(Protocol):
     """What is done to a film."""
@@ -35,16 +42,13 @@ class Treatment(Protocol):
         """Files it needs beside the film."""
         ...
 
-    def outline(self, clip: vs.VideoNode, guide: vs.VideoNode | None) -> vs.VideoNode | None:
-        """A clip like the result in all but its colours, where `apply` takes minutes; else None."""
-        ...
-
     def apply(
         self,
         clip: vs.VideoNode,
         guide: vs.VideoNode | None = None,
         span: range | None = None,
         quiet: bool = True,
+        before: Tell = tell_nobody,
     ) -> vs.VideoNode:
         """Do it to a clip.
 
@@ -53,6 +57,8 @@ class Treatment(Protocol):
             guide: A clip as long to look at instead.
             span: The frames that will be asked for; None for all.
             quiet: Whether to say nothing while that takes long.
+            before: Is told, before anything that takes minutes, of a clip like the result in all
+                but its colours.
         """
         ...
 
@@ -95,25 +101,18 @@ class Steadiness:
         weights = self.options.weights
         return _given(self.scenes, None if weights is None else Path(weights))
 
-    @property
-    def fits(self) -> bool:
-        """Whether something is fitted to the film first."""
-        return self.method == "dvp"
-
-    def outline(self, clip: vs.VideoNode, guide: vs.VideoNode | None) -> vs.VideoNode | None:  # noqa: ARG002
-        """See `Treatment`."""
-        return clip if self.fits else None
-
     def apply(
         self,
         clip: vs.VideoNode,
         guide: vs.VideoNode | None = None,
         span: range | None = None,
         quiet: bool = True,
+        before: Tell = tell_nobody,
     ) -> vs.VideoNode:
         """Steady a clip's chroma; see `Treatment`."""
-        in_range("strength", self.strength, 0, 1)  # before minutes are spent on a fit
-        if self.fits:
+        if self.method == "dvp":
+            in_range("strength", self.strength, 0, 1)
+            before(clip)
             self._fit(clip, guide, span, quiet)
         return stabilize(
             clip,
@@ -230,23 +229,19 @@ class Look:
         after = () if self.steadiness is None else self.steadiness.reads
         return (*_given(self.weights), *self.guiding.reads, *after)
 
-    def outline(self, clip: vs.VideoNode, guide: vs.VideoNode | None) -> vs.VideoNode | None:
-        """See `Treatment`."""
-        fits = self.steadiness is not None and self.steadiness.fits
-        return self._coloured(clip, guide) if fits else None
-
     def apply(
         self,
         clip: vs.VideoNode,
         guide: vs.VideoNode | None = None,
         span: range | None = None,
         quiet: bool = True,
+        before: Tell = tell_nobody,
     ) -> vs.VideoNode:
         """Colour a clip, and steady it if asked to; see `Treatment`."""
         coloured = self._coloured(clip, guide)
         if self.steadiness is None:
             return coloured
-        return self.steadiness.apply(coloured, guide, span, quiet)
+        return self.steadiness.apply(coloured, guide, span, quiet, before)
 
     def _coloured(self, clip: vs.VideoNode, guide: vs.VideoNode | None) -> vs.VideoNode:
         return colorize(

@@ -200,7 +200,8 @@ def stabilize_command(
 ) -> None:
     """Steady the colour of IN, whoever coloured it, into OUT."""
     settings = Settings(codec, crf, preset, pix_fmt, words_of(encoder_args), copy, overwrite)
-    files.check_png(sheet, overwrite, source, target)
+    read = (source, guide, scenes, weights, streams_from)
+    files.check_png(sheet, overwrite, target, *read)
     options = Options(
         radius=radius,
         match=match,

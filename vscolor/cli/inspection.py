@@ -9,6 +9,7 @@ import typer
 
 from vscolor import doctor, shots
 from vscolor.cli.options import Device, Overwrite, Quiet, Source
+from vscolor.errors import SettingError
 from vscolor.treatment import Look
 
 
@@ -48,6 +49,8 @@ def keyframes_command(
     quiet: Quiet = False,
 ) -> None:
     """Write one frame of each scene of IN as ref_000123.png, to colour and give to --reference."""
+    if device is not None and model is None:
+        raise SettingError("--device is the model's, expected --model beside it")
     look = None if model is None else Look(model=model, device=device)
     shots.export_keys(source, folder, scenes, look, overwrite=overwrite, quiet=quiet)
 

@@ -22,8 +22,8 @@ import onnxruntime
 from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
+from vscolor import files
 from vscolor.errors import VscolorError
-from vscolor.files import replacing
 from vscolor.metrics.still import ciede2000, colourfulness, psnr
 from vscolor.models.mini import graph
 from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE, MULTIPLE, VERSION
@@ -181,7 +181,7 @@ def sheet(rows: list[Judged], target: Path, columns: int = 4, height: int = 160)
     widest = max(line.shape[1] for line in lines)
     lines = [np.pad(line, ((0, 4), (0, widest - line.shape[1]), (0, 0))) for line in lines]
     codes = np.rint(np.clip(np.vstack(lines), 0.0, 1.0) * 255.0).astype(np.uint8)
-    with replacing(target) as part:
+    with files.replacing(target) as part:
         Image.fromarray(codes).save(part, format="PNG")
 
 
@@ -203,6 +203,7 @@ def main() -> None:
     """Score and print."""
     given = arguments()
     try:
+        files.check_png(given.sheet, overwrite=True)
         predict = predictor(given.weights, given.temperature, given.threads)
         paths = pictures_in(given.folder)[:: given.every]
         rows = [judge(read_rgb(path), predict, given.size) for path in paths]

@@ -158,11 +158,12 @@ def open_folder(folder: Path, cache: Path, track: Track = iter) -> Photographs:
         OSError: One cannot be read.
     """
     listed = _listed(pictures_in(folder))
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / "lock"):  # two runs may share a cache
-        if _held(cache) != listed:
-            build_cache(folder, cache, track)
-        return open_cache(cache)
+    if _held(cache) != listed:
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / "lock"):  # two runs may share a cache
+            if _held(cache) != listed:
+                build_cache(folder, cache, track)
+    return open_cache(cache)
 
 
 def _held(cache: Path) -> object:

@@ -31,6 +31,16 @@ BREADTH: Final = 1 / 8
 class Stepper(Protocol):
     """A network that steadies frame after frame. Must be callable from several threads at once."""
 
+    @property
+    def multiple(self) -> int:
+        """Of which height and width must be whole multiples."""
+        ...
+
+    @property
+    def stride(self) -> int:
+        """Pixels of luma to one of chroma, in each direction."""
+        ...
+
     def begin(self, picture: Picture) -> Any:
         """The memory before a scene's first frame."""
         ...

@@ -150,34 +150,31 @@ def _by_motion(work: Work, options: Options) -> list[vs.VideoNode]:
 
 
 def _by_network(work: Work, options: Options) -> list[vs.VideoNode]:
-    from vscolor.models.blind import architecture
-
     size = BLIND_SIZE if options.size is None else options.size
     whole_in_range("size", size, MIN_SIZE, MAX_SIZE)
-    published = str(options.weights or "").endswith(PUBLISHED)
-    if published and options.runtime == "onnx":
-        raise SettingError(f"runtime= is 'onnx', but {options.weights} runs on torch")
-    where = devices.resolve(options.device, "torch" if published else options.runtime)
-    stepper = _stepper(work, options, where, published)
-    multiple, stride = (4, 1) if published else (architecture.MULTIPLE, architecture.STRIDE)
-    height, width = core.model_size(work.canvas, size, multiple)
-    pictures = small_pictures(work.canvas.clip, work.luma, Sizes(width, height, stride), work.cuts)
+    stepper, where = _stepper(work, options)
+    height, width = core.model_size(work.canvas, size, stepper.multiple)
+    sizes = Sizes(width, height, stepper.stride)
+    pictures = small_pictures(work.canvas.clip, work.luma, sizes, work.cuts)
     lanes = where.lanes(vs.core.num_threads)
     plan = recurrence.Blocks(pictures.num_frames, BLOCK, OVERLAP, WARM_UP, lanes)
     return chroma_planes(recurrence.change_in_blocks(pictures, stepper, plan, CALLER))
 
 
-def _stepper(
-    work: Work, options: Options, where: devices.Device, published: bool
-) -> recurrence.Stepper:
-    """The network that steadies: ours, or the published one."""
-    if published and options.weights is not None:
+def _stepper(work: Work, options: Options) -> tuple[recurrence.Stepper, devices.Device]:
+    """The network that steadies, ours or the published one, and where it runs."""
+    weights, runtime = options.weights, options.runtime
+    if weights is not None and str(weights).endswith(PUBLISHED):
         from vscolor.models.lai import adapter as lai
 
-        return lai.load(where, options.weights, work.canvas.colorimetry.matrix)
+        if runtime == "onnx":
+            raise SettingError(f"runtime= is 'onnx', but {weights} runs on torch")
+        where = devices.resolve(options.device, "torch")
+        return lai.load(where, weights, work.canvas.colorimetry.matrix), where
     from vscolor.models.blind import adapter
 
-    return adapter.load(where, options.weights)
+    where = devices.resolve(options.device, runtime)
+    return adapter.load(where, weights), where
 
 
 def prior_of(options: Options) -> Prior:

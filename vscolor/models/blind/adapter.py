@@ -72,6 +72,8 @@ def _open_network(path: Path, device: Device) -> Blind:
 class OnnxBlind:
     """`blind` on ONNX Runtime. A session may be run from several threads at once."""
 
+    multiple, stride = arch.MULTIPLE, arch.STRIDE
+
     def __init__(self, session: onnxruntime.InferenceSession, device: Device) -> None:
         self._session, self._device = session, device
 
@@ -93,6 +95,8 @@ class OnnxBlind:
 
 class TorchBlind:
     """`blind` on torch."""
+
+    multiple, stride = arch.MULTIPLE, arch.STRIDE
 
     def __init__(self, network: Blind, device: Device) -> None:
         self._network, self._device = network, device

@@ -42,11 +42,11 @@ def _open(path: Path, device: Device) -> Lai:
     from vscolor.models.lai.network import Lai
     from vscolor.weights.checkpoint import load_strictly, read_state
 
-    blocks = {key.split(".")[1] for key in read_state(path) if key.startswith("ResBlocks.")}
-    if not blocks:
+    state = read_state(path)
+    if not any(key.startswith("ResBlocks.") for key in state):
         raise WeightsError(f"{path} is of another network, expected the one of Lai et al. 2018")
     network = Lai()
-    load_strictly(network, read_state(path), path)
+    load_strictly(network, state, path)
     return network.eval().to(devices.torch_device(device))
 
 
@@ -56,6 +56,8 @@ class TorchLai:
     Luma of what it makes is thrown away: the clip keeps its own. The frame before goes back into
     the network as it was made, clipped to 0..1, where the authors' script goes through a JPEG file.
     """
+
+    multiple, stride = 4, 1
 
     def __init__(self, network: Lai, device: Device, matrix: int) -> None:
         self._network, self._device = network, device

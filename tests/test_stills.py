@@ -46,6 +46,63 @@ def test_a_series_in_and_out_keeps_its_numbers(tmp_path, first):
     assert films.times(tmp_path / "out.mkv")[-1] == Fraction(167, 1000)
 
 
+class TestFolder:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        folder = tmp_path / "photos"
+        folder.mkdir()
+        for name in ("Grandma 1931.jpg", "house.png"):
+            films.run(
+                "-f", "lavfi", "-i", "testsrc2=s=64x48", "-vf", "format=gray", *ONE, folder / name
+            )
+        (folder / "list.txt").write_text("Grandma and the house")
+        return folder
+
+    def test_each_picture_is_coloured_as_alone(self, folder, tmp_path, capsys):
+        target = tmp_path / "new" / "coloured"
+        assert colorize(folder, target) == 0
+        assert "2 pictures" in capsys.readouterr().err
+        assert sorted(p.name for p in target.iterdir()) == ["Grandma 1931.jpg", "house.png"]
+        for path in target.iterdir():
+            alone = tmp_path / path.name
+            assert colorize(folder / path.name, alone) == 0
+            assert alone.read_bytes() == path.read_bytes()
+
+    def test_a_picture_that_fails_is_named_and_the_rest_goes_on(self, folder, tmp_path, capsys):
+        (folder / "bad.png").write_bytes(b"no picture")
+        assert colorize(folder, tmp_path / "out", "--quiet") == 1
+        told = capsys.readouterr().err
+        assert "bad.png: " in told
+        assert "1 of 3 pictures" in told
+        assert told.count("\n") == 2
+        assert len(list((tmp_path / "out").iterdir())) == 2
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("photos", "photos", "-y"), "is no other folder"),
+            (("photos", "photos/list.txt"), "is no other folder"),
+            (("photos", "full"), "give --overwrite"),
+            (("empty", "out"), "holds no picture"),
+            (("photos", "out", "--start", "1"), "--start is for films"),
+            (("photos", "out", "--strength", "2"), "strength= is 2"),
+            (("photos", "out", "--model", "no"), "'no'"),
+        ],
+    )
+    def test_misuse_is_said_once_and_changes_nothing(self, folder, tmp_path, capsys, words, said):
+        for name in ("full", "empty"):
+            (tmp_path / name).mkdir()
+        (tmp_path / "full" / "house.png").write_bytes(b"kept")
+        before = {p: p.read_bytes() for p in tmp_path.rglob("*.*") if p.is_file()}
+        given, target, *more = words
+        assert colorize(tmp_path / given, tmp_path / target, *more) == 2
+        told = capsys.readouterr().err
+        assert said in told
+        assert told.count("\n") == 1
+        assert {p: p.read_bytes() for p in tmp_path.rglob("*.*") if p.is_file()} == before
+        assert not (tmp_path / "out").exists()
+
+
 def test_a_percent_sign_beside_the_number_is_part_of_the_name(tmp_path):
     source = films.make(tmp_path / "in.mkv", frames=2, sound=False)
     assert colorize(source, tmp_path / "50%_%02d.png") == 0

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vscolor import convert, demo, files, pipe
+from vscolor import album, convert, demo, files, pipe
 from vscolor.cli import fits
 from vscolor.cli.options import (
     LOOK,
@@ -59,8 +59,20 @@ from vscolor.treatment import Guiding, Look, Steadiness
 
 
 def colorize_command(
-    source: Source,
-    target: Target,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IN",
+            help="A film, a picture, a numbered series (frame_%04d.png), a script (.vpy), or a "
+            "folder of pictures.",
+        ),
+    ],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", help="A film, a picture, a numbered series, or a folder for pictures."
+        ),
+    ],
     *,
     model: Model = None,
     size: Size = None,
@@ -138,6 +150,14 @@ def colorize_command(
             "--scenes is for history and steadying, expected --history or --stabilize beside it"
         )
     settings = Settings(codec, crf, preset, pix_fmt, words_of(encoder_args), copy, overwrite)
+    if source.is_dir():
+        of_films: dict[str, object] = {"--start": start, "--end": end, "--fps": fps}
+        of_films |= {"--guide": guide, "--streams-from": streams_from, "--scenes": scenes}
+        of_films |= {"--codec": codec, "--stabilize": stabilize}
+        if foreign := [name for name, given in of_films.items() if given is not None]:
+            raise SettingError(f"{foreign[0]} is for films, got it with the folder {source}")
+        album.convert(source, target, look, settings, quiet=quiet)
+        return
     convert.convert(
         source,
         target,

@@ -37,6 +37,16 @@ DEFAULT_TEMPERATURE = 0.45
 """Of the annealed mean, where Zhang 2016 has 0.38: places that look alike agree by themselves, and
 need less of a push. Higher is better still on colourful film and worse on pale."""
 
+GAIN = 1.05
+"""On the mean's a* and b*. A mean of likely colours is paler than any of them, and a higher
+temperature buys the same colour at twice the price in CIEDE2000."""
+
+SOFTENING = 0.1
+"""Of each pixel of luma, what its neighbours to the left and right, above and below give it.
+
+The photographs that taught the network were small and soft; what is scaled down to its size is
+sharper than they."""
+
 
 class Stage(NamedTuple):
     """One stage of the encoder: `repeats` inverted-bottleneck blocks."""

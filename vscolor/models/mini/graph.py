@@ -21,7 +21,7 @@ def _encode(writer: Writer) -> dict[int, str]:
     """Write the encoder; returns the outputs where the decoder joins, by block index."""
     scale = writer.constant("luma.scale", np.array(arch.LUMA_SCALE))
     shift = writer.constant("luma.shift", np.array(arch.LUMA_SHIFT))
-    x = writer.add(writer.op("Mul", ["luma", scale], "luma.scaled"), shift)
+    x = writer.add(writer.op("Mul", [_softened(writer), scale], "luma.scaled"), shift)
     x = writer.clipped(writer.conv(x, "stem", 3, 2))
     outputs = {}
     for index, block in enumerate(arch.bottlenecks()):
@@ -33,6 +33,16 @@ def _encode(writer: Writer) -> dict[int, str]:
         x = writer.add(y, x) if block.is_residual else y
         outputs[index] = x
     return outputs
+
+
+def _softened(writer: Writer) -> str:
+    """Write `network.softened`."""
+    side = arch.SOFTENING
+    row = np.array([side, 1 - 2 * side, side])
+    kernel = writer.constant("luma.kernel", np.outer(row, row)[None, None])
+    margins = writer.integers("luma.margins", [0, 0, 1, 1, 0, 0, 1, 1])
+    around = writer.op("Pad", ["luma", margins], "luma.around", mode="edge")
+    return writer.op("Conv", [around, kernel], "luma.soft", kernel_shape=[3, 3])
 
 
 def _decode(writer: Writer, outputs: dict[int, str]) -> str:
@@ -132,7 +142,9 @@ def _bins_head(writer: Writer, features: str) -> None:
     bias = writer.op("Div", [bias, "temperature"], "head.bias.annealed")
     x = writer.op("MatMul", [x, writer.weight("head.weight", weight)], "head.product")
     x = writer.op("Softmax", [writer.op("Add", [x, bias], "head.scores")], "head.shares", axis=-1)
-    x = writer.op("MatMul", [x, writer.constant("centres", writer.weights["centres"])], "head.ab")
+    mean = arch.GAIN * writer.weights["centres"].astype(np.float32)
+    centres = writer.constant("centres", mean)
+    x = writer.op("MatMul", [x, centres], "head.ab")
     writer.op("Transpose", [x], "ab", perm=[0, 3, 1, 2])
 
 

@@ -227,7 +227,7 @@ class Mini(nn.Module):
         """
         wanted = {*arch.TAPS, *(level.tap for level in arch.LEVELS)}
         half = torch.autocast(luma.device.type, torch.bfloat16) if rough else nullcontext()
-        taps, x = {}, luma * arch.LUMA_SCALE + arch.LUMA_SHIFT
+        taps, x = {}, softened(luma) * arch.LUMA_SCALE + arch.LUMA_SHIFT
         for index, block in enumerate(self.encoder):
             with half if index < rough else nullcontext():
                 x = block(x if index else clipped(self.stem(x)))
@@ -279,8 +279,20 @@ class Mini(nn.Module):
         Returns:
             ab `[B,2,h/4,w/4]`.
         """
-        logits = self.logits(luma).permute(0, 2, 3, 1)
-        return self.annealed_mean(logits, temperature).permute(0, 3, 1, 2)
+        return self.colours(self.logits(luma), temperature)
+
+    def colours(self, logits: Tensor, temperature: float | Tensor) -> Tensor:
+        """What scores `[B,313,h,w]` come to: ab `[B,2,h,w]`, the annealed mean with its gain."""
+        mean = self.annealed_mean(logits.permute(0, 2, 3, 1), temperature)
+        return arch.GAIN * mean.permute(0, 3, 1, 2)
+
+
+def softened(luma: Tensor) -> Tensor:
+    """Luma `[B,1,h,w]` as the encoder likes it, see `arch.SOFTENING`."""
+    side = arch.SOFTENING
+    row = luma.new_tensor([side, 1 - 2 * side, side])
+    around = functional.pad(luma, (1, 1, 1, 1), mode="replicate")
+    return functional.conv2d(around, torch.outer(row, row)[None, None])
 
 
 def folded_state(model: Mini) -> dict[str, Tensor]:

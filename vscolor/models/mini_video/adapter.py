@@ -246,8 +246,8 @@ class TorchNetworks:
 
     def _see(self, luma: Tensor) -> tuple[Tensor, ...]:
         taps = self._still.taps(luma)
-        logits = self._still.head(self._still.decode(taps, luma)).permute(0, 2, 3, 1)
-        ab = self._still.annealed_mean(logits, DEFAULT_TEMPERATURE).permute(0, 3, 1, 2)
+        logits = self._still.head(self._still.decode(taps, luma))
+        ab = self._still.colours(logits, DEFAULT_TEMPERATURE)
         return ab, *self._video.embedding(taps)
 
     def attend(self, query: Array, keys: Array, values: Array, bias: Array) -> tuple[Array, Array]:

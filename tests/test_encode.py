@@ -188,12 +188,14 @@ class TestStreams:
         """As a track of video it would be a second film, which ffmpeg takes where it is larger."""
         cover, source, target = (tmp_path / n for n in ("c.jpg", "in.mkv", "out.mkv"))
         films.run("-f", "lavfi", "-i", "testsrc2=s=320x320", "-frames:v", "1", cover)
-        picture = ("-attach", cover, "-metadata:s:t:1", "mimetype=image/jpeg")
+        named = ("-metadata:s:t:1", "filename=cover_land.jpg")
+        picture = ("-attach", cover, "-metadata:s:t:1", "mimetype=image/jpeg", *named)
         films.run("-i", rich, "-map", "0", "-c", "copy", *picture, source)
         for film in (source, target):
             listing = films.listing(film)
             assert "Video: mjpeg" in listing
             assert "(attached pic)" in listing
+            assert "cover_land.jpg" in listing
             assert "Attachment:" in listing
             if film == source:
                 assert colorize(source, target, *words) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -61,8 +62,8 @@ def ordered(container: Container | None, target: Path, copy: Copy, *, cut: bool)
         container: Where they come from; None for nowhere.
         target: The new file.
         copy: Which of them go along.
-        cut: Whether the new film begins later than the source. A cover is one packet at its very
-            beginning, which would be cut away with it and leave an empty stream, if a stream.
+        cut: Whether the new film begins later than the source. A cover that goes along as a stream
+            is one packet at its very beginning, which would be cut away and leave it empty.
     """
     if is_still(target) or container is None:
         return Order(("-map", "0:v:0"), [])
@@ -110,8 +111,7 @@ def attachments(container: Container | None, order: Order) -> Iterator[tuple[str
         words: list[str] = []
         for number, cover in enumerate(order.covers):
             kind = "jpeg" if cover.codec == "mjpeg" else cover.codec
-            name = f"cover{number or ''}.{'jpg' if kind == 'jpeg' else kind}"
-            place = Path(folder) / name
+            place = Path(folder) / f"cover{number or ''}.{'jpg' if kind == 'jpeg' else kind}"
             picture = ("-map", f"0:{cover.index}", "-c", "copy", "-frames:v", "1")
             made = ffmpeg.run(
                 *("-v", "error", "-i", str(container.path.absolute()), *picture),
@@ -122,8 +122,17 @@ def attachments(container: Container | None, order: Order) -> Iterator[tuple[str
                     f"cover {cover} cannot be taken out: {ffmpeg.cause_of(made.stderr)}"
                 )
             tag = f"-metadata:s:t:{order.files + number}"
+            name = _file_name(container, cover) or place.name
             words += ["-attach", str(place), tag, f"mimetype=image/{kind}", tag, f"filename={name}"]
         yield tuple(words)
+
+
+def _file_name(container: Container, stream: Stream) -> str | None:
+    """What Matroska calls an attachment; players look for `cover_land.jpg` and its like."""
+    source = ("-i", str(container.path.absolute()), "-map_metadata", f"0:s:{stream.index}")
+    told = ffmpeg.run("-v", "error", *source, "-f", "ffmetadata", "-").stdout
+    found = re.search(r"^filename=(.+)$", told, re.MULTILINE)
+    return re.sub(r"\\(.)", r"\1", found[1]) if found else None
 
 
 def _film_metadata(place: int, stream: Stream) -> list[str]:

@@ -10,6 +10,7 @@ import vapoursynth as vs
 from vscolor import cli, ffmpeg
 
 FRAMES = 30
+MILLISECOND = Fraction(1, 1000)
 FAST = ("--preset", "ultrafast")
 STILLS = (".png", ".jpg", ".tif")
 SUBTITLES = "1\n00:00:00,200 --> 00:00:00,700\nfirst\n\n2\n00:00:00,800 --> 00:00:01,100\nsecond\n"
@@ -114,3 +115,15 @@ def colorize(source, target, *options):
     speed = () if "--preset" in options or target.suffix in STILLS else FAST
     model = ("--model", "tiny", "--size", "64")
     return cli.run(["colorize", str(source), str(target), *model, *speed, *options])
+
+
+def digests(path, stream):
+    """Of each packet of a stream."""
+    return [packet.digest for packet in packets(path, stream)]
+
+
+def assert_same_times(path, source, since=Fraction(0)):
+    """Frames of a film are shown when those of another are, to a container's millisecond."""
+    new, old = times(path), [t - since for t in times(source) if t >= since]
+    assert len(new) == len(old)
+    assert max(abs(a - b) for a, b in zip(new, old, strict=True)) <= MILLISECOND

@@ -40,11 +40,13 @@ def convert(
     taken = next((target / name for name in names if (target / name).exists()), None)
     files.refuse_existing(taken, settings.overwrite)
     process.settle()
-    treatment.apply(vs.core.std.BlankClip(None, 64, 64, vs.GRAY8, 1))  # wrong settings, said once
+    with console.core_log(quiet):  # what is wrong with the settings is said once
+        treatment.apply(vs.core.std.BlankClip(None, 64, 64, vs.GRAY8, 1))
     target.mkdir(parents=True, exist_ok=True)
     failed = 0
     watch = console.Stopwatch()
-    with console.frames_bar(treatment.label, len(names), quiet) as advance:
+    bar = console.frames_bar(treatment.label, len(names), quiet)
+    with console.core_log(quiet=True), bar as advance:
         for done, name in enumerate(names, 1):
             try:
                 _convert_one(folder / name, target / name, treatment, settings)
@@ -62,4 +64,5 @@ def _convert_one(path: Path, target: Path, treatment: Treatment, settings: Setti
     source = open_source(path)
     treated = treatment.apply(source.clip)
     whole = range(source.clip.num_frames)
-    encode.run(plan.plan(treated, source, target, settings, whole), lambda _done: None)
+    job = plan.plan(treated, source, target, settings, whole, read=treatment.reads)
+    encode.run(job, lambda _done: None)

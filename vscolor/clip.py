@@ -23,7 +23,7 @@ from vscolor.color import (
     luma_to_lab_f,
 )
 from vscolor.errors import SettingError
-from vscolor.film import COLOR_PROPS, Film, with_matrix
+from vscolor.film import COLOR_PROPS, Film, yuv_of_rgb
 
 LONGEST_ASPECT = 4
 LEAST_SEEN = 16
@@ -103,11 +103,7 @@ def model_luma(film: Film, height: int, width: int) -> vs.VideoNode:
 
 def to_yuv(film: Film) -> Film:
     """Turn an RGB film into float YUV 4:4:4, in which it is coloured; others pass."""
-    if film.clip.format.color_family != vs.RGB:
-        return film
-    rgb = with_matrix(film.clip)
-    yuv = rgb.resize.Bicubic(format=vs.YUV444PS, matrix=film.colorimetry.matrix)
-    return replace(film, clip=yuv)
+    return replace(film, clip=yuv_of_rgb(film.clip))
 
 
 def from_yuv(coloured: vs.VideoNode, film: Film) -> vs.VideoNode:

@@ -11,7 +11,7 @@ import vapoursynth as vs
 from vscolor import console, encode, plan, process, report
 from vscolor.inputs import opened, span_of, with_streams_of
 from vscolor.plan import Settings
-from vscolor.treatment import Treatment
+from vscolor.treatment import Errand, Treatment
 
 SHEET_FRAMES: Final = 6
 
@@ -60,9 +60,8 @@ def convert(
         return plan.plan(clip, source, target, settings, span, read=read)
 
     with console.core_log(quiet):
-        treated = treatment.apply(
-            source.clip, seen.clip if seen else None, span, quiet, before=planned
-        )
+        shown = seen.clip if seen else None
+        treated = treatment.apply(source.clip, Errand(shown, span, quiet, before=planned))
     job = planned(treated)
     if not quiet:
         for notice in job.notices:
@@ -105,5 +104,5 @@ def write_before_after(
     first = max(span.start, (span.start + span.stop - SHEET_FRAMES) // 2)
     frames = range(first, min(first + SHEET_FRAMES, span.stop))
     shown = opened(guide, None, True).clip if guide else None
-    treated = treatment.apply(source.clip, shown, frames)
+    treated = treatment.apply(source.clip, Errand(shown, frames))
     report.write_sheet(sheet, (source.clip, treated), ("before", "after"), frames)

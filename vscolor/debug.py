@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import vapoursynth as vs
 
+from vscolor.arguments import one_of
 from vscolor.chain import Step
 from vscolor.color import luma_code_range
 from vscolor.errors import SettingError
@@ -38,8 +39,7 @@ LINE_HEIGHT: Final = 16
 
 def check(view: str, entry: Entry) -> None:
     """Raise `SettingError` where there is no such view, or the model has no history to show."""
-    if view not in VIEWS:
-        raise SettingError(f"debug= is {view!r}, expected one of {', '.join(VIEWS)}")
+    one_of("debug", view, VIEWS)
     if entry.card.kind != "video":
         able = [e.card.name for e in registry if e.card.kind == "video"]
         raise SettingError(

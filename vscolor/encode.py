@@ -24,7 +24,7 @@ import vapoursynth as vs
 from vscolor import ffmpeg, matroska, rawvideo, streams
 from vscolor.ffmpeg import FfmpegError
 from vscolor.rawvideo import Layout
-from vscolor.source import Container, numbered
+from vscolor.source import numbered
 from vscolor.streams import Order
 from vscolor.timing import Durations, Timeline
 
@@ -42,11 +42,9 @@ class Job:
         layout: Its format as ffmpeg knows it.
         timeline: Of the whole source.
         first: The source frame that is the clip's frame 0.
-        inputs: Arguments for the source, empty if nothing is copied from it.
+        order: What becomes of the source's other streams.
         outputs: Arguments after the inputs, but for the name.
         target: The name the user gave.
-        container: Whose streams go along; None for none.
-        order: What becomes of them.
         numbered: Number of the first still of a series; None for one file.
         overwrite: Whether a file of that name may be replaced.
         forget_range: Whether the file is Matroska and the source says no range.
@@ -57,11 +55,9 @@ class Job:
     layout: Layout
     timeline: Timeline
     first: int
-    inputs: tuple[str, ...]
+    order: Order
     outputs: tuple[str, ...]
     target: Path
-    container: Container | None
-    order: Order
     numbered: int | None
     overwrite: bool
     forget_range: bool
@@ -86,7 +82,7 @@ def run(job: Job, advance: Advance, prefetch: int | None = None) -> list[str]:
     """
     durations = Durations()
     with (
-        streams.attachments(job.container, job.order) as attached,
+        streams.attachments(job.order) as attached,
         _place(job) as place,
         tempfile.TemporaryFile() as said,
         tempfile.TemporaryFile() as counted,
@@ -119,7 +115,7 @@ def _start(
     command = (
         *(ffmpeg.executable(), "-hide_banner", "-nostdin", "-loglevel", "error", "-nostats", "-y"),
         *("-progress", "pipe:1", "-copyts", "-f", "ivf", "-c:v", "rawvideo", "-i", "pipe:0"),
-        *job.inputs,
+        *job.order.inputs,
         *job.outputs,
         *attached,
         str(place),

@@ -202,6 +202,13 @@ def with_matrix(clip: vs.VideoNode, first: int = 0) -> vs.VideoNode:
     return clip
 
 
+def yuv_of_rgb(clip: vs.VideoNode) -> vs.VideoNode:
+    """RGB as float YUV 4:4:4, in which it is coloured and its cuts are found; others pass."""
+    if clip.format.color_family != vs.RGB:
+        return clip
+    return with_matrix(clip).resize.Bicubic(format=vs.YUV444PS, matrix=MATRIX_OF_RGB)
+
+
 def guess_matrix(width: int, height: int) -> int:
     """The usual guess for an unspecified matrix: BT.601 up to 1024x576, else BT.709."""
     if width <= 1024 and height <= 576:

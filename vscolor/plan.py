@@ -125,31 +125,27 @@ def plan(
         *("-pix_fmt", stored, *settings.extra),
     )
     _try_out(written, layout, target, picture)
-    container = source.container
-    order = streams.ordered(container, target, settings.copy, cut=span.start > 0)
-    remarks = order.remarks
-    if source.is_script and not container and settings.copy != Copy.NONE and not is_still(target):
-        remarks.append("a script has no sound: --streams-from FILE takes along that of its film")
+    order = streams.ordered(source.container, target, settings.copy, cut=span.start > 0)
+    silent = source.is_script and source.container is None and settings.copy != Copy.NONE
+    if silent and not is_still(target):
+        notices.append("a script has no sound: --streams-from FILE takes along that of its film")
     first = _first_number(source, span) if is_still_series(target) else None
     unsaid = tags.full_range is None and target.suffix.lower() in MATROSKA
-    copied = any(word.startswith("1:") for word in order.words)
     return Job(
         clip=written[span.start : span.stop],
         layout=layout,
         timeline=source.timeline,
         first=span.start,
-        inputs=("-i", str(container.path.absolute())) if container and copied else (),
         outputs=(
             *(*order.words, *picture, *_clock(source, target, span), *_muxing(target, first)),
             *(("-write_crc32", "0") if unsaid else ()),
         ),
         target=target,
         numbered=first,
-        container=container,
         order=order,
         overwrite=settings.overwrite,
         forget_range=unsaid,
-        notices=tuple(filter(None, (source.timeline.note, *notices, *remarks))),
+        notices=tuple(filter(None, (source.timeline.note, *notices, *order.remarks))),
     )
 
 

@@ -25,7 +25,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vscolor.errors import SettingError
-from vscolor.film import MATRIX_OF_RGB, with_matrix
+from vscolor.film import yuv_of_rgb
 
 type Plane = NDArray[np.float32]
 
@@ -167,19 +167,16 @@ def starts_scene(n: int, frame: vs.VideoFrame) -> bool:
 
 def _detected_flags(clip: vs.VideoNode) -> vs.VideoNode:
     """A small clip with the detector's `_SceneChangePrev`."""
-    small = _luma(clip).resize.Bilinear(SMALL_WIDTH, SMALL_HEIGHT, vs.GRAY8, range=vs.RANGE_FULL)
+    small = (
+        yuv_of_rgb(clip)
+        .std.ShufflePlanes(0, vs.GRAY)
+        .resize.Bilinear(SMALL_WIDTH, SMALL_HEIGHT, vs.GRAY8, range=vs.RANGE_FULL)
+    )
     seen = [shift(small, d) for d in range(-1 - LONGEST_FLASH, LONGEST_FLASH + 1)]
     measured = small.std.ModifyFrame([small, *seen], _write_change)
     around = [shift(measured, d) for d in range(-NEIGHBOURS, NEIGHBOURS + 1)]
     blank = _carrier(clip)
     return blank.std.ModifyFrame([blank, *around], _write_cut)
-
-
-def _luma(clip: vs.VideoNode) -> vs.VideoNode:
-    """The plane that cuts are found in; of RGB the one that the filters would see."""
-    if clip.format.color_family == vs.RGB:
-        clip = with_matrix(clip).resize.Bicubic(format=vs.YUV444PS, matrix=MATRIX_OF_RGB)
-    return clip.std.ShufflePlanes(0, vs.GRAY)
 
 
 def _carrier(clip: vs.VideoNode) -> vs.VideoNode:

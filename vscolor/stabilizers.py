@@ -13,7 +13,7 @@ import vapoursynth as vs
 from vscolor import clip as core
 from vscolor import device as devices
 from vscolor import motion, recurrence
-from vscolor.arguments import in_range, inspect_guide, read_cuts, whole_in_range, yes_or_no
+from vscolor.arguments import in_range, inspect_guide, one_of, read_cuts, whole_in_range, yes_or_no
 from vscolor.blocks import guarded
 from vscolor.errors import SettingError
 from vscolor.film import Film, check_frame, inspect
@@ -74,8 +74,7 @@ class Options:
         Raises:
             SettingError: With the names of those that fit.
         """
-        if method not in METHODS:
-            raise SettingError(f"method= is {method!r}, expected one of {', '.join(METHODS)}")
+        one_of("method", method, METHODS)
         given = {name for name, value in vars(self).items() if value is not None}
         foreign = sorted(given - OWN_OPTIONS[method])
         if foreign:

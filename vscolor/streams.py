@@ -45,14 +45,22 @@ class Order(NamedTuple):
     Attributes:
         words: Arguments for ffmpeg.
         remarks: On those left out or rewritten.
+        container: Where they come from; None for nowhere.
         covers: Pictures to be attached: Matroska holds a cover as a file, not as a track.
         files: How many attachments come before them.
     """
 
     words: tuple[str, ...]
     remarks: list[str]
+    container: Container | None = None
     covers: tuple[Stream, ...] = ()
     files: int = 0
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Arguments that open the container, if anything is copied from it."""
+        copied = any(word.startswith("1:") for word in self.words)
+        return ("-i", str(self.container.path.absolute())) if self.container and copied else ()
 
 
 def ordered(container: Container | None, target: Path, copy: Copy, *, cut: bool) -> Order:
@@ -94,16 +102,17 @@ def ordered(container: Container | None, target: Path, copy: Copy, *, cut: bool)
             _check_fits(container, stream, target)
     words += ["-map_metadata", "1", "-map_chapters", "1", *codecs]
     files = sum(stream.kind == "attachment" for stream in wanted)
-    return Order(tuple(words), remarks, tuple(covers), files)
+    return Order(tuple(words), remarks, container, tuple(covers), files)
 
 
 @contextmanager
-def attachments(container: Container | None, order: Order) -> Iterator[tuple[str, ...]]:
+def attachments(order: Order) -> Iterator[tuple[str, ...]]:
     """Arguments that attach the covers, each a file for as long as the block runs.
 
     Raises:
         FfmpegError: One cannot be taken out of the container.
     """
+    container = order.container
     if container is None or not order.covers:
         yield ()
         return

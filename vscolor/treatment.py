@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import vapoursynth as vs
 
@@ -22,11 +22,30 @@ from vscolor.models.options import read_words, settle
 from vscolor.models.registry import Entry
 from vscolor.stabilizers import OWN_OPTIONS, Options
 
-type Tell = Callable[[vs.VideoNode], object]
-
 
 def tell_nobody(_: vs.VideoNode) -> None:
-    """A `Tell` for those who do not ask."""
+    """An `Errand.before` for those who do not ask."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """Why and how a treatment is wanted, beyond the clip.
+
+    Attributes:
+        guide: A clip as long to look at instead.
+        span: The frames that will be asked for; None for all.
+        quiet: Whether to say nothing while that takes long.
+        before: Is told, before anything that takes minutes, of a clip like the result in all but
+            its colours.
+    """
+
+    guide: vs.VideoNode | None = None
+    span: range | None = None
+    quiet: bool = True
+    before: Callable[[vs.VideoNode], object] = tell_nobody
+
+
+PLAIN: Final = Errand()
 
 
 class Treatment(Protocol):
@@ -42,24 +61,8 @@ class Treatment(Protocol):
         """Files it needs beside the film."""
         ...
 
-    def apply(
-        self,
-        clip: vs.VideoNode,
-        guide: vs.VideoNode | None = None,
-        span: range | None = None,
-        quiet: bool = True,
-        before: Tell = tell_nobody,
-    ) -> vs.VideoNode:
-        """Do it to a clip.
-
-        Args:
-            clip: The clip.
-            guide: A clip as long to look at instead.
-            span: The frames that will be asked for; None for all.
-            quiet: Whether to say nothing while that takes long.
-            before: Is told, before anything that takes minutes, of a clip like the result in all
-                but its colours.
-        """
+    def apply(self, clip: vs.VideoNode, errand: Errand = PLAIN) -> vs.VideoNode:
+        """Do it to a clip."""
         ...
 
     def prefetch(self) -> int:
@@ -101,37 +104,29 @@ class Steadiness:
         weights = self.options.weights
         return _given(self.scenes, None if weights is None else Path(weights))
 
-    def apply(
-        self,
-        clip: vs.VideoNode,
-        guide: vs.VideoNode | None = None,
-        span: range | None = None,
-        quiet: bool = True,
-        before: Tell = tell_nobody,
-    ) -> vs.VideoNode:
+    def apply(self, clip: vs.VideoNode, errand: Errand = PLAIN) -> vs.VideoNode:
         """Steady a clip's chroma; see `Treatment`."""
         if self.method == "dvp":
             in_range("strength", self.strength, 0, 1)
-            before(clip)
-            self._fit(clip, guide, span, quiet)
+            errand.before(clip)
+            self._fit(clip, errand)
         return stabilize(
             clip,
             self.method,
-            guide=guide,
+            guide=errand.guide,
             strength=self.strength,
             scenes=self.scenes,
             **vars(self.options),
         )
 
-    def _fit(
-        self, clip: vs.VideoNode, guide: vs.VideoNode | None, span: range | None, quiet: bool
-    ) -> None:
+    def _fit(self, clip: vs.VideoNode, errand: Errand) -> None:
         """Fit what the wanted frames need and what was not fitted yet."""
         from vscolor import fitting
 
-        work = stabilizers.checked_work_of(clip, guide, self.scenes)
+        work = stabilizers.checked_work_of(clip, errand.guide, self.scenes)
         task = stabilizers.fit_task(work, self.options)
-        fitting.fit_with_bar(task, range(clip.num_frames) if span is None else span, quiet)
+        span = range(clip.num_frames) if errand.span is None else errand.span
+        fitting.fit_with_bar(task, span, errand.quiet)
 
     def prefetch(self) -> int:
         """See `Treatment`."""
@@ -229,19 +224,12 @@ class Look:
         after = () if self.steadiness is None else self.steadiness.reads
         return (*_given(self.weights), *self.guiding.reads, *after)
 
-    def apply(
-        self,
-        clip: vs.VideoNode,
-        guide: vs.VideoNode | None = None,
-        span: range | None = None,
-        quiet: bool = True,
-        before: Tell = tell_nobody,
-    ) -> vs.VideoNode:
+    def apply(self, clip: vs.VideoNode, errand: Errand = PLAIN) -> vs.VideoNode:
         """Colour a clip, and steady it if asked to; see `Treatment`."""
-        coloured = self._coloured(clip, guide)
+        coloured = self._coloured(clip, errand.guide)
         if self.steadiness is None:
             return coloured
-        return self.steadiness.apply(coloured, guide, span, quiet, before)
+        return self.steadiness.apply(coloured, errand)
 
     def _coloured(self, clip: vs.VideoNode, guide: vs.VideoNode | None) -> vs.VideoNode:
         return colorize(

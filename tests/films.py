@@ -7,7 +7,8 @@ from pathlib import Path
 
 import vapoursynth as vs
 
-from vscolor import cli, ffmpeg
+from vscolor import cli
+from vscolor.media import ffmpeg
 
 FRAMES = 30
 MILLISECOND = Fraction(1, 1000)

@@ -10,7 +10,9 @@ import time
 import films
 import pytest
 
-from vscolor import cli, device, doctor, ffmpeg
+from vscolor import cli, device
+from vscolor.commands import doctor
+from vscolor.media import ffmpeg
 from vscolor.models.registry import registry
 
 

@@ -10,7 +10,7 @@ import vapoursynth as vs
 from PIL import Image
 from skimage import data
 
-from vscolor.demo import find_clip
+from vscolor.commands.demo import find_clip
 from vscolor.testing import planes_of
 
 BENCH = Path(__file__).parents[1] / "scripts" / "bench"

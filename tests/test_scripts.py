@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 
-from vscolor.demo import find_clip
+from vscolor.commands.demo import find_clip
 from vscolor.testing import planes_of
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"

@@ -2,7 +2,7 @@
 
 import vapoursynth as vs
 
-from vscolor.demo import find_clip
+from vscolor.commands.demo import find_clip
 
 
 def wheel_clip(name: str) -> vs.VideoNode:

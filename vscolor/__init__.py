@@ -4,8 +4,8 @@ import os as _os
 
 from vscolor.errors import VscolorError
 from vscolor.filters import colorize, stabilize
-from vscolor.hints import Hint
-from vscolor.references import Reference
+from vscolor.history.hints import Hint
+from vscolor.history.references import Reference
 
 __all__ = ["Hint", "Reference", "VscolorError", "__version__", "colorize", "stabilize"]
 

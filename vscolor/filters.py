@@ -11,9 +11,8 @@ from typing import Any
 import vapoursynth as vs
 
 from vscolor import clip as core
-from vscolor import debug as debugging
 from vscolor import device as devices
-from vscolor import stabilizers, windows
+from vscolor import windows
 from vscolor.arguments import (
     in_range,
     inspect_guide,
@@ -25,15 +24,17 @@ from vscolor.arguments import (
 from vscolor.blocks import FramePass, guarded, predict_lines
 from vscolor.errors import SettingError, VscolorError
 from vscolor.film import Film, check_frame, inspect
-from vscolor.guidance import REACHES, Guidance, guided_lines
-from vscolor.hinted import hinted_lines
-from vscolor.hints import Hint
-from vscolor.hints import listed as read_hints
+from vscolor.history import debug as debugging
+from vscolor.history.guidance import REACHES, Guidance, guided_lines
+from vscolor.history.hinted import hinted_lines
+from vscolor.history.hints import Hint
+from vscolor.history.hints import listed as read_hints
+from vscolor.history.references import Given
+from vscolor.history.references import listed as read_references
 from vscolor.models.base import Grid, HintedModel
 from vscolor.models.video import Strengths
-from vscolor.references import Given
-from vscolor.references import listed as read_references
-from vscolor.stabilizers import Options
+from vscolor.steadying import stabilizers
+from vscolor.steadying.stabilizers import Options
 
 MIN_SIZE, MAX_SIZE = 64, 2048
 MAX_SATURATION = 4.0
@@ -101,9 +102,9 @@ def colorize(
         history: Whether each frame follows the one before and its scene's key frames. Default:
             where references or hints are given, or the model has no other way.
         references: Coloured pictures to take colours from: `Reference`s, paths, clips, or a
-            folder of pictures named after frames (`ref_000123.png`); see `vscolor.references`.
-        hints: Colours at points: `Hint`s, or the path of a JSON or CSV file; see `vscolor.hints`.
-            A still model (`siggraph17`) takes each on its own frame alone.
+            folder of pictures named after frames (`ref_000123.png`).
+        hints: Colours at points: `Hint`s, or the path of a JSON or CSV file (see
+            `vscolor.history.hints`). A still model (`siggraph17`) takes each on its own frame.
         scenes: First frames of scenes, or the path of a list (see
             `vscolor.scenes.read_scene_file`). Default: `_SceneChangePrev` where frame 0 has it,
             else cuts are found.
@@ -233,7 +234,7 @@ def stabilize(
     Args:
         clip: Progressive YUV or RGB of constant format, 8 to 16 bits integer, half or single float.
         method: `motion`: along motion found by block matching; the densest of the candidates, then
-            their mean (see `vscolor.motion`). `blind`: a small recurrent network (see
+            their mean (see `vscolor.steadying.motion`). `blind`: a small recurrent network (see
             `vscolor.models.blind`). `dvp`: Deep Video Prior, a network fitted to each scene ahead
             of time; needs torch (see `fit`).
         guide: A clip of the same length whose luma tells what moved, of any format and size: the

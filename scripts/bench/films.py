@@ -8,7 +8,7 @@ from pathlib import Path
 import imageio_ffmpeg
 import vapoursynth as vs
 
-from vscolor.demo import find_clip
+from vscolor.commands.demo import find_clip
 from vscolor.film import guess_matrix
 
 HELD_FRAMES = 8

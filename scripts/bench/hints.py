@@ -23,7 +23,7 @@ from steadiness import longest_shot
 from tables import judge_films
 
 from vscolor import Hint, colorize
-from vscolor.measure import Wanted, measure
+from vscolor.commands.measure import Wanted, measure
 
 POINTS: Final = 5
 BREADTH: Final = 1 / 32

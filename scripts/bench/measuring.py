@@ -17,8 +17,8 @@ from pathlib import Path
 import films
 
 from vscolor import process
-from vscolor.demo import find_clip
-from vscolor.measure import Wanted, measure
+from vscolor.commands.demo import find_clip
+from vscolor.commands.measure import Wanted, measure
 
 METRICS = "psnr,ssim,colourfulness,cdc"
 PAGE = resource.getpagesize()

@@ -18,7 +18,7 @@ from quality import Method, carried, coloured, drained
 from tables import judge_films
 
 from vscolor import Reference, colorize
-from vscolor.measure import Wanted, measure
+from vscolor.commands.measure import Wanted, measure
 from vscolor.metrics import baselines
 
 FLOWS: Final = ("flow chained", "flow direct")

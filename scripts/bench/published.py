@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from vscolor import Reference, colorize
-from vscolor.demo import find_clip
+from vscolor.commands.demo import find_clip
 from vscolor.models.devc.adapter import NETS as DEVC_NETS
 from vscolor.models.devc.network import Devc
 from vscolor.models.eccv16.adapter import CHECKPOINT as ECCV16_FILE

@@ -27,14 +27,14 @@ import vapoursynth as vs
 from films import small
 
 from vscolor import color, colorize, stabilize
-from vscolor.demo import find_clip
-from vscolor.measure import Wanted, measure
+from vscolor.commands.demo import find_clip
+from vscolor.commands.measure import Wanted, measure
+from vscolor.media.source import STILL_SUFFIXES
 from vscolor.metrics import baselines, clips
 from vscolor.metrics.table import FIGURES
 from vscolor.metrics.temporal import Frame, Plane
 from vscolor.models.registry import Entry, registry
 from vscolor.scenes import mark_detected, marked_cuts
-from vscolor.source import STILL_SUFFIXES
 
 SPANS: Final = (3, 7, 15)
 FILMS: Final = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".y4m")

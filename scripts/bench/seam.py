@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from published import rule_of
 
 from vscolor import clip as core
-from vscolor.demo import find_clip
+from vscolor.commands.demo import find_clip
 from vscolor.device import Device
 from vscolor.film import inspect
 from vscolor.models.devc import adapter

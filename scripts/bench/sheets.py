@@ -24,9 +24,9 @@ from quality import FILMS, drained
 
 from vscolor import Reference, colorize
 from vscolor.files import replacing
+from vscolor.media.source import STILL_SUFFIXES
 from vscolor.models.mini.adapter import TORCH_FILE
 from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE
-from vscolor.source import STILL_SUFFIXES
 from vscolor.training.evaluate import judge, predictor, read_rgb
 
 PHOTOGRAPHS, CLIPS = 24, 6

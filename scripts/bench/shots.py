@@ -21,7 +21,7 @@ from films import small
 from quality import drained
 
 from vscolor import Reference, colorize
-from vscolor.measure import Wanted, measure
+from vscolor.commands.measure import Wanted, measure
 from vscolor.scenes import mark_detected, marked_cuts
 
 SHORTEST: Final = 8

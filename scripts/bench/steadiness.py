@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from quality import FILMS, drained, pictures, sample_films
 
 from vscolor import Reference, colorize
-from vscolor.measure import Wanted, measure
+from vscolor.commands.measure import Wanted, measure
 from vscolor.metrics import clips
 from vscolor.metrics.temporal import find_path, warp
 from vscolor.models.mini_video.model import BLOCKS

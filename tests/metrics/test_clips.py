@@ -7,7 +7,7 @@ from films import opened
 
 from vscolor import colorize, report
 from vscolor.color import srgb_to_lab
-from vscolor.demo import find_clip
+from vscolor.commands.demo import find_clip
 from vscolor.errors import MeasureError
 from vscolor.metrics import clips, distribution, meters, still, temporal
 from vscolor.metrics.table import Table

@@ -8,9 +8,9 @@ from films import opened
 from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from vscolor import ffmpeg
-from vscolor.demo import find_clip
+from vscolor.commands.demo import find_clip
 from vscolor.errors import MeasureError
+from vscolor.media import ffmpeg
 from vscolor.metrics import still
 from vscolor.report import as_rgb
 from vscolor.testing import planes_of

@@ -14,8 +14,8 @@ from vscolor.errors import DeviceMemoryError, WeightsError
 from vscolor.models.blind import adapter, graph
 from vscolor.models.lai import adapter as lai
 from vscolor.models.lai.network import Lai
-from vscolor.pictures import Picture
-from vscolor.recurrence import steadied
+from vscolor.models.stepper import Picture
+from vscolor.steadying.recurrence import steadied
 
 CPU, TORCH = Device("onnx", "cpu"), Device("torch", "cpu")
 

@@ -11,11 +11,11 @@ onnx = pytest.importorskip("onnx")
 import onnxruntime  # noqa: E402
 from published import tensors_for  # noqa: E402
 
-from vscolor import export  # noqa: E402
 from vscolor.cli import app  # noqa: E402
 from vscolor.color import lab_to_srgb, srgb_to_lab  # noqa: E402
 from vscolor.device import Device  # noqa: E402
 from vscolor.errors import SettingError, VscolorError  # noqa: E402
+from vscolor.models import export  # noqa: E402
 from vscolor.models.eccv16.network import Eccv16  # noqa: E402
 from vscolor.models.registry import registry  # noqa: E402
 from vscolor.models.siggraph17.network import Siggraph17  # noqa: E402

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vscolor import album, convert, demo, files, pipe
+from vscolor import files
 from vscolor.cli import fits
 from vscolor.cli.options import (
     LOOK,
@@ -51,11 +51,12 @@ from vscolor.cli.options import (
     option,
     rate_of,
 )
+from vscolor.commands import album, convert, demo, pipe
+from vscolor.commands.treatment import Guiding, Look, Steadiness
 from vscolor.errors import SettingError
-from vscolor.plan import Settings
-from vscolor.stabilizers import Options
-from vscolor.streams import Copy
-from vscolor.treatment import Guiding, Look, Steadiness
+from vscolor.media.plan import Settings
+from vscolor.media.streams import Copy
+from vscolor.steadying.stabilizers import Options
 
 
 def colorize_command(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from vscolor import console, fitting, inputs, process, stabilizers
+from vscolor import console, process
 from vscolor.cli.options import LOOK, Quiet, Scenes, Source, option
+from vscolor.commands import inputs
+from vscolor.steadying import fitting, stabilizers
 
 Size = Annotated[
     int | None,

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from vscolor import doctor, shots
 from vscolor.cli.options import Device, Overwrite, Quiet, Source
+from vscolor.commands import doctor, shots
+from vscolor.commands.treatment import Look
 from vscolor.errors import SettingError
-from vscolor.treatment import Look
 
 
 def scenes_command(

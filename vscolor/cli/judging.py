@@ -7,13 +7,13 @@ from typing import Annotated, Final
 
 import typer
 
-from vscolor import measure, timeline
 from vscolor.cli.options import End, Overwrite, Quiet, Source, Start, option
+from vscolor.commands import measure, timeline
+from vscolor.commands.measure import Wanted
+from vscolor.commands.tabulate import Output, Per
 from vscolor.compare import command as compare
 from vscolor.compare.evidence import Choice
 from vscolor.errors import SettingError
-from vscolor.measure import Wanted
-from vscolor.tabulate import Output, Per
 
 WHAT: Final = "What"
 WHERE: Final = "Where to"

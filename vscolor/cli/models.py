@@ -7,10 +7,12 @@ from typing import Annotated, Final
 
 import typer
 
-from vscolor import console, export, showcase
+from vscolor import console
 from vscolor.cli.options import ModelOptions, Overwrite, Quiet, Weights
+from vscolor.commands import showcase
 from vscolor.errors import SettingError
 from vscolor.metrics import published
+from vscolor.models import export
 from vscolor.models.options import read_words
 from vscolor.models.registry import registry
 from vscolor.weights import fetch, keeping

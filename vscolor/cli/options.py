@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from vscolor.errors import SettingError
-from vscolor.streams import Copy
+from vscolor.media.streams import Copy
 
 LOOK: Final = "Colour"
 GUIDING: Final = "History and references"

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import vapoursynth as vs
 
-from vscolor import console, inputs, process
+from vscolor import console, process
+from vscolor.commands import inputs
+from vscolor.commands.measure import ALONE, PAIRED, Wanted, settings_of
 from vscolor.compare import contestants, evidence, page
 from vscolor.compare.contestants import TRUE, Contestant
 from vscolor.compare.evidence import Choice
 from vscolor.errors import SettingError
 from vscolor.files import refuse_existing, replacing
-from vscolor.measure import ALONE, PAIRED, Wanted, settings_of
 from vscolor.metrics import clips
 
 

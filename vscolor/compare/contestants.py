@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import vapoursynth as vs
 
-from vscolor import inputs
+from vscolor.commands import inputs
 from vscolor.errors import SettingError
 from vscolor.filters import colorize, stabilize
 from vscolor.metrics import clips

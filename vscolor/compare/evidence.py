@@ -14,17 +14,18 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vscolor import encode, plan, report, timing
+from vscolor import report
 from vscolor.color import lab_to_srgb
+from vscolor.commands.measure import Wanted, measure
 from vscolor.compare.contestants import GREY, TRUE, Contestant, grey_of
 from vscolor.errors import MeasureError, SettingError
-from vscolor.measure import Wanted, measure
+from vscolor.media import encode, plan, timing
+from vscolor.media.plan import Settings
+from vscolor.media.source import Source
+from vscolor.media.streams import Copy
 from vscolor.metrics import clips
 from vscolor.metrics.table import Measurement
 from vscolor.metrics.views import Moment
-from vscolor.plan import Settings
-from vscolor.source import Source
-from vscolor.streams import Copy
 
 CELLS: Final = 64
 REACH: Final = 80.0

@@ -16,9 +16,10 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vscolor import ffmpeg, plot
+from vscolor import plot
 from vscolor.compare.contestants import GREY, TRUE
 from vscolor.compare.evidence import REACH, Evidence
+from vscolor.media import ffmpeg
 from vscolor.metrics.table import FIGURES, Measurement
 from vscolor.plot import Line, Panel
 from vscolor.versions import installed_version

@@ -30,9 +30,9 @@ import vapoursynth as vs
 
 from vscolor.device import RUNTIMES, Device
 from vscolor.errors import SettingError, VscolorError, WeightsError
-from vscolor.export import export
 from vscolor.filters import colorize
 from vscolor.models.base import Array, ExportableModel, HintedModel, StillModel, WindowedModel
+from vscolor.models.export import export
 from vscolor.models.registry import Entry, registry
 from vscolor.testing.builders import noise_clip, planes_of
 

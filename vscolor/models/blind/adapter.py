@@ -14,12 +14,12 @@ from vscolor.errors import WeightsError
 from vscolor.models import running
 from vscolor.models.base import Array
 from vscolor.models.blind import architecture as arch
+from vscolor.models.stepper import Picture
 
 if TYPE_CHECKING:
     import onnxruntime
 
     from vscolor.models.blind.network import Blind
-    from vscolor.pictures import Picture
 
 HERE: Final = Path(__file__).parent
 ONNX_FILE: Final = HERE / "blind.onnx"
@@ -78,7 +78,7 @@ class OnnxBlind:
         self._session, self._device = session, device
 
     def begin(self, picture: Picture) -> tuple[Array, Array]:
-        """See `vscolor.recurrence.Stepper`."""
+        """See `vscolor.models.stepper.Stepper`."""
         height, width = (n // (2 * arch.STRIDE) for n in picture.luma.shape[2:])
         empty = np.zeros((1, arch.MEMORY, height, width), np.float32)
         return empty, empty
@@ -86,7 +86,7 @@ class OnnxBlind:
     def step(
         self, before: Picture, now: Picture, made_before: Array, memory: tuple[Array, Array]
     ) -> tuple[Array, tuple[Array, Array]]:
-        """See `vscolor.recurrence.Stepper`."""
+        """See `vscolor.models.stepper.Stepper`."""
         planes = (now.luma, before.luma, now.chroma, made_before, *memory)
         with running.naming_failures(self._device, 1, *now.luma.shape[2:]):
             steady, hidden, cell = self._session.run(None, dict(zip(INPUTS, planes, strict=True)))
@@ -103,7 +103,7 @@ class TorchBlind:
         self._target = devices.torch_device(device)
 
     def begin(self, picture: Picture) -> Any:
-        """See `vscolor.recurrence.Stepper`."""
+        """See `vscolor.models.stepper.Stepper`."""
         import torch
 
         return self._network.fresh_memory(torch.from_numpy(picture.luma).to(self._target))
@@ -111,7 +111,7 @@ class TorchBlind:
     def step(
         self, before: Picture, now: Picture, made_before: Array, memory: Any
     ) -> tuple[Array, Any]:
-        """See `vscolor.recurrence.Stepper`."""
+        """See `vscolor.models.stepper.Stepper`."""
         import torch
 
         planes = (now.luma, before.luma, now.chroma, made_before)

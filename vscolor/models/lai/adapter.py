@@ -14,12 +14,12 @@ from vscolor.device import Device
 from vscolor.errors import WeightsError
 from vscolor.models import running
 from vscolor.models.base import Array
+from vscolor.models.stepper import Picture
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from vscolor.models.lai.network import Lai
-    from vscolor.pictures import Picture
 
 
 def load(device: Device, weights: str | Path, matrix: int) -> TorchLai:
@@ -66,13 +66,13 @@ class TorchLai:
         self._inverse = np.linalg.inv(self._matrix)
 
     def begin(self, picture: Picture) -> Any:
-        """See `vscolor.recurrence.Stepper`."""
+        """See `vscolor.models.stepper.Stepper`."""
         return self._network.fresh_memory(self._rgb(picture.luma, picture.chroma))
 
     def step(
         self, before: Picture, now: Picture, made_before: Array, memory: Any
     ) -> tuple[Array, Any]:
-        """See `vscolor.recurrence.Stepper`."""
+        """See `vscolor.models.stepper.Stepper`."""
         import torch
 
         with running.naming_failures(self._device, 1, *now.luma.shape[2:]), torch.inference_mode():

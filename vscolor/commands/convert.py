@@ -1,0 +1,109 @@
+"""A file in, a treated file out."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import vapoursynth as vs
+
+from vscolor import console, process, report
+from vscolor.commands.inputs import opened, span_of, with_streams_of
+from vscolor.commands.treatment import Errand, Treatment
+from vscolor.media import encode, plan
+from vscolor.media.plan import Settings
+
+SHEET_FRAMES: Final = 6
+
+
+def convert(
+    path: Path,
+    target: Path,
+    treatment: Treatment,
+    settings: Settings,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    rate: Fraction | None = None,
+    guide: Path | None = None,
+    streams_from: Path | None = None,
+    quiet: bool = False,
+) -> None:
+    """Treat a film, a still, a series of stills or a script's clip, and write it to a file.
+
+    Args:
+        path: What to read.
+        target: What to write.
+        treatment: What to do to it.
+        settings: How to encode.
+        start: First frame or time to write; default: the first.
+        end: First frame or time not to write; default: all are written.
+        rate: Frames a second of a series of stills.
+        guide: A film of the same length that the model looks at instead.
+        streams_from: A film whose sound, subtitles and the like go along, as of which a script is.
+        quiet: Whether to say nothing but errors.
+
+    Raises:
+        VscolorError: Input, output or settings are at fault.
+        vapoursynth.Error: A frame cannot be made.
+    """
+    process.settle()
+    source = opened(path, rate, quiet)
+    if streams_from is not None:
+        source = with_streams_of(source, opened(streams_from, None, quiet))
+    span = span_of(source, start, end)
+    seen = opened(guide, None, quiet) if guide else None
+    beside = [*(seen.files if seen else []), *([streams_from] if streams_from else [])]
+
+    def planned(clip: vs.VideoNode) -> encode.Job:
+        read = [*treatment.reads, *beside]
+        return plan.plan(clip, source, target, settings, span, read=read)
+
+    with console.core_log(quiet):
+        shown = seen.clip if seen else None
+        treated = treatment.apply(source.clip, Errand(shown, span, quiet, before=planned))
+    job = planned(treated)
+    if not quiet:
+        for notice in job.notices:
+            console.note(notice)
+        for part in encode.left_over(target):
+            console.note(f"{part} is of a run that was cut off, or that goes on at this moment")
+    watch, total = console.Stopwatch(), job.clip.num_frames
+    with console.frames_bar(treatment.label, total, quiet) as advance:
+        remarks = encode.run(job, advance, treatment.prefetch())
+    if not quiet:
+        for remark in remarks:
+            console.note(remark)
+        speed = total / max(watch.seconds, 1e-3)
+        console.note(f"{target}: {total} frames in {watch}, {speed:.1f} frames/s")
+
+
+def write_before_after(
+    path: Path,
+    sheet: Path,
+    treatment: Treatment,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    rate: Fraction | None = None,
+    guide: Path | None = None,
+) -> None:
+    """Show what a treatment does to frames that follow each other, in the middle of a film.
+
+    Args:
+        path: As for `convert`, like the rest.
+        sheet: A PNG to write: a row a frame, before and after.
+        treatment: What was done.
+        start: First frame or time.
+        end: First frame or time not to show.
+        rate: Frames a second of a series of stills.
+        guide: A film of the same length that the treatment looks at instead.
+    """
+    source = opened(path, rate, True)
+    span = span_of(source, start, end)
+    first = max(span.start, (span.start + span.stop - SHEET_FRAMES) // 2)
+    frames = range(first, min(first + SHEET_FRAMES, span.stop))
+    shown = opened(guide, None, True).clip if guide else None
+    treated = treatment.apply(source.clip, Errand(shown, frames))
+    report.write_sheet(sheet, (source.clip, treated), ("before", "after"), frames)

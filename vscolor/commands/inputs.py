@@ -1,0 +1,74 @@
+"""What a command reads: the input opened, and the part of it that is meant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import vapoursynth as vs
+
+from vscolor import console
+from vscolor.errors import SettingError
+from vscolor.media import timing
+from vscolor.media.source import Source, is_still, open_source
+
+RATES_ALIKE: Final = 5e-4
+"""Of a rate; 24 and 23.976 differ by twice as much."""
+
+
+def span_of(source: Source, start: str | None, end: str | None) -> range:
+    """The frames two options name.
+
+    Raises:
+        SettingError: They cannot be read, or name no frame.
+    """
+    length = source.clip.num_frames
+    first = timing.frame_at(start, source.timeline, "--start") if start else 0
+    stop = timing.frame_at(end, source.timeline, "--end") if end else length
+    if not first < min(stop, length):
+        raise SettingError(
+            f"--start is frame {first} and --end frame {stop}, expected --start below --end and "
+            f"below {length}, the number of frames"
+        )
+    return range(first, min(stop, length))
+
+
+def with_streams_of(source: Source, film: Source) -> Source:
+    """A source with another one's streams, and its times where the two go frame by frame.
+
+    Elsewhere the source's own times begin where the film's do, so that its sound is in step.
+
+    Raises:
+        SettingError: The other is no film.
+    """
+    if film.container is None or is_still(film.path):
+        raise SettingError(f"--streams-from is {film.path}, expected a film with streams")
+    ours, theirs = source.clip, film.clip
+    if ours.num_frames == theirs.num_frames and _alike(ours.fps, theirs.fps):
+        return replace(source, container=film.container, timeline=film.timeline)
+    note = (
+        f"{source.path.name} keeps its own times, for it has {_told(ours)}, "
+        f"{film.path.name} {_told(theirs)}"
+    )
+    own = timing.moved(source.timeline, film.timeline.seconds(0) or Fraction(0))
+    return replace(
+        source, container=film.container, timeline=replace(own, note=note, doubted=False)
+    )
+
+
+def _alike(ours: Fraction, theirs: Fraction) -> bool:
+    """Whether rates are one, as they may be rounded; a script's may be unknown."""
+    return ours == 0 or abs(ours - theirs) < RATES_ALIKE * theirs
+
+
+def _told(clip: vs.VideoNode) -> str:
+    rate = f"{float(clip.fps):.3f} frames/s" if clip.fps else "a variable rate"
+    return f"{clip.num_frames} frames at {rate}"
+
+
+def opened(path: Path, rate: Fraction | None, quiet: bool) -> Source:
+    """Open an input with a bar while it is being indexed."""
+    with console.percent_bar(f"Indexing {path.name}", quiet) as percent:
+        return console.interruptible(lambda: open_source(path, rate, percent))

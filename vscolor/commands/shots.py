@@ -1,0 +1,119 @@
+"""The scenes of a film, listed and shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import vapoursynth as vs
+
+from vscolor import console, files, report
+from vscolor.arguments import read_cuts
+from vscolor.commands import inputs
+from vscolor.commands.treatment import Look
+from vscolor.history import keys
+from vscolor.media.source import Source
+from vscolor.scenes import mark_detected, marked_cuts
+
+THUMBNAIL_WIDTH: Final = 240
+COLUMNS: Final = 6
+
+
+def run(path: Path, sheet: Path | None, *, overwrite: bool, quiet: bool) -> None:
+    """Print the first frame of each scene after the first; the time beside it on stderr.
+
+    Args:
+        path: What `convert` reads.
+        sheet: A PNG to write the scenes' first frames to.
+        overwrite: Whether an existing sheet may be replaced.
+        quiet: Whether to print the numbers alone.
+
+    Raises:
+        SettingError: The sheet is in the way.
+        VscolorError: The input cannot be read.
+    """
+    files.check_png(sheet, overwrite, path)
+    source = inputs.opened(path, None, quiet)
+    cuts = find_cuts(source, quiet)
+    for number in cuts:
+        print(number)
+    if not quiet:
+        _describe(source, cuts)
+    if sheet is not None:
+        report.write_thumbnails(sheet, _thumbnails(source.clip), [0, *cuts], COLUMNS)
+        if not quiet:
+            console.note(f"{sheet}: the first frame of each scene")
+
+
+def find_cuts(source: Source, quiet: bool) -> list[int]:
+    """The first frames of the scenes after the first, with a bar while they are looked for."""
+    cuts = []
+    with console.frames_bar("looking for cuts", source.clip.num_frames, quiet) as advance:
+        for number, cut in marked_cuts(mark_detected(source.clip)):
+            advance(number + 1)
+            if cut:
+                cuts.append(number)
+    return cuts
+
+
+def export_keys(
+    path: Path,
+    folder: Path,
+    scenes: Path | None,
+    look: Look | None,
+    *,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Write one frame of each scene as `ref_000123.png`, to be coloured and given back.
+
+    It is the frame that history takes for the scene's key, a little past the cut.
+
+    Args:
+        path: What `convert` reads.
+        folder: Where to; made if need be.
+        scenes: A list of cuts; None to find them.
+        look: How to colour them first; None for not at all.
+        overwrite: Whether existing pictures may be replaced.
+        quiet: Whether to say nothing but errors.
+
+    Raises:
+        SettingError: A picture is in the way.
+        VscolorError: The input cannot be read.
+    """
+    source = inputs.opened(path, None, quiet)
+    clip = source.clip if look is None else look.apply(source.clip)
+    length = source.clip.num_frames
+    cuts = find_cuts(source, quiet) if scenes is None else read_cuts(scenes, length) or ()
+    starts = [0, *(cut for cut in cuts if cut < length)]
+    ends = [*starts[1:], length]
+    frames = [keys.first_key(start, end) for start, end in zip(starts, ends, strict=True)]
+    targets = {n: folder / f"ref_{n:06d}.png" for n in frames}
+    taken = next((t for t in targets.values() if t.exists()), None)
+    files.refuse_existing(taken, overwrite)
+    folder.mkdir(parents=True, exist_ok=True)
+    for n, target in targets.items():
+        report.write_frame(target, clip, n)
+    others = len({*folder.glob("ref_*.png")} - {*targets.values()})
+    if others:
+        console.note(
+            f"{folder} holds {others} other pictures, which --reference {folder} would take too"
+        )
+    if not quiet:
+        console.note(f"{folder}: {len(targets)} pictures, one a scene")
+
+
+def _describe(source: Source, cuts: list[int]) -> None:
+    begins = [0, *cuts]
+    for number, (first, stop) in enumerate(
+        zip(begins, [*cuts, source.clip.num_frames], strict=True), 1
+    ):
+        time = source.timeline.seconds(first)
+        at = "" if time is None else f" at {float(time):.3f} s"
+        console.note(f"scene {number}: frame {first}{at}, {stop - first} frames")
+
+
+def _thumbnails(clip: vs.VideoNode) -> vs.VideoNode:
+    height = max(2, round(clip.height * THUMBNAIL_WIDTH / clip.width / 2) * 2)
+    numbered = report.as_rgb(clip).resize.Bicubic(THUMBNAIL_WIDTH, height)
+    return numbered.text.FrameNum(report.TOP_LEFT)

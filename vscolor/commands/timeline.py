@@ -1,0 +1,102 @@
+"""A film's colour over time in one picture, so that flicker is seen at a glance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import vapoursynth as vs
+
+from vscolor import console, process, report
+from vscolor.commands import inputs
+from vscolor.commands.measure import Wanted, measure
+from vscolor.files import check_png
+from vscolor.metrics import clips
+from vscolor.metrics.table import Table
+from vscolor.plot import LEFT, RIGHT, WIDTH, Line, Panel, picture
+
+SHORT_SIDE: Final = 144
+STRIP_HEIGHT: Final = 54
+SHOWN: Final = ("chroma",)
+
+
+def run(
+    path: Path,
+    target: Path,
+    *,
+    start: str | None,
+    end: str | None,
+    scenes: Path | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Draw mean a and b, the chroma step and the cuts of a film.
+
+    Args:
+        path: What `convert` reads.
+        target: A PNG; it appears when it is whole.
+        start: First frame or time to look at; default: the first.
+        end: First frame or time not to look at; default: all are.
+        scenes: List of cuts; None to find them.
+        overwrite: Whether an existing picture may be replaced.
+        quiet: Whether to say nothing but errors.
+
+    Raises:
+        SettingError: The picture is in the way, is no PNG, or a setting is wrong.
+        VscolorError: The input cannot be read.
+    """
+    check_png(target, overwrite, path, scenes)
+    process.settle()
+    source = inputs.opened(path, None, quiet)
+    span = inputs.span_of(source, start, end)
+    clip = source.clip[span.start : span.stop]
+    clips.check_pair(clip, None, clips.Need.of([]))
+    wanted = Wanted(SHOWN, size=SHORT_SIDE, scenes=scenes)
+    with console.frames_bar("looking at colour", clip.num_frames, quiet) as advance:
+        (found,) = measure(
+            [clip],
+            None,
+            wanted,
+            first=span.start,
+            total=source.clip.num_frames,
+            advance=advance,
+        )
+    drawn = np.vstack([strip(clip), picture(panels(found.table))])
+    report.write_png(target, drawn)
+    if not quiet:
+        cuts = len(found.table.cuts)
+        console.note(f"{target}: {clip.num_frames} frames, {cuts} cut{'s' * (cuts != 1)}")
+
+
+def panels(table: Table) -> list[Panel]:
+    """Mean colour, and how much it changes from frame to frame, over the film's frames."""
+    x = table.first + np.arange(len(table), dtype=np.float64)
+    cuts = [table.first + cut for cut in table.cuts]
+    mean = [Line("a (green to red)", table.column("mean_a"), 1)]
+    mean.append(Line("b (blue to yellow)", table.column("mean_b"), 0))
+    step = [Line("chroma step", table.column("chroma_step"), 3)]
+    return [
+        Panel("mean colour of the frame (ab); vertical: cuts", mean, x, cuts=cuts),
+        Panel(
+            "chroma step: mean change of ab at a pixel", step, x, cuts=cuts, zero=True, peaks=True
+        ),
+    ]
+
+
+def strip(clip: vs.VideoNode) -> np.ndarray:
+    """Frames of the film in a row above the plots, each where its time is, BGR `[54,960,3]`."""
+    width = max(1, round(STRIP_HEIGHT * clip.width / clip.height))
+    room = WIDTH - LEFT - RIGHT
+    count = max(1, room // (width + 2))
+    small = clips.to_rgb(clip, vs.RGB24).resize.Bicubic(width, STRIP_HEIGHT)
+    canvas = np.full((STRIP_HEIGHT, WIDTH, 3), 255, np.uint8)
+    for place in range(count):
+        left = LEFT + place * room // count
+        middle = (left + width / 2 - LEFT) / room
+        number = min(clip.num_frames - 1, round(middle * (clip.num_frames - 1)))
+        with small.get_frame(number) as frame:
+            bgr = np.stack([np.asarray(frame[p]) for p in (2, 1, 0)], axis=-1)
+        shown = bgr[:, : WIDTH - RIGHT - left]
+        canvas[:, left : left + shown.shape[1]] = shown
+    return canvas

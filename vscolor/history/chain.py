@@ -1,0 +1,162 @@
+"""The recurrent steps of a video model, cut into blocks.
+
+Frame n's colour follows from frame n-1's, which VapourSynth's free order of requests does not
+allow for a whole clip. So the chain is cut: a block of L frames starts W frames early from
+nothing, and over its last W frames gives way to the run that the next block starts with. Both are
+functions of frame numbers alone, so a seek computes what a straight run computes, and no step
+shows where one block meets the next.
+
+Step j of all blocks is one node: its frame k is what block k's run has come to after step j. A
+frame so waits for its own steps alone, while other threads match the frames that follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Final
+
+import numpy as np
+import vapoursynth as vs
+
+from vscolor import memory
+from vscolor.blocks import FramePass, every, lines_like, pack, pad, weave
+from vscolor.errors import VscolorError
+from vscolor.guided import flat_lines, lines_through
+from vscolor.history.rows import Shape, fill, row_of
+from vscolor.models.base import Array
+from vscolor.models.running import in_numbers
+from vscolor.models.video import VideoModel
+from vscolor.scenes import shift
+from vscolor.scratch import scratch
+
+START: Final = "_vscolor_start"
+"""Set on the first frame of a scene: nothing is carried into it."""
+
+BEGUN: Final = "_vscolor_begun"
+"""Set on what a run has come to: 0 as long as it has seen no frame of the clip."""
+
+STEPS_KEPT: Final = 2
+"""Frames that the node of a step keeps: two blocks are under way where one gives way."""
+
+type Step = Callable[[Array, Array | None, int, int], tuple[Array, Array]]
+"""`VideoModel.step`, or what shows something else than its colour on the same way."""
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """A model's chain over a clip.
+
+    Attributes:
+        caller: The filter's name, for messages.
+        model: The model.
+        step: What it does with each frame.
+        shape: Of the model's picture.
+        length: Of the clip.
+    """
+
+    caller: str
+    model: VideoModel
+    step: Step
+    shape: Shape
+    length: int
+
+    @property
+    def _ab(self) -> tuple[int, ...]:
+        return (2, *self.shape.colours)
+
+    @property
+    def _state(self) -> tuple[int, ...]:
+        return self.model.state_shape(self.shape.height, self.shape.width)
+
+    @property
+    def floats(self) -> int:
+        """Of a frame of a run: ab, and the state."""
+        return prod(self._ab) + prod(self._state)
+
+    def ab_of(self, frame: vs.VideoFrame) -> Array:
+        """Ab `[2,h,w]` of the frame that a run has come to."""
+        return row_of(frame)[: prod(self._ab)].reshape(self._ab)
+
+    def runs(self, matched: vs.VideoNode, blocks: int) -> list[vs.VideoNode]:
+        """A clip for each step of the blocks' runs, one frame a block."""
+        plan = self.model.blocks
+        padded = pad(matched, blocks * plan.length - self.length)
+        early = shift(padded, -plan.warm_up)
+        blank = self.shape.like(matched, self.floats, blocks).std.SetFrameProps(**{BEGUN: 0})
+        clips: list[vs.VideoNode] = []
+        for j in range(plan.warm_up + plan.length):
+            whole, rest = divmod(j, plan.length)
+            told = every(shift(early, whole * plan.length), plan.length, rest)
+            clip = blank.std.ModifyFrame([blank, told, *clips[-1:]], self._stepper(j))
+            clip.std.SetVideoCache(mode=1, fixedsize=1, maxsize=STEPS_KEPT)
+            clips.append(clip)
+        return clips
+
+    def _stepper(self, j: int) -> Callable[[int, list[vs.VideoFrame]], vs.VideoFrame]:
+        """What makes a frame of step j from the one of the step before."""
+        height, width = self.shape.height, self.shape.width
+        size = self.model.match_size(height, width)
+
+        def go_on(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+            blank, told, *before = f
+            number = n * self.model.blocks.length - self.model.blocks.warm_up + j
+            if not 0 <= number < self.length:
+                return before[0] if before else blank
+            state = None
+            if before and before[0].props[BEGUN] and not told.props[START]:
+                state = row_of(before[0])[prod(self._ab) : self.floats].reshape(self._state)
+            try:
+                ab, state = self.step(row_of(told)[:size], state, height, width)
+                in_numbers(ab)
+            except VscolorError as error:
+                raise vs.Error(f"{self.caller}: {error}") from None
+            frame = blank.copy()
+            fill(frame, np.ravel(ab), np.ravel(state))
+            frame.props[BEGUN] = 1
+            return frame
+
+        return go_on
+
+
+def colour_in_blocks(
+    frames: FramePass, model: VideoModel, matched: vs.VideoNode, *, step: Step, edge_aware: bool
+) -> vs.VideoNode:
+    """Ab of every frame, from `match`'s frames, as lines (see `blocks.predict_lines`)."""
+    length, plan, shape = frames.luma.num_frames, model.blocks, Shape.of(model, frames.luma)
+    blocks = -(-length // plan.length)
+    chain = _Chain(frames.caller, model, step, shape, length)
+    # One more: the last frames of the last block give way to it.
+    runs = chain.runs(matched, blocks + 1)
+    luma = pad(frames.luma, blocks * plan.length - length)
+    like = lines_like(frames.luma, model.grid.ab_stride)
+    template = vs.core.std.BlankClip(like, length=blocks, keep=True)
+    draw = lines_through if edge_aware else (lambda _, ab: flat_lines(ab))
+
+    def member(i: int) -> vs.VideoNode:
+        """Frame i of each block."""
+        into = i - (plan.length - plan.warm_up) + 1
+        following = [runs[into - 1][1:]] if into > 0 else []
+
+        def lines(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
+            blank, look, own, *after = f
+            ab = chain.ab_of(own)
+            if after:
+                ab = _mixed(ab, chain.ab_of(after[0]), into / (plan.warm_up + 1))
+            memory.tidy()
+            return pack(blank, draw(np.asarray(look[0])[None, None], ab[None]))
+
+        inputs = [template, every(luma, plan.length, i), runs[plan.warm_up + i][:blocks]]
+        return template.std.ModifyFrame([*inputs, *following], lines)
+
+    return weave([member(i) for i in range(plan.length)])[:length]
+
+
+def _mixed(ab: Array, other: Array, share: float) -> Array:
+    """`ab` with a share of the other; the thread's next call writes over it."""
+    mixed = scratch("chain.mixed", ab.shape)
+    np.subtract(other, ab, out=mixed)
+    mixed *= np.float32(share)
+    mixed += ab
+    return np.asarray(mixed)

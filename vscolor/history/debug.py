@@ -1,0 +1,108 @@
+"""Views of what history does: marks on the picture, and where its colours come from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import vapoursynth as vs
+
+from vscolor.arguments import one_of
+from vscolor.color import luma_code_range
+from vscolor.errors import SettingError
+from vscolor.film import Film
+from vscolor.history.along import SERVING
+from vscolor.history.chain import Step
+from vscolor.models.base import Array
+from vscolor.models.registry import Entry, registry
+from vscolor.models.video import TellingModel, VideoModel
+
+MARKS: Final = "marks"
+SOURCES: Final = "sources"
+VIEWS: Final = (MARKS, SOURCES)
+
+TINTS: Final = np.array([[0, -60], [-52, 30], [52, 30], [0, 0]], np.float32)
+"""ab for each of `models.video.SOURCES`: blue, green, red, a third of the circle apart, so that two
+of them make a third hue and not grey; and grey for the frame on its own, which makes them paler."""
+LEGEND: Final = "blue: history, green: flow, red: match, grey: still"
+DIMMED: Final = (0.35, 0.65)
+"""Luma of the view, of its nominal span: neither so dark nor so bright that tints are lost."""
+
+TOP_LEFT: Final = 7
+BOTTOM_LEFT: Final = 1
+SMALLEST: Final = (64, 64)
+"""Width and height that hold a word."""
+LINES_A_PICTURE: Final = 30
+LINE_HEIGHT: Final = 16
+
+
+def check(view: str, entry: Entry) -> None:
+    """Raise `SettingError` where there is no such view, or the model has no history to show."""
+    one_of("debug", view, VIEWS)
+    if entry.card.kind != "video":
+        able = [e.card.name for e in registry if e.card.kind == "video"]
+        raise SettingError(
+            f"debug= is {view}, but model {entry.card.name} has no history, expected "
+            f"history=True, references or hints, or a model with history: {', '.join(able)}"
+        )
+
+
+def tinting(model: VideoModel) -> Step:
+    """The model's step with a tint for each source in place of its colours.
+
+    Raises:
+        SettingError: The model does not tell where its colours come from.
+    """
+    if not isinstance(model, TellingModel):
+        raise SettingError(
+            f"debug= is {SOURCES}, but the model does not tell where its colours come from, "
+            f"expected one that does, such as mini-video, or {MARKS}"
+        )
+
+    def step(matched: Array, state: Array | None, height: int, width: int) -> tuple[Array, Array]:
+        shares = model.shares(matched, state, height, width)
+        _, after = model.step(matched, state, height, width)
+        return np.asarray(np.einsum("sc,shw->chw", TINTS, shares), np.float32), after
+
+    return step
+
+
+def check_room(film: Film) -> None:
+    """Raise `SettingError` where the picture is too small to write on."""
+    width, height = film.clip.width, film.clip.height
+    if width < SMALLEST[0] or height < SMALLEST[1]:
+        raise SettingError(
+            f"debug= writes on the picture, which is {width}x{height}, expected "
+            f"{SMALLEST[0]}x{SMALLEST[1]} or more"
+        )
+
+
+def dimmed(film: Film) -> Film:
+    """A YUV or GRAY film with its luma brought to `DIMMED`."""
+    fmt = film.clip.format
+    black, span = 0.0, 1.0
+    if fmt.sample_type == vs.INTEGER:
+        black, span = luma_code_range(fmt.bits_per_sample, film.colorimetry.full_range)
+    low, high = DIMMED
+    luma = f"x {black!r} - {high - low:g} * {black + low * span:g} +"
+    chroma = [""] * (fmt.num_planes - 1)
+    return replace(film, clip=film.clip.std.Expr([luma, *chroma]))
+
+
+def written(view: str, picture: vs.VideoNode, told: vs.VideoNode) -> vs.VideoNode:
+    """Write on the result: the marks, or what the tints stand for.
+
+    Args:
+        view: One of `VIEWS`.
+        picture: The result, of any format.
+        told: As long, with the property `history.SERVING`.
+    """
+    scale = max(1, picture.height // (LINES_A_PICTURE * LINE_HEIGHT))
+    if view == SOURCES:
+        return picture.text.Text(LEGEND, BOTTOM_LEFT, scale)
+
+    def mark(n: int, f: vs.VideoFrame) -> vs.VideoNode:  # noqa: ARG001
+        return picture.text.Text(f.props[SERVING], TOP_LEFT, scale)
+
+    return picture.std.FrameEval(mark, prop_src=[told], clip_src=[picture])

@@ -1,0 +1,211 @@
+"""The user's references and hints as rows that a video model takes colours from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import vapoursynth as vs
+
+from vscolor.blocks import FramePass
+from vscolor.errors import SettingError, VscolorError
+from vscolor.film import Film
+from vscolor.history import keys as key_plan
+from vscolor.history.along import Given
+from vscolor.history.gather import cuts_within
+from vscolor.history.hints import Hint
+from vscolor.history.references import ColourlessError, Reference, shown
+from vscolor.history.rows import Shape, fill
+from vscolor.models.base import Array
+from vscolor.models.video import Dab, VideoModel
+
+HINT_RADIUS = 0.01
+"""Of the short side, where a hint names none."""
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What references and hints are made ready with.
+
+    Attributes:
+        frames: The film at the model's size.
+        model: The model.
+        groups: The cuts, as `gather.cuts_in_groups` has them.
+        cuts: The list of cuts, where the user gave one.
+        film: The film itself.
+        roams: Whether scenes that have no reference take from those of others.
+    """
+
+    frames: FramePass
+    model: VideoModel
+    groups: vs.VideoNode
+    cuts: tuple[int, ...] | None
+    film: Film
+    roams: bool = True
+
+    @property
+    def shape(self) -> Shape:
+        """Of what the model sees."""
+        return Shape.of(self.model, self.frames.luma)
+
+    @cached_property
+    def _around(self) -> vs.VideoNode:
+        """The cuts that tell the scene of a reference; made once for all of them."""
+        return cuts_within(self.groups, key_plan.REACH)
+
+    def given(self, references: Iterable[Reference], hints: Iterable[Hint]) -> list[Given]:
+        """Everything the user gave.
+
+        Raises:
+            SettingError: Something of it cannot be used.
+        """
+        by_frame: dict[int, list[Hint]] = {}
+        for hint in hints:
+            check_frame(hint.frame, "hint", self.frames.luma.num_frames)
+            by_frame.setdefault(hint.frame, []).append(hint)
+        return [
+            *self._coloured(references),
+            *(
+                self._placed(f"hints of frame {n}", self._painted(n, dabs), n, whole=False)
+                for n, dabs in sorted(by_frame.items())
+            ),
+        ]
+
+    def _coloured(self, references: Iterable[Reference]) -> list[Given]:
+        """The references but for those that nobody has coloured, of which a notice tells."""
+        ready: list[Given] = []
+        grey: list[ColourlessError] = []
+        for reference in references:
+            try:
+                ready.append(self._reference(reference))
+            except ColourlessError as error:
+                grey.append(error)
+        if grey and not ready:
+            raise grey[0]
+        if grey:
+            more = f", and {len(grey) - 1} more" * (len(grey) > 1)
+            vs.core.log_message(
+                vs.MESSAGE_TYPE_WARNING, f"{self.frames.caller}: left out: {grey[0]}{more}"
+            )
+        return ready
+
+    def _reference(self, reference: Reference) -> Given:
+        frame = self._frame_of(reference)
+        of = "no frame" if frame is None else f"frame {frame}"
+        name = f"reference {reference.name} of {of}"
+        return self._placed(name, self._picture(reference), frame, whole=True)
+
+    def _placed(self, name: str, row: vs.VideoNode, frame: int | None, *, whole: bool) -> Given:
+        # Nodes that are made frame by frame ask for it; the core does not see that coming.
+        row.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
+        roams = whole and self.roams
+        if frame is None:
+            return Given(name, row, None, whole, roams)
+        if self.cuts is not None:
+            length = self.frames.luma.num_frames
+            scene = key_plan.scene_around(frame, self.cuts, 0, length - 1, length)
+            return Given(name, row, frame, whole, roams, scene=scene)
+        span = self._around[frame // key_plan.GROUP]
+        span.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
+        return Given(name, row, frame, whole, roams, span=span)
+
+    def _frame_of(self, reference: Reference) -> int | None:
+        if reference.scene is None:
+            if reference.frame is not None:
+                check_frame(reference.frame, "reference", self.frames.luma.num_frames)
+            return reference.frame
+        if reference.frame is not None:
+            raise SettingError("reference has frame and scene, expected one of them")
+        if self.cuts is None:
+            raise SettingError(
+                f"reference belongs to scene {reference.scene}, expected scenes= beside it, the "
+                "list that says where scenes begin"
+            )
+        starts = (0, *self.cuts)
+        if not 0 <= reference.scene < len(starts):
+            raise SettingError(
+                f"reference belongs to scene {reference.scene}, expected 0 to {len(starts) - 1}"
+            )
+        ends: tuple[int, ...] = (*starts[1:], self.frames.luma.num_frames)
+        return key_plan.first_key(starts[reference.scene], ends[reference.scene])
+
+    def _picture(self, reference: Reference) -> vs.VideoNode:
+        """A reference's row, a clip of one frame."""
+        shape = self.shape
+        lab = shown(reference, shape.width, shape.height, self.film.colorimetry)
+        blank = shape.like(lab, shape.exemplar, 1)
+        trust = np.ones(shape.colours, np.float32)
+
+        def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
+            frame = f[0].copy()
+            luma, *ab = (np.array(f[1][plane]) for plane in range(3))
+            small = np.stack([_mean(plane, shape.colours) for plane in ab])
+            row = shape.pack_exemplar(self._features(luma), luma, small, trust)
+            fill(frame, row)
+            return frame
+
+        return blank.std.ModifyFrame([blank, lab[0]], write)
+
+    def _features(self, luma: Array) -> Array:
+        try:
+            features: Array = self.model.encode(luma[None, None])[0]
+        except VscolorError as error:
+            raise vs.Error(f"{self.frames.caller}: reference: {error}") from None
+        return features
+
+    def _painted(self, frame: int, hints: Sequence[Hint]) -> vs.VideoNode:
+        """The row of a frame that hints colour in part, a clip of one frame."""
+        shape = self.shape
+        film = (self.film.clip.width, self.film.clip.height)
+        dabs = [dab_of(hint, film, (shape.width, shape.height)) for hint in hints]
+        blank = shape.like(self.frames.luma, shape.exemplar, 1)
+
+        def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
+            result = f[0].copy()
+            luma = np.array(f[1][0])
+            features = self._features(luma)
+            ab, trust = self.model.spread(luma, features, dabs)
+            # Little trust is still more than that of anything else that serves the scene, so what
+            # is hardly vouched for must be right too.
+            own = self.model.still(features, shape.height, shape.width)
+            fill(result, shape.pack_exemplar(features, luma, own + trust * (ab - own), trust))
+            return result
+
+        return blank.std.ModifyFrame([blank, self.frames.luma[frame]], write)
+
+
+def check_frame(frame: int, what: str, length: int) -> None:
+    """Raise `SettingError` where a clip of this length has no such frame."""
+    if not (isinstance(frame, int) and 0 <= frame < length):
+        raise SettingError(f"{what} belongs to frame {frame!r}, expected 0 to {length - 1}")
+
+
+def dab_of(hint: Hint, film: tuple[int, int], seen: tuple[int, int]) -> Dab:
+    """A hint in pixels of what the model sees.
+
+    Args:
+        hint: The hint.
+        film: Width and height of the film.
+        seen: Width and height of what the model sees.
+
+    Raises:
+        SettingError: It lies outside the picture, or its radius or colour cannot be used.
+    """
+    if not (0 <= hint.x < film[0] and 0 <= hint.y < film[1]):
+        raise SettingError(
+            f"hint at frame {hint.frame} is at {hint.x}, {hint.y}, "
+            f"expected 0, 0 to {film[0] - 1}, {film[1] - 1}"
+        )
+    radius = HINT_RADIUS * min(film) if hint.radius is None else hint.radius
+    if not radius > 0:
+        raise SettingError(f"hint at frame {hint.frame} has radius {radius}, expected above 0")
+    across, down = seen[0] / film[0], seen[1] / film[1]
+    return Dab((hint.x + 0.5) * across, (hint.y + 0.5) * down, radius * down, hint.colour())
+
+
+def _mean(plane: Array, shape: tuple[int, int]) -> Array:
+    import cv2
+
+    return np.asarray(cv2.resize(plane, shape[::-1], interpolation=cv2.INTER_AREA), np.float32)

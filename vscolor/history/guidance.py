@@ -1,0 +1,156 @@
+"""What colours a frame beyond its own luma: history, references, hints and where scenes begin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+import vapoursynth as vs
+
+from vscolor.blocks import FramePass
+from vscolor.errors import SettingError
+from vscolor.film import Film
+from vscolor.history import debug
+from vscolor.history.along import Along, colour_along
+from vscolor.history.exemplars import Studio
+from vscolor.history.gather import cuts_in_groups
+from vscolor.history.hints import Hint
+from vscolor.history.references import Reference, listed
+from vscolor.models.registry import Entry, registry
+from vscolor.models.video import Strengths, VideoModel
+from vscolor.scenes import flags
+
+STILL_MODEL: Final = "mini"
+VIDEO_MODEL: Final = "mini-video"
+REACHES: Final = ("film", "scene")
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What the caller asked for.
+
+    Attributes:
+        history: Whether frames follow each other; None where it follows from the rest.
+        references: Coloured pictures.
+        hints: Coloured points.
+        cuts: First frames of scenes; None to find them.
+        strengths: How much each source of colour counts.
+        view: What to show, one of `debug.VIEWS`, beside or in place of the colours; None for these
+            alone.
+        reach: One of `REACHES`: whether scenes without a reference take from those of others.
+    """
+
+    history: bool | None = None
+    references: tuple[Reference, ...] = ()
+    hints: tuple[Hint, ...] = ()
+    cuts: tuple[int, ...] | None = None
+    strengths: Strengths = field(default_factory=Strengths)
+    view: str | None = None
+    reach: str = "film"
+
+    def entry(self, model: str | None) -> Entry:
+        """The model that does it.
+
+        Args:
+            model: The caller's; None for the embedded one that fits.
+
+        Raises:
+            SettingError: There is no such model, or it cannot do what was asked.
+        """
+        if model is None:
+            wanted = self.history or self.references or self.hints
+            model = VIDEO_MODEL if wanted else STILL_MODEL
+        entry = registry.get(model)
+        if self.view is not None:
+            debug.check(self.view, entry)
+        for name, given in (
+            ("history", self.history),
+            ("references", self.references),
+            ("hints", self.hints),
+        ):
+            if given and name not in entry.card.supports:
+                able = [e.card.name for e in registry if name in e.card.supports]
+                raise SettingError(
+                    f"model {model} takes no {name}, expected one that does: {', '.join(able)}"
+                )
+        if self.reach != "film" and not self.references:
+            raise SettingError(
+                f"reference_reach= is {self.reach!r}, expected references= beside it"
+            )
+        if entry.card.kind != "video" and self.strengths != Strengths():
+            odd = [n for n, v in asdict(self.strengths).items() if v != 1.0]
+            raise SettingError(
+                f"{odd[0]}_strength= is for models with history, which {model} is not; expected 1"
+            )
+        return entry
+
+    @property
+    def carried(self) -> Strengths:
+        """The strengths, with history at 0 where the caller turned it off."""
+        if self.history is False:
+            return Strengths(0.0, self.strengths.reference, self.strengths.still)
+        return self.strengths
+
+
+def given_references(words: Iterable[str]) -> list[Reference]:
+    """Read references as a command line gives them: `PICTURE`, `PICTURE@FRAME`, or a folder.
+
+    Raises:
+        SettingError: One cannot be read.
+    """
+    found = []
+    for word in words:
+        picture, at, frame = word.rpartition("@")
+        if at and frame.isdecimal() and not Path(word).exists():
+            found.append(Reference(picture, frame=int(frame)))
+        else:
+            found.extend(listed(word))
+    return found
+
+
+def guided_lines(
+    frames: FramePass,
+    model: VideoModel,
+    picture: vs.VideoNode,
+    guidance: Guidance,
+    *,
+    film: Film,
+    batch: int,
+    lanes: int,
+    edge_aware: bool,
+) -> Along:
+    """Colour a clip by a model that has history.
+
+    Args:
+        frames: The clip.
+        model: The model.
+        picture: The same frames, YUV or GRAY, to find cuts in.
+        guidance: What the caller asked for.
+        film: The film, in whose pixels hints are given and whose colorimetry the result has.
+        batch: Frames per run of the model.
+        lanes: Runs at the same time.
+        edge_aware: Whether colour follows luma's edges.
+
+    Raises:
+        SettingError: A reference, a hint or a cut cannot be used, or the model cannot show what
+            was asked.
+    """
+    if guidance.view is not None:
+        debug.check_room(film)
+    tells = guidance.view == debug.SOURCES
+    step = debug.tinting(model) if tells else model.step
+    groups = cuts_in_groups(flags(picture, guidance.cuts))
+    studio = Studio(frames, model, groups, guidance.cuts, film, roams=guidance.reach == "film")
+    given = studio.given(guidance.references, guidance.hints)
+    return colour_along(
+        frames,
+        model,
+        groups,
+        given,
+        batch=batch,
+        lanes=lanes,
+        step=step,
+        edge_aware=edge_aware and not tells,
+    )

@@ -1,0 +1,104 @@
+"""Frames through a still model that takes hints: each hint colours its own frame alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import vapoursynth as vs
+
+from vscolor.blocks import FramePass, line_work, run_frames
+from vscolor.history.exemplars import check_frame, dab_of
+from vscolor.history.hints import Hint
+from vscolor.models.base import Array, HintedModel
+from vscolor.models.video import Dab
+
+NUMBER_PROP: Final = "_vscolor_number"
+
+
+@dataclass(frozen=True)
+class HintedPass:
+    """A model and the points it is given.
+
+    Attributes:
+        model: The model.
+        dabs: Points of each hinted frame, in pixels of what the model sees.
+    """
+
+    model: HintedModel
+    dabs: dict[int, list[Dab]]
+
+    def predict(self, luma: Array, numbers: Sequence[int]) -> Array:
+        """Ab of frames `[B,1,h,w]` of these numbers; see `HintedModel.predict_hinted`."""
+        b, _, h, w = luma.shape
+        ab, mask = np.zeros((b, 2, h, w), np.float32), np.zeros((b, 1, h, w), np.float32)
+        for row, number in enumerate(numbers):
+            for dab in self.dabs.get(number, ()):
+                inside = covered(dab, h, w)
+                ab[row][:, inside] = dab.ab[:, None]
+                mask[row, 0][inside] = 1
+        return self.model.predict_hinted(luma, ab, mask)
+
+
+def covered(dab: Dab, height: int, width: int) -> np.ndarray:
+    """The pixels a point covers `[h,w]`, always the one it lies in."""
+    y, x = np.ogrid[:height, :width]
+    inside = (x + 0.5 - dab.x) ** 2 + (y + 0.5 - dab.y) ** 2 <= dab.radius**2
+    inside[min(int(dab.y), height - 1), min(int(dab.x), width - 1)] = True
+    return np.asarray(inside)
+
+
+def hinted_lines(
+    frames: FramePass,
+    model: HintedModel,
+    hints: Sequence[Hint],
+    *,
+    film: tuple[int, int],
+    batch: int,
+    lanes: int,
+    edge_aware: bool,
+) -> vs.VideoNode:
+    """Run a still model with hints over a clip.
+
+    Args:
+        frames: The clip.
+        model: The model.
+        hints: The user's.
+        film: Width and height that the hints' places refer to, in pixels.
+        batch: Frames per run of the model.
+        lanes: Runs at the same time.
+        edge_aware: Whether colour follows luma's edges.
+
+    Returns:
+        Lines as `blocks.predict_lines` returns them.
+
+    Raises:
+        SettingError: A hint cannot be used.
+    """
+    dabs: dict[int, list[Dab]] = {}
+    for hint in hints:
+        check_frame(hint.frame, "hint", frames.luma.num_frames)
+        dabs.setdefault(hint.frame, []).append(
+            dab_of(hint, film, (frames.luma.width, frames.luma.height))
+        )
+    hinted = HintedPass(model, dabs)
+
+    def predict(stack: Array, notes: Sequence[vs.VideoFrame]) -> Array:
+        return hinted.predict(stack, [int(str(f.props[NUMBER_PROP])) for f in notes])
+
+    work = line_work(predict, frames.luma, model.grid, edge_aware=edge_aware)
+    return run_frames(replace(frames, notes=_numbered(frames.luma)), work, batch, lanes)
+
+
+def _numbered(clip: vs.VideoNode) -> vs.VideoNode:
+    """Tiny frames that carry their numbers."""
+    blank = vs.core.std.BlankClip(None, 1, 1, vs.GRAY8, clip.num_frames, keep=True)
+
+    def number(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        frame = f.copy()
+        frame.props[NUMBER_PROP] = n
+        return frame
+
+    return blank.std.ModifyFrame(blank, number)

@@ -1,0 +1,218 @@
+"""A planned encode, run: frames in order into ffmpeg.
+
+One ffmpeg process reads our frames from a pipe, with the source's presentation times on them, and
+the source itself for everything that is not the picture. Both keep the source's clock (`-copyts`),
+so nothing has to be put in step again. The file appears under its name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import vapoursynth as vs
+
+from vscolor.media import ffmpeg, matroska, rawvideo, streams
+from vscolor.media.ffmpeg import FfmpegError
+from vscolor.media.rawvideo import Layout
+from vscolor.media.source import numbered
+from vscolor.media.streams import Order
+from vscolor.media.timing import Durations, Timeline
+
+type Advance = Callable[[int], None]
+
+WINDOWS_NEW_GROUP: Final = 0x200
+
+
+@dataclass(frozen=True)
+class Job:
+    """All there is to know before the first frame is written.
+
+    Attributes:
+        clip: What to write, already cut to the span and in the layout's format.
+        layout: Its format as ffmpeg knows it.
+        timeline: Of the whole source.
+        first: The source frame that is the clip's frame 0.
+        order: What becomes of the source's other streams.
+        outputs: Arguments after the inputs, but for the name.
+        target: The name the user gave.
+        numbered: Number of the first still of a series; None for one file.
+        overwrite: Whether a file of that name may be replaced.
+        forget_range: Whether the file is Matroska and the source says no range.
+        notices: What the user should know, a line each.
+    """
+
+    clip: vs.VideoNode
+    layout: Layout
+    timeline: Timeline
+    first: int
+    order: Order
+    outputs: tuple[str, ...]
+    target: Path
+    numbered: int | None
+    overwrite: bool
+    forget_range: bool
+    notices: tuple[str, ...]
+
+
+def run(job: Job, advance: Advance, prefetch: int | None = None) -> list[str]:
+    """Encode, and put the result under its name when it is whole.
+
+    Args:
+        job: From `plan`.
+        advance: Called with the number of frames written, after each.
+        prefetch: Frames asked for ahead; default: one for each thread of the core.
+
+    Returns:
+        What the user should know although all went well, a line each: ffmpeg's complaints, and
+        frames that contradict the clip's rate.
+
+    Raises:
+        FfmpegError: ffmpeg failed, stopped early or wrote another number of frames.
+        vapoursynth.Error: A frame cannot be made.
+    """
+    durations = Durations()
+    with (
+        streams.attachments(job.order) as attached,
+        _place(job) as place,
+        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryFile() as counted,
+    ):
+        process = _start(job, place, attached, said, counted)
+        try:
+            sent = _pump(job, process, advance, durations, prefetch)
+            process.wait()
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        remarks = _judge(process.returncode, sent, _text(said), _text(counted))
+        if sent != job.clip.num_frames:
+            raise FfmpegError(f"ffmpeg stopped after {sent} of {job.clip.num_frames} frames")
+        if job.forget_range:
+            matroska.forget_range(place)
+    if job.timeline.doubted and durations.differ:
+        remarks.append(
+            f"the script's frames say that they last unequally, its clip {float(job.clip.fps):.3f} "
+            "frames/s: written at that rate; --streams-from FILE takes the times of its film"
+        )
+    return remarks
+
+
+def _start(
+    job: Job, place: Path, attached: Sequence[str], said: IO[bytes], counted: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Start ffmpeg out of reach of the terminal's Ctrl-C, which is ours to answer."""
+    command = (
+        *(ffmpeg.executable(), "-hide_banner", "-nostdin", "-loglevel", "error", "-nostats", "-y"),
+        *("-progress", "pipe:1", "-copyts", "-f", "ivf", "-c:v", "rawvideo", "-i", "pipe:0"),
+        *job.order.inputs,
+        *job.outputs,
+        *attached,
+        str(place),
+    )
+    windows = sys.platform == "win32"
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=counted,
+        stderr=said,
+        creationflags=WINDOWS_NEW_GROUP if windows else 0,
+        process_group=None if windows else 0,
+    )
+
+
+def _pump(
+    job: Job,
+    process: subprocess.Popen[bytes],
+    advance: Advance,
+    durations: Durations,
+    prefetch: int | None,
+) -> int:
+    """Write all frames, or as many as ffmpeg takes; return how many."""
+    pipe = process.stdin
+    assert pipe is not None
+    sent = 0
+    stamp = job.timeline.stamps(job.first)
+    clip, base = job.clip, job.timeline.time_base
+    try:
+        pipe.write(rawvideo.ivf_header(job.layout, clip.width, clip.height, base))
+        for frame in clip.frames(prefetch=prefetch, close=True):
+            rawvideo.write_frame(pipe, frame, job.layout, stamp(frame))
+            durations.see(frame)
+            sent += 1
+            advance(sent)
+        pipe.close()
+    except OSError:  # ffmpeg closed its end; its exit code and messages say why
+        return sent
+    return sent
+
+
+def _judge(code: int, sent: int, said: str, counted: str) -> list[str]:
+    """Whether ffmpeg did all of its work."""
+    if code != 0:
+        reason = ffmpeg.cause_of(said)
+        how = f"exit code {code}" if code > 0 else f"ended by {_signal_name(-code)}"
+        raise FfmpegError(f"ffmpeg failed after {sent} frames ({how}): {reason}")
+    written = ffmpeg.last_frame_count(counted)
+    if written != sent:
+        reason = ffmpeg.cause_of(said)
+        raise FfmpegError(f"ffmpeg wrote {written} of {sent} frames: {reason}")
+    return [f"ffmpeg: {line}" for line in ffmpeg.lines_of(said)]
+
+
+def _signal_name(number: int) -> str:
+    """As the system calls it: SIGXFSZ where a file may not grow, SIGKILL where memory ran out."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
+
+
+def _around(target: Path) -> tuple[str, str]:
+    """What stands before and after a token in the name of a file that is not whole yet."""
+    return f".{target.stem[:80]}.", f".part{target.suffix}"
+
+
+def left_over(target: Path) -> list[Path]:
+    """Files of runs to the same target that were cut off, or go on at this moment."""
+    name = re.compile("[0-9a-f]{8}".join(map(re.escape, _around(target))))
+    return sorted(p for p in target.absolute().parent.iterdir() if name.fullmatch(p.name))
+
+
+@contextmanager
+def _place(job: Job) -> Iterator[Path]:
+    """Where ffmpeg writes: beside the target, given its name on success and removed otherwise."""
+    target = job.target.absolute()
+    hidden = target.with_name(secrets.token_hex(4).join(_around(target)))
+    if job.numbered is not None:
+        with tempfile.TemporaryDirectory(prefix=".vscolor-", dir=target.parent) as folder:
+            yield Path(folder) / f"%d{target.suffix}"
+            for number in range(job.numbered, job.numbered + job.clip.num_frames):
+                made = Path(folder) / f"{number}{target.suffix}"
+                made.replace(numbered(target, number))
+        return
+    try:
+        hidden.touch()
+        yield hidden
+        if target.exists() and not job.overwrite:
+            spare = target.with_name(f"{target.stem}.{secrets.token_hex(4)}{target.suffix}")
+            hidden.replace(spare)
+            raise FfmpegError(f"{target} has come to be meanwhile; what was made is {spare}")
+        hidden.replace(target)
+    finally:
+        hidden.unlink(missing_ok=True)

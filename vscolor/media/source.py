@@ -1,0 +1,289 @@
+"""Opening what a user names: a film, a still, a numbered series of stills, or a script."""
+
+from __future__ import annotations
+
+import logging
+import re
+import runpy
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import platformdirs
+import vapoursynth as vs
+
+from vscolor.errors import SettingError, VscolorError
+from vscolor.media import timing
+from vscolor.media.timing import Timeline
+from vscolor.media.upright import upright
+
+type Percent = Callable[[int], None]
+
+SERIES_RATE: Final = Fraction(25)
+ATTACHED_PICTURE: Final = 0x400
+SCRIPT_SUFFIXES: Final = (".vpy", ".py")
+STILL_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+_SERIES: Final = re.compile(r"%0?(\d*)d")
+_INDEXING: Final = re.compile(r"index progress (\d+)%")
+
+
+class SourceError(VscolorError):
+    """The input is absent, unreadable or holds no video."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One track of a file.
+
+    Attributes:
+        index: Its place in the file, as ffmpeg counts.
+        kind: `video`, `audio`, `subtitle`, `attachment` or `data`.
+        codec: FFmpeg's name of its codec.
+        disposition: FFmpeg's bits: 1 default, 0x400 attached picture.
+    """
+
+    index: int
+    kind: str
+    codec: str
+    disposition: int
+
+    @property
+    def is_film(self) -> bool:
+        """Whether it is video other than a cover picture."""
+        return self.kind == "video" and not self.disposition & ATTACHED_PICTURE
+
+    def __str__(self) -> str:
+        return f"#{self.index} ({self.kind}, {self.codec})"
+
+
+@dataclass(frozen=True)
+class Container:
+    """A file of several streams.
+
+    Attributes:
+        path: Where it is.
+        streams: All of them.
+        track: Index of the film among them.
+    """
+
+    path: Path
+    streams: tuple[Stream, ...]
+    track: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened input.
+
+    Attributes:
+        path: As the user named it.
+        clip: The picture, any colour in it still there.
+        timeline: When its frames are shown.
+        container: Whose other streams go along; None for a script or a series of stills.
+        first_number: Of the first still of a series; None for anything else.
+    """
+
+    path: Path
+    clip: vs.VideoNode
+    timeline: Timeline
+    container: Container | None = None
+    first_number: int | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """What is read for it."""
+        if self.first_number is None:
+            return [self.path]
+        numbers = range(self.first_number, self.first_number + self.clip.num_frames)
+        return [numbered(self.path, number) for number in numbers]
+
+    @property
+    def is_script(self) -> bool:
+        """Whether it is what a VapourSynth script puts out."""
+        return self.path.suffix.lower() in SCRIPT_SUFFIXES
+
+
+def is_still_series(path: Path) -> bool:
+    """Whether the name is a pattern of pictures, such as `frame_%04d.png`."""
+    return is_still(path) and len(_SERIES.findall(path.name)) == 1
+
+
+def numbered(pattern: Path, number: int) -> Path:
+    """A picture of a series; a `%` elsewhere in the name stays as it is."""
+    return pattern.with_name(_SERIES.sub(lambda found: found[0] % number, pattern.name))
+
+
+def is_still(path: Path) -> bool:
+    """Whether the name is that of one picture or a series of them."""
+    return path.suffix.lower() in STILL_SUFFIXES
+
+
+def open_source(path: Path, rate: Fraction | None = None, percent: Percent | None = None) -> Source:
+    """Open a film, a still, a series of stills or a script.
+
+    Args:
+        path: What to open.
+        rate: Frames a second of a series of stills; 25 if absent. Refused for anything else.
+        percent: Called with 0 to 100 while a film is being indexed, from another thread.
+
+    Raises:
+        SourceError: It is absent, unreadable or holds no video.
+        SettingError: `rate` was given for something that has its own.
+    """
+    if is_still_series(path) and not path.is_file():
+        return _open_series(path, rate or SERIES_RATE)
+    if rate is not None:
+        raise SettingError(f"--fps is for a numbered series of pictures, got {path}")
+    if not path.is_file():
+        raise SourceError(f"{path} is not a file")
+    if path.suffix.lower() in SCRIPT_SUFFIXES:
+        return _open_script(path)
+    return _open_film(path, percent)
+
+
+def _open_film(path: Path, percent: Percent | None) -> Source:
+    """A file bestsource reads."""
+    streams = _streams(path)
+    film = next((s for s in streams if s.is_film), None) or next(
+        (s for s in streams if s.kind == "video"), None
+    )
+    if film is None:
+        listed = ", ".join(map(str, streams)) or "nothing"
+        raise SourceError(f"{path} holds no video, only {listed}")
+    with _index_progress(percent):
+        made = _bestsource(path, track=film.index)
+    base = Fraction(made["timebasenum"], made["timebaseden"])
+    clip = _as_meant(made["clip"], path)
+    if is_still(path):
+        clip = upright(clip, path)
+    timeline = timing.of_file(_listed(made["timestamps"]), base, Fraction(clip.fps))
+    return Source(path, clip, timeline, Container(path, streams, film.index))
+
+
+def _open_series(pattern: Path, rate: Fraction) -> Source:
+    """Stills whose names count up."""
+    numbers = sorted(_numbers(pattern))
+    if not numbers:
+        raise SourceError(f"no file matches {pattern}")
+    if numbers[-1] - numbers[0] + 1 != len(numbers):
+        held = set(numbers)
+        gap = next(n for n in range(numbers[0], numbers[-1]) if n not in held)
+        raise SourceError(f"{pattern} has {numbers[0]} to {numbers[-1]} but not {gap}")
+    made = _bestsource(_escaped(pattern), start_number=numbers[0])
+    stills = _as_meant(made["clip"], pattern)
+    clip = stills.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
+    if clip.num_frames != len(numbers):
+        raise SourceError(f"{pattern}: read {clip.num_frames} pictures, expected {len(numbers)}")
+    return Source(pattern, clip, timing.of_rate(rate, len(numbers)), first_number=numbers[0])
+
+
+def _escaped(pattern: Path) -> Path:
+    """As FFmpeg reads patterns: a `%` that is not the number's is written twice."""
+    number = _SERIES.search(pattern.name)
+    assert number is not None
+    before, after = pattern.name[: number.start()], pattern.name[number.end() :]
+    folder, before, after = (
+        text.replace("%", "%%") for text in (str(pattern.parent), before, after)
+    )
+    return Path(folder, f"{before}{number[0]}{after}")
+
+
+def _as_meant(clip: vs.VideoNode, path: Path) -> vs.VideoNode:
+    """Grey stills that do not say their range have the full one, as all stills do."""
+    if is_still(path) and clip.format.color_family == vs.GRAY:
+        with clip.get_frame(0) as frame:
+            said = "_Range" in frame.props
+        if not said:
+            return clip.std.SetFrameProps(_Range=1)
+    return clip
+
+
+def _numbers(pattern: Path) -> Iterator[int]:
+    """Numbers of the files a pattern matches."""
+    before, after = (re.escape(part) for part in _SERIES.split(pattern.name)[::2])
+    width = int(_SERIES.findall(pattern.name)[0] or 1)
+    name = re.compile(rf"{before}(\d{{{width},}}){after}")
+    if pattern.parent.is_dir():
+        matches = (name.fullmatch(file.name) for file in pattern.parent.iterdir())
+        yield from (int(match.group(1)) for match in matches if match)
+
+
+def _open_script(path: Path) -> Source:
+    """The clip a VapourSynth script puts out as number 0."""
+    vs.clear_outputs()
+    script = path.resolve()
+    try:
+        with chdir(script.parent):
+            runpy.run_path(str(script), run_name="__vapoursynth__")
+    except (Exception, SystemExit) as error:  # whatever a script of the user's may raise
+        raise SourceError(f"{path} failed: {type(error).__name__}: {error}") from error
+    output = vs.get_outputs().get(0)
+    if not isinstance(output, vs.VideoOutputTuple):
+        raise SourceError(f"{path} sets no video output; end it with clip.set_output()")
+    return Source(path, output.clip, timing.of_script(output.clip))
+
+
+def _streams(path: Path) -> tuple[Stream, ...]:
+    """The tracks of a file."""
+    try:
+        told: dict[str, Any] = vs.core.bs.TrackInfo(str(path))
+    except vs.Error as error:
+        raise SourceError(f"{path} cannot be read as video: {_bare(error)}") from error
+    columns = (told["tracktypestr"], told["codecstr"], told["disposition"])
+    rows = zip(*map(_listed, columns), strict=True)
+    return tuple(Stream(n, kind, codec, bits) for n, (kind, codec, bits) in enumerate(rows))
+
+
+def _bestsource(path: Path, **options: int) -> dict[str, Any]:
+    """Open by bestsource, its index kept in the user's cache and not beside the file."""
+    cache = platformdirs.user_cache_path("vscolor") / "index"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        keeping = {"cachemode": 1, "cachepath": str(cache)}
+    except OSError:
+        keeping = {"cachemode": 0}
+    quiet = logging.getLogger("vapoursynth")
+    quiet.addFilter(_no_return_value_note)
+    try:
+        made: Any = vs.core.bs.VideoSource(str(path), exporttimestamps=True, **keeping, **options)
+    except vs.Error as error:
+        raise SourceError(f"{path} cannot be read as video: {_bare(error)}") from error
+    finally:
+        quiet.removeFilter(_no_return_value_note)
+    return dict(made)
+
+
+def _no_return_value_note(record: logging.LogRecord) -> bool:
+    """Drop VapourSynth's remark on the undeclared outputs of `exporttimestamps`."""
+    return "no return value(s) named" not in record.getMessage()
+
+
+@contextmanager
+def _index_progress(percent: Percent | None) -> Iterator[None]:
+    """Pass bestsource's progress messages on as numbers."""
+    if percent is None:
+        yield
+        return
+
+    def heard(_kind: vs.MessageType, message: str) -> None:
+        if found := _INDEXING.search(message):
+            percent(int(found.group(1)))
+
+    handle = vs.core.add_log_handler(heard)
+    try:
+        yield
+    finally:
+        vs.core.remove_log_handler(handle)
+
+
+def _listed(value: Any) -> list[Any]:
+    """VapourSynth gives a list of one as the one."""
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _bare(error: vs.Error) -> str:
+    """The message without the name of the function that raised it."""
+    return str(error).partition(": ")[2] or str(error)

@@ -1,0 +1,179 @@
+"""Which streams of the source go along with the new film, and what of them a container holds."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from vscolor.media import ffmpeg
+from vscolor.media.ffmpeg import FfmpegError
+from vscolor.media.source import Container, Stream, is_still
+
+ATTACHING: Final = (".mkv",)
+MATROSKA: Final = (".mkv", ".mka", ".webm", ".mk3d")
+# Matroska's own counts of the old track, which would be wrong on the new one.
+STALE_STATISTICS: Final = (
+    "BPS",
+    "BPS-eng",
+    "DURATION",
+    "DURATION-eng",
+    "NUMBER_OF_BYTES",
+    "NUMBER_OF_BYTES-eng",
+    "NUMBER_OF_FRAMES",
+    "NUMBER_OF_FRAMES-eng",
+    "ENCODER",
+)
+
+
+class Copy(StrEnum):
+    """Which streams of the source go along."""
+
+    ALL = "all"
+    AUDIO = "audio"
+    NONE = "none"
+
+
+class Order(NamedTuple):
+    """What becomes of the streams.
+
+    Attributes:
+        words: Arguments for ffmpeg.
+        remarks: On those left out or rewritten.
+        container: Where they come from; None for nowhere.
+        covers: Pictures to be attached: Matroska holds a cover as a file, not as a track.
+        files: How many attachments come before them.
+    """
+
+    words: tuple[str, ...]
+    remarks: list[str]
+    container: Container | None = None
+    covers: tuple[Stream, ...] = ()
+    files: int = 0
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Arguments that open the container, if anything is copied from it."""
+        copied = any(word.startswith("1:") for word in self.words)
+        return ("-i", str(self.container.path.absolute())) if self.container and copied else ()
+
+
+def ordered(container: Container | None, target: Path, copy: Copy, *, cut: bool) -> Order:
+    """Arguments that order the streams, and remarks on those left out or rewritten.
+
+    Args:
+        container: Where they come from; None for nowhere.
+        target: The new file.
+        copy: Which of them go along.
+        cut: Whether the new film begins later than the source. A cover that goes along as a stream
+            is one packet at its very beginning, which would be cut away and leave it empty.
+    """
+    if is_still(target) or container is None:
+        return Order(("-map", "0:v:0"), [])
+    wanted = [s for s in container.streams if s.index == container.track or _goes_along(s, copy)]
+    covers = [s for s in wanted if s.kind == "video" and s.index != container.track]
+    attached = target.suffix.lower() in ATTACHING
+    if attached or cut:
+        wanted = [s for s in wanted if s not in covers]
+    covers = covers if attached else []
+    # ffmpeg counts frames of the first video, which has to be the film and not a cover.
+    wanted.sort(key=lambda s: s.kind == "video" and s.index != container.track)
+    words: list[str] = []
+    codecs = ["-c", "copy"]
+    remarks = [
+        f"left out: stream {s}"
+        for s in container.streams
+        if _is_missed(s, [*wanted, *covers], copy)
+    ]
+    for place, stream in enumerate(wanted):
+        if stream.index == container.track:
+            words += ["-map", "0:v:0", *_film_metadata(place, stream)]
+            continue
+        words += ["-map", f"1:{stream.index}", f"-map_metadata:s:{place}", f"1:s:{stream.index}"]
+        if stream.codec == "mov_text" and target.suffix.lower() in MATROSKA:
+            codecs += [f"-c:{place}", "srt"]
+            remarks.append(f"written as subrip: stream {stream}")
+        else:
+            _check_fits(container, stream, target)
+    words += ["-map_metadata", "1", "-map_chapters", "1", *codecs]
+    files = sum(stream.kind == "attachment" for stream in wanted)
+    return Order(tuple(words), remarks, container, tuple(covers), files)
+
+
+@contextmanager
+def attachments(order: Order) -> Iterator[tuple[str, ...]]:
+    """Arguments that attach the covers, each a file for as long as the block runs.
+
+    Raises:
+        FfmpegError: One cannot be taken out of the container.
+    """
+    container = order.container
+    if container is None or not order.covers:
+        yield ()
+        return
+    with tempfile.TemporaryDirectory(prefix="vscolor-") as folder:
+        words: list[str] = []
+        for number, cover in enumerate(order.covers):
+            kind = "jpeg" if cover.codec == "mjpeg" else cover.codec
+            place = Path(folder) / f"cover{number or ''}.{'jpg' if kind == 'jpeg' else kind}"
+            picture = ("-map", f"0:{cover.index}", "-c", "copy", "-frames:v", "1")
+            made = ffmpeg.run(
+                *("-v", "error", "-i", str(container.path.absolute()), *picture),
+                *("-f", "image2", "-update", "1", str(place)),
+            )
+            if made.returncode:
+                raise FfmpegError(
+                    f"cover {cover} cannot be taken out: {ffmpeg.cause_of(made.stderr)}"
+                )
+            tag = f"-metadata:s:t:{order.files + number}"
+            name = _file_name(container, cover) or place.name
+            words += ["-attach", str(place), tag, f"mimetype=image/{kind}", tag, f"filename={name}"]
+        yield tuple(words)
+
+
+def _file_name(container: Container, stream: Stream) -> str | None:
+    """What Matroska calls an attachment; players look for `cover_land.jpg` and its like."""
+    source = ("-i", str(container.path.absolute()), "-map_metadata", f"0:s:{stream.index}")
+    told = ffmpeg.run("-v", "error", *source, "-f", "ffmetadata", "-").stdout
+    found = re.search(r"^filename=(.+)$", told, re.MULTILINE)
+    return re.sub(r"\\(.)", r"\1", found[1]) if found else None
+
+
+def _film_metadata(place: int, stream: Stream) -> list[str]:
+    """Arguments that give the new film its old names, but not its old statistics."""
+    words = [f"-map_metadata:s:{place}", f"1:s:{stream.index}"]
+    words += [f"-disposition:{place}", "default" if stream.disposition & 1 else "0"]
+    for name in STALE_STATISTICS:
+        words += [f"-metadata:s:{place}", f"{name}="]
+    return words
+
+
+def _is_missed(stream: Stream, wanted: Sequence[Stream], copy: Copy) -> bool:
+    """Whether a stream stays behind that a user would look for."""
+    chapter_titles = stream.codec == "bin_data"  # MP4's chapters, which are written anew
+    return copy == Copy.ALL and stream not in wanted and not chapter_titles
+
+
+def _goes_along(stream: Stream, copy: Copy) -> bool:
+    if copy == Copy.AUDIO:
+        return stream.kind == "audio"
+    pictures = stream.kind == "video" and not stream.is_film
+    return copy == Copy.ALL and (stream.kind in ("audio", "subtitle", "attachment") or pictures)
+
+
+def _check_fits(container: Container, stream: Stream, target: Path) -> None:
+    """Refuse before the first frame what the container will not hold."""
+    place = target.absolute().with_name(f".{secrets.token_hex(4)}.try{target.suffix}")
+    reason = ffmpeg.muxer_refuses(container.path.absolute(), stream.index, place)
+    if reason is not None:
+        suffix = target.suffix.lower()
+        other = ".mp4" if suffix in MATROSKA and suffix != ".webm" else ".mkv"
+        raise FfmpegError(
+            f"{target.suffix} cannot hold stream {stream} of {container.path.name} ({reason}); "
+            f"write an {other}, or leave it out with --copy audio or --copy none"
+        )

@@ -1,0 +1,236 @@
+"""Deep Video Prior in the graph: which fit belongs to a clip, and chroma made by it.
+
+A clip is known by a sample of its frames, so that a filter finds its fit at once. Each fit holds
+thumbnails of the frames it was made from; a frame that does not look like its thumbnail is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vscolor import device as devices
+from vscolor.color import yuv_matrix
+from vscolor.errors import SettingError, VscolorError
+from vscolor.memory import tidy
+from vscolor.models import running
+from vscolor.models.base import Array
+from vscolor.models.stepper import Picture
+from vscolor.steadying.fits import SceneEntry, Store, digest
+from vscolor.steadying.pictures import Sizes, read_picture, write_chroma
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from vscolor.device import Device
+
+VERSION: Final = 3
+"""Of everything that decides a fit; a new one makes older fits strangers."""
+
+SAMPLED: Final = 12
+"""Frames by which a clip is known."""
+
+THUMBNAIL: Final = 4
+TOLERANCE: Final = 3
+"""8-bit levels that a frame may differ from its thumbnail: processors round differently."""
+
+NETWORKS_KEPT: Final = 4
+SMOOTHING: Final = 1 / 32
+"""Spread below which a change is fine detail, over chroma's short side."""
+
+DETAIL: Final = 3 / 224
+"""The film's own detail that a network misses, in nominal units (3 levels)."""
+
+REMEDY: Final = (
+    "fit it first, which takes minutes: `vscolor fit IN` (give it the settings of the filter), "
+    "stabilize(..., fit=True), or `vscolor stabilize --method dvp`, which fits by itself"
+)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What decides a fit, apart from the clip.
+
+    Attributes:
+        size: Short side of the luma the network sees, pixels.
+        seed: Of weights and order.
+        irt: Whether to use iteratively reweighted training.
+        reference: Whether it is the authors' network and loop.
+    """
+
+    size: int = 128
+    seed: int = 0
+    irt: bool = True
+    reference: bool = False
+
+    @property
+    def stride(self) -> int:
+        """Chroma is this many times smaller than luma."""
+        from vscolor.models.dvp import network
+
+        return 1 if self.reference else network.STRIDE
+
+    def identity(self) -> str:
+        """The settings in words."""
+        return json.dumps({"version": VERSION, **asdict(self)}, sort_keys=True)
+
+
+def thumbnail(picture: Picture) -> NDArray[np.uint8]:
+    """A picture as 3x4x4 levels."""
+    small = [
+        plane.reshape(THUMBNAIL, plane.shape[0] // THUMBNAIL, THUMBNAIL, -1).mean(axis=(1, 3))
+        for plane in (picture.luma[0, 0], *picture.chroma[0])
+    ]
+    levels = 255 * (np.stack(small) + np.array([0, 0.5, 0.5])[:, None, None])
+    return np.asarray(np.clip(np.round(levels), 0, 255), np.uint8)
+
+
+def clip_key(pictures: vs.VideoNode, prior: Prior, cuts: Iterable[int] | None, matrix: int) -> str:
+    """The key of a clip, by a sample of its frames; its matrix says what colours they are."""
+    count = pictures.num_frames
+    numbers = sorted({round(i * (count - 1) / (SAMPLED - 1)) for i in range(SAMPLED)})
+    looks = [thumbnail(read_picture(pictures.get_frame(n))).tobytes() for n in numbers]
+    listed = "found" if cuts is None else str(sorted(set(cuts)))
+    return digest(prior.identity(), matrix, count, listed, *looks)
+
+
+def change_by_fit(
+    pictures: vs.VideoNode, scenes: list[SceneEntry], prior: Prior, maker: Maker, caller: str
+) -> vs.VideoNode:
+    """What to add to chroma, by networks fitted before.
+
+    Args:
+        pictures: As `vscolor.steadying.pictures.small_pictures` makes them.
+        scenes: Of the clip.
+        prior: How it was fitted.
+        maker: Runs the networks.
+        caller: The filter's name, for messages.
+
+    Returns:
+        YUV444PS of the size of the pictures' chroma; U and V in nominal units.
+    """
+    fmt = pictures.format
+    size = (pictures.width >> fmt.subsampling_w, pictures.height >> fmt.subsampling_h)
+    blank = vs.core.std.BlankClip(pictures, *size, vs.YUV444PS, keep=True)
+    firsts = [scene.first for scene in scenes]
+
+    def steady(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        scene = scenes[bisect_right(firsts, n) - 1] if scenes else None
+        try:
+            if scene is None or not scene.first <= n < scene.last:
+                raise SettingError(f"frame {n} is of a scene without a fit; {REMEDY}")
+            picture = read_picture(f[1])
+            made = maker.steady(picture, scene.key, n - scene.first)
+        except VscolorError as error:
+            raise vs.Error(f"{caller}: {error}") from None
+        tidy()
+        change = made - picture.chroma
+        return write_chroma(f[0], change if prior.reference else smoothed(change))
+
+    return blank.std.ModifyFrame([blank, pictures], steady)
+
+
+def smoothed(change: Array) -> Array:
+    """The change less its fine detail of up to `DETAIL`, `[1,2,h,w]`.
+
+    A network's colours are soft, and what it misses of the film's own detail is small; what
+    flickers with a sharp edge is large.
+    """
+    import cv2
+
+    spread = SMOOTHING * min(change.shape[2:])
+    broad = np.stack(
+        [
+            cv2.GaussianBlur(plane, (0, 0), spread, borderType=cv2.BORDER_REFLECT_101)
+            for plane in change[0]
+        ]
+    )[None]
+    return np.asarray(change - np.clip(change - broad, -DETAIL, DETAIL), np.float32)
+
+
+class Maker:
+    """Fitted networks at work; a few are kept in memory.
+
+    Args:
+        store: Where they are.
+        prior: How they were fitted.
+        device: Of the runtime torch.
+        matrix: The clip's, as H.273 has it; the authors' network sees RGB.
+    """
+
+    def __init__(self, store: Store, prior: Prior, device: Device, matrix: int) -> None:
+        self._store, self._prior, self._device = store, prior, device
+        self._yuv = yuv_matrix(matrix)
+        self._held: OrderedDict[str, tuple[nn.Module, NDArray[np.uint8]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def steady(self, picture: Picture, key: str, number: int) -> Array:
+        """Chroma `[1,2,h,w]` of a frame of a scene.
+
+        Raises:
+            SettingError: The fit is gone, or was made from another frame.
+        """
+        with self._lock:
+            network, looks = self._network(key)
+        gap = np.abs(thumbnail(picture).astype(int) - looks[number]).max()
+        if gap > TOLERANCE:
+            raise SettingError(
+                f"a frame differs by {gap} levels from the one its scene was fitted to; {REMEDY}"
+            )
+        return self._run(network, picture)
+
+    def _network(self, key: str) -> tuple[nn.Module, NDArray[np.uint8]]:
+        if key not in self._held:
+            state, looks = self._store.read_scene(key)
+            network = self._empty()
+            network.load_state_dict({name: value.float() for name, value in state.items()})
+            where = devices.torch_device(self._device)
+            self._held[key] = network.eval().to(where), looks
+            while len(self._held) > NETWORKS_KEPT:
+                self._held.popitem(last=False)
+        self._held.move_to_end(key)
+        return self._held[key]
+
+    def _empty(self) -> nn.Module:
+        if self._prior.reference:
+            from vscolor.models.dvp.reference import TorchNet
+
+            return TorchNet(6 if self._prior.irt else 3)
+        from vscolor.models.dvp.network import PriorNet
+
+        return PriorNet(two=self._prior.irt)
+
+    def _run(self, network: Callable[[Tensor], Tensor], picture: Picture) -> Array:
+        import torch
+
+        from vscolor.models.dvp.network import settled
+
+        size = picture.luma.shape[2:]
+        with running.naming_failures(self._device, 1, *size), torch.inference_mode():
+            luma = torch.from_numpy(picture.luma).to(devices.torch_device(self._device))
+            if not self._prior.reference:
+                made: Array = settled(network(luma)).cpu().numpy()
+                return made
+            rgb = network(luma.expand(-1, 3, -1, -1))[:, :3].clamp(0, 1).cpu().numpy()
+        return np.asarray(np.einsum("kc,bchw->bkhw", self._yuv[1:], rgb), np.float32)
+
+
+def picture_sizes(prior: Prior, height: int, width: int) -> Sizes:
+    """The sizes of the pictures for a luma of that height and width."""
+    return Sizes(width, height, prior.stride)
+
+
+def multiple() -> int:
+    """Height and width of luma are multiples of this."""
+    from vscolor.models.dvp import network
+
+    return network.MULTIPLE

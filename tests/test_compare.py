@@ -70,6 +70,32 @@ def test_page_holds_everything_and_asks_for_nothing(report):
     assert [p.name for p in report.parent.glob("*.part*")] == []
 
 
+def test_a_part_of_the_film(film, pale, tmp_path):
+    """Numbers stay the film's; a cut outside is no cut of the part."""
+    target = tmp_path / "part.html"
+    part = ["--start", "11", "--end", "19", "--frames", "2", "--film-seconds", "0.1", "--quiet"]
+    assert vscolor("compare", film, f"pale={pale}", "--out", target, *part) == 0
+    text = target.read_text(encoding="utf-8")
+    assert "frames 11 to 18 of 20, 1 scene," in text
+    assert json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])["frames"] == [
+        13,
+        17,
+    ]
+    begun, ended = map(int, re.search(r"<dt>Films</dt><dd>frames (\d+) to (\d+)", text).groups())
+    assert 11 <= begun <= ended <= 18
+    assert ">20<" not in text.partition('<svg class="plot"')[2].partition("</svg>")[0]
+
+
+@pytest.mark.parametrize("wrong", [("--frames", "3,12"), ("--film-start", "19"), ("--end", "11")])
+def test_what_is_not_in_the_part_is_refused(film, tmp_path, capsys, wrong):
+    target = tmp_path / "part.html"
+    assert vscolor("compare", film, "tiny", "--out", target, "--start", 11, "--end", 19, *wrong)
+    said = capsys.readouterr().err
+    assert wrong[0] in said
+    assert "11" in said
+    assert not target.exists()
+
+
 def test_the_best_is_marked(report):
     text = report.read_text(encoding="utf-8")
     row = re.search(r"<tr>(?:(?!</tr>).)*pale &amp; wan.*?</tr>", text, re.DOTALL)[0]

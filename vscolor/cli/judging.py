@@ -152,6 +152,8 @@ def compare_command(
         int | None,
         option("First frame of the films; default: where colour is least steady.", WHERE),
     ] = None,
+    start: Start = None,
+    end: End = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -167,6 +169,8 @@ def compare_command(
         ignore_colour=ignore_colour,
         wanted=wanted,
         choice=choice_of(frames, film_seconds, film_start),
+        start=start,
+        end=end,
         overwrite=overwrite,
         quiet=quiet,
     )

@@ -71,8 +71,7 @@ def run(
 
 def panels(table: Table) -> list[Panel]:
     """Mean colour, and how much it changes from frame to frame, over the film's frames."""
-    x = table.first + np.arange(len(table), dtype=np.float64)
-    cuts = [table.first + cut for cut in table.cuts]
+    x, cuts = table.numbers, table.cut_numbers
     mean = [Line("a (green to red)", table.column("mean_a"), 1)]
     mean.append(Line("b (blue to yellow)", table.column("mean_b"), 0))
     step = [Line("chroma step", table.column("chroma_step"), 3)]

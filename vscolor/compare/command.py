@@ -29,6 +29,8 @@ def run(
     ignore_colour: bool,
     wanted: Wanted,
     choice: Choice,
+    start: str | None = None,
+    end: str | None = None,
     overwrite: bool,
     quiet: bool,
 ) -> None:
@@ -42,6 +44,8 @@ def run(
         ignore_colour: Whether the film's own colour is no truth, as of a tinted print.
         wanted: What to measure.
         choice: What to show.
+        start: First frame or time to compare; default: the first.
+        end: First frame or time not to compare; default: all are.
         overwrite: Whether an existing page may be replaced.
         quiet: Whether to say nothing but errors.
 
@@ -53,13 +57,16 @@ def run(
         raise SettingError(f"{target} is no page, expected a name that ends in .html")
     refuse_existing(target, overwrite)
     process.settle()
-    source = inputs.opened(path, None, quiet).clip
+    film = inputs.opened(path, None, quiet)
+    source, span = film.clip, inputs.span_of(film, start, end)
     clips.check_pair(source, None, clips.Need.of([]))
     results = contestants.gather(words, source, quiet)
     true = _truth(path, source, truth, ignore_colour, quiet)
     measured = replace(wanted, metrics=metrics_of(wanted, results, true))
-    with console.frames_bar("comparing", source.num_frames, quiet) as advance:
-        shown = evidence.collect(source, results, true, measured, choice, advance=advance)
+    with console.frames_bar("comparing", len(span), quiet) as advance:
+        shown = evidence.collect(
+            source, results, true, measured, choice, span=span, advance=advance
+        )
     about = page.About(path.name, source, settings_of(measured))
     with replacing(target) as part:
         part.write_text(page.render(shown, about), encoding="utf-8")

@@ -54,16 +54,16 @@ class Choice:
     seconds: float = 4.0
     start: int | None = None
 
-    def numbers(self, length: int) -> list[int]:
-        """The stills' frames.
+    def numbers(self, span: range) -> list[int]:
+        """The stills' frames, of those that are compared.
 
         Raises:
-            SettingError: One is not a frame of the film.
+            SettingError: One is not among them.
         """
-        wrong = next((n for n in self.frames if not 0 <= n < length), None)
+        wrong = next((n for n in self.frames if n not in span), None)
         if wrong is not None:
-            raise SettingError(f"--frames has {wrong}, expected 0 to {length - 1}")
-        return sorted(set(self.frames)) or report.spread(length, self.count)
+            raise SettingError(f"--frames has {wrong}, expected {span.start} to {span.stop - 1}")
+        return sorted(set(self.frames)) or [span[n] for n in report.spread(len(span), self.count)]
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ class Evidence:
         views: Names of what can be looked at, in order: grey, the results, true.
         origins: Where each comes from, in words.
         found: Measurements of the results, by name.
+        span: The frames compared.
         frames: Numbers of the stills.
         stills: JPEGs of each view, one a frame.
         films: MP4 of each view; empty for none.
@@ -84,6 +85,7 @@ class Evidence:
     views: list[str]
     origins: dict[str, str]
     found: dict[str, Measurement]
+    span: range
     frames: list[int]
     stills: dict[str, list[bytes]]
     films: dict[str, bytes]
@@ -122,6 +124,7 @@ def collect(
     wanted: Wanted,
     choice: Choice,
     *,
+    span: range,
     advance: Callable[[int], object],
 ) -> Evidence:
     """Measure and show.
@@ -132,30 +135,34 @@ def collect(
         truth: The true colours, where they are known.
         wanted: What to measure.
         choice: What to show.
+        span: Which frames to compare.
         advance: Called with the number of frames measured.
 
     Raises:
         VscolorError: A setting is wrong, or the clips cannot be measured.
         vapoursynth.Error: A frame cannot be made.
     """
-    numbers = choice.numbers(source.num_frames)
+    numbers = choice.numbers(span)
     known = [*results, *([truth] if truth else [])]
     census = _Census([c.name for c in known])
     found = measure(
-        [c.clip for c in results],
-        truth.clip if truth else None,
+        [c.clip[span.start : span.stop] for c in results],
+        truth.clip[span.start : span.stop] if truth else None,
         wanted,
-        source=source,
+        source=source[span.start : span.stop],
+        first=span.start,
+        total=source.num_frames,
         advance=advance,
         watch=census.add,
     )
     measured = {c.name: one for c, one in zip(results, found, strict=True)}
     shown = [Contestant(GREY, grey_of(source), "the source's luma"), *known]
-    film = _film_span(choice, source, found)
+    film = _film_span(choice, span, source.fps or Fraction(25), found)
     return Evidence(
         views=[c.name for c in shown],
         origins={c.name: c.origin for c in shown},
         found=measured,
+        span=span,
         frames=numbers,
         stills={c.name: [_still(c.clip, n) for n in numbers] for c in shown},
         films={c.name: _film(c.clip, film) for c in shown} if len(film) else {},
@@ -164,27 +171,25 @@ def collect(
     )
 
 
-def _film_span(choice: Choice, source: vs.VideoNode, found: Sequence[Measurement]) -> range:
+def _film_span(choice: Choice, span: range, rate: Fraction, found: Sequence[Measurement]) -> range:
     """Frames of the short films: those asked for, or the window where colour moves most.
 
     Raises:
-        SettingError: The start is no frame of the film.
+        SettingError: The start is no frame that is compared.
     """
-    rate = source.fps or Fraction(25)
-    length = min(source.num_frames, round(choice.seconds * rate))
+    length = min(len(span), round(choice.seconds * rate))
     if length < 1:
         return range(0)
-    last = source.num_frames - length
     if choice.start is not None:
-        if not 0 <= choice.start < source.num_frames:
+        if choice.start not in span:
             raise SettingError(
-                f"--film-start is {choice.start}, expected 0 to {source.num_frames - 1}"
+                f"--film-start is {choice.start}, expected {span.start} to {span.stop - 1}"
             )
-        start = min(choice.start, last)
+        start = min(choice.start, span.stop - length)
     else:
         moves = np.nansum([m.table.column("warp_ab_raw") for m in found], axis=0)
         sums = np.cumsum(np.insert(moves, 0, 0.0))
-        start = int(np.argmax(sums[length:] - sums[:-length]))
+        start = span[int(np.argmax(sums[length:] - sums[:-length]))]
     return range(start, start + length)
 
 

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from html import escape
 from importlib import resources
 from typing import Any, Final
@@ -68,23 +69,27 @@ def render(shown: Evidence, about: About) -> str:
 
 
 def _summary(shown: Evidence, source: vs.VideoNode) -> str:
-    cuts = len(next(iter(shown.found.values())).table.cuts)
+    cuts, span = len(next(iter(shown.found.values())).table.cuts), shown.span
     truth = "true colours known" if shown.has_truth else "true colours not known"
     scenes = f"{cuts + 1} scene{'s' * (cuts > 0)}"
-    return f"{source.width}×{source.height}, {source.num_frames} frames, {scenes}, {truth}"
+    frames = f"{source.num_frames} frames"
+    if len(span) < source.num_frames:
+        frames = f"frames {span.start} to {span.stop - 1} of {source.num_frames}"
+    return f"{source.width}×{source.height}, {frames}, {scenes}, {truth}"
 
 
 def panels(shown: Evidence) -> Iterator[Panel]:
     """Plots over time: mean a and b, warp error of ab, and PSNR where the truth is known."""
     tables = {name: m.table for name, m in shown.found.items()}
     first = next(iter(tables.values()))
+    drawn = partial(Panel, x=first.numbers, cuts=first.cut_numbers)
     for axis, words in (("a", "green − to red +"), ("b", "blue − to yellow +")):
         lines = [Line(n, t.column(f"mean_{axis}"), i) for i, (n, t) in enumerate(tables.items())]
         if shown.has_truth:
             # The truth's own mean is the result's less its error.
             true = first.column(f"mean_{axis}") - first.column(f"error_{axis}")
             lines.append(Line(TRUE, true, None, dashed=True))
-        yield Panel(f"Mean {axis}* ({words})", lines, cuts=first.cuts)
+        yield drawn(f"Mean {axis}* ({words})", lines)
     lines = [
         Line(n, _relative(t.column("warp_ab_raw"), t.column("chroma_square")), i)
         for i, (n, t) in enumerate(tables.items())
@@ -93,10 +98,10 @@ def panels(shown: Evidence) -> Iterator[Panel]:
         true = _relative(first.column("warp_ab_raw_true"), first.column("chroma_square_true"))
         lines.append(Line(TRUE, true, None, dashed=True))
     title = "Warp error of ab over its mean square: change along motion (less is steadier)"
-    yield Panel(title, lines, cuts=first.cuts, zero=True, peaks=True)
+    yield drawn(title, lines, zero=True, peaks=True)
     if "psnr" in first.columns:
         lines = [Line(n, t.column("psnr"), i) for i, (n, t) in enumerate(tables.items())]
-        yield Panel("PSNR, dB (more is nearer to the truth)", lines, cuts=first.cuts)
+        yield drawn("PSNR, dB (more is nearer to the truth)", lines)
 
 
 def _relative(values: NDArray[np.float64], square: NDArray[np.float64]) -> NDArray[np.float64]:

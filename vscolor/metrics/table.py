@@ -99,6 +99,16 @@ class Table:
         """First frames of the scenes after the first."""
         return self._starts[1:]
 
+    @property
+    def numbers(self) -> Column:
+        """The number of each frame in its film."""
+        return self.first + np.arange(self._length, dtype=np.float64)
+
+    @property
+    def cut_numbers(self) -> list[int]:
+        """`cuts` as frames of the film."""
+        return [self.first + cut for cut in self.cuts]
+
     def add(self, row: Sequence[float], cut: bool = False) -> None:
         """Append a frame's numbers, one for each column in order."""
         if cut or not self._length:

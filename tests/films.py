@@ -113,7 +113,9 @@ def two_shots(folder: Path) -> Path:
 
 def colorize(source, target, *options):
     """Run the command in this process, with the model that takes no time."""
-    speed = () if "--preset" in options or target.suffix in STILLS else FAST
+    told = {"--preset", "--codec"} & {*options} or target.suffix in (*STILLS, ".webm", "")
+    told = told or Path(source).is_dir()
+    speed = () if told else FAST
     model = ("--model", "tiny", "--size", "64")
     return cli.run(["colorize", str(source), str(target), *model, *speed, *options])
 

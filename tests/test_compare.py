@@ -87,7 +87,8 @@ def test_a_part_of_the_film(film, pale, tmp_path):
 
 
 @pytest.mark.parametrize("wrong", [("--frames", "3,12"), ("--film-start", "19"), ("--end", "11")])
-def test_what_is_not_in_the_part_is_refused(film, tmp_path, capsys, wrong):
+def test_what_is_not_in_the_part_is_refused(film, tmp_path, capsys, monkeypatch, wrong):
+    monkeypatch.setattr(evidence, "measure", None)  # nothing is measured first
     target = tmp_path / "part.html"
     assert vscolor("compare", film, "tiny", "--out", target, "--start", 11, "--end", 19, *wrong)
     said = capsys.readouterr().err

@@ -16,12 +16,17 @@ def replacing(target: Path) -> Iterator[Path]:
 
     No other process has it.
     """
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    part = hidden(target, "part")
     try:
         yield part
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def hidden(target: Path, kind: str) -> Path:
+    """A name beside `target` that nobody else has."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.{kind}")
 
 
 def refuse_existing(target: Path | None, overwrite: bool) -> None:

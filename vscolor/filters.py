@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,15 @@ from vscolor.blocks import FramePass, guarded, predict_lines
 from vscolor.errors import SettingError, VscolorError
 from vscolor.film import Film, check_frame, inspect
 from vscolor.history import debug as debugging
+from vscolor.history.along import Along
 from vscolor.history.guidance import REACHES, Guidance, guided_lines
 from vscolor.history.hinted import hinted_lines
 from vscolor.history.hints import Hint
 from vscolor.history.hints import listed as read_hints
 from vscolor.history.references import Given
 from vscolor.history.references import listed as read_references
-from vscolor.models.base import Grid, HintedModel
-from vscolor.models.video import Strengths
+from vscolor.models.base import Grid, HintedModel, StillModel
+from vscolor.models.video import Strengths, VideoModel
 from vscolor.steadying import stabilizers
 from vscolor.steadying.stabilizers import Options
 
@@ -136,8 +137,6 @@ def colorize(
         gain = in_range("strength", strength, 0, 1) * in_range(
             "saturation", saturation, 0, MAX_SATURATION
         )
-        edge_aware = yes_or_no("edge_aware", edge_aware)
-        short_side = None if size is None else whole_in_range("size", size, MIN_SIZE, MAX_SIZE)
         guidance = Guidance(
             None if history is None else yes_or_no("history", history),
             tuple(read_references(references)),
@@ -153,56 +152,98 @@ def colorize(
         )
         entry = guidance.entry(model)
         where = entry.place(device, runtime)
-        group = where.default_batch if batch is None else batch
-        group = whole_in_range("batch", group, 1, devices.MAX_BATCH)
-        lanes = where.lanes(vs.core.num_threads)
+        colouring = _Colouring(
+            film=film,
+            seen=seen,
+            guidance=guidance,
+            size=None if size is None else whole_in_range("size", size, MIN_SIZE, MAX_SIZE),
+            batch=whole_in_range(
+                "batch", where.default_batch if batch is None else batch, 1, devices.MAX_BATCH
+            ),
+            lanes=where.lanes(vs.core.num_threads),
+            edge_aware=yes_or_no("edge_aware", edge_aware),
+        )
         settings = _with_temperature(options, temperature)
-        picture = core.luma_of(seen)
+        told = None
         if entry.card.kind == "video":
             video = entry.open_video(where, weights, settings, guidance.carried)
-            frames = _frames_of(film, seen, short_side, video.grid)
-            lines, told = guided_lines(
-                frames,
-                video,
-                picture,
-                guidance,
-                film=film,
-                batch=group,
-                lanes=lanes,
-                edge_aware=edge_aware,
-            )
-            if debug == debugging.SOURCES:
-                canvas = seen = debugging.dimmed(canvas)
-                gain = 1.0
+            lines, told = colouring.along(video)
         else:
-            still = entry.open(where, weights, settings)
-            frames = _frames_of(film, seen, short_side, still.grid)
-            if guidance.hints and isinstance(still, HintedModel):
-                lines = hinted_lines(
-                    frames,
-                    still,
-                    guidance.hints,
-                    film=(clip.width, clip.height),
-                    batch=group,
-                    lanes=lanes,
-                    edge_aware=edge_aware,
-                )
-            else:
-                notes = windows.notes_of(still, frames.luma, picture, guidance.cuts, "colorize")
-                lines = predict_lines(
-                    replace(frames, notes=notes), still, group, lanes, edge_aware=edge_aware
-                )
+            lines = colouring.each(entry.open(where, weights, settings))
+        if debug == debugging.SOURCES:
+            canvas = seen = debugging.dimmed(canvas)
+            gain = 1.0
     except VscolorError as error:
         raise vs.Error(f"colorize: {error}") from error
     coloured = core.from_yuv(core.merge(canvas, seen, lines, gain, fmt), film)
-    return coloured if debug is None else debugging.written(debug, coloured, told)
+    if debug is None or told is None:
+        return coloured
+    return debugging.written(debug, coloured, told)
 
 
-def _frames_of(film: Film, seen: Film, size: int | None, grid: Grid) -> FramePass:
-    """The film as a model with such a grid sees it."""
-    height, width = core.model_size(seen, size or grid.size, grid.multiple)
-    luma = core.model_luma(seen, height, width)
-    return FramePass("colorize", luma, film.clip, partial(check_frame, film))
+@dataclass(frozen=True)
+class _Colouring:
+    """What `colorize` was asked for, read and checked.
+
+    Attributes:
+        film: The clip.
+        seen: What the model looks at: the clip, or its guide.
+        guidance: What it is told beside luma.
+        size: Short side of what it sees; None for its own.
+        batch: Frames that go through it together.
+        lanes: Nodes that work at the same time.
+        edge_aware: Whether colour follows the luma's edges.
+    """
+
+    film: Film
+    seen: Film
+    guidance: Guidance
+    size: int | None
+    batch: int
+    lanes: int
+    edge_aware: bool
+
+    def along(self, model: VideoModel) -> Along:
+        """Colour as lines, by a model with history; and who served each frame."""
+        return guided_lines(
+            self._frames(model.grid),
+            model,
+            core.luma_of(self.seen),
+            self.guidance,
+            film=self.film,
+            batch=self.batch,
+            lanes=self.lanes,
+            edge_aware=self.edge_aware,
+        )
+
+    def each(self, model: StillModel) -> vs.VideoNode:
+        """Colour as lines, by a model that takes frame by frame."""
+        frames = self._frames(model.grid)
+        if self.guidance.hints and isinstance(model, HintedModel):
+            return hinted_lines(
+                frames,
+                model,
+                self.guidance.hints,
+                film=(self.film.clip.width, self.film.clip.height),
+                batch=self.batch,
+                lanes=self.lanes,
+                edge_aware=self.edge_aware,
+            )
+        picture = core.luma_of(self.seen)
+        notes = windows.notes_of(model, frames.luma, picture, self.guidance.cuts, "colorize")
+        return predict_lines(
+            replace(frames, notes=notes),
+            model,
+            self.batch,
+            self.lanes,
+            edge_aware=self.edge_aware,
+        )
+
+    def _frames(self, grid: Grid) -> FramePass:
+        """The film as a model with such a grid sees it."""
+        height, width = core.model_size(self.seen, self.size or grid.size, grid.multiple)
+        luma = core.model_luma(self.seen, height, width)
+        return FramePass("colorize", luma, self.film.clip, partial(check_frame, self.film))
 
 
 def stabilize(

@@ -45,7 +45,7 @@ def write_sheet(
         for view, label in zip(views, labels, strict=True)
     ]
     row = vs.core.std.StackHorizontal(named)
-    write_png(target, np.concatenate([_bgr_pixels(row, n) for n in frames]))
+    write_png(target, np.concatenate([bgr_pixels(row, n) for n in frames]))
 
 
 def write_thumbnails(target: Path, clip: vs.VideoNode, frames: Sequence[int], columns: int) -> None:
@@ -60,7 +60,7 @@ def write_thumbnails(target: Path, clip: vs.VideoNode, frames: Sequence[int], co
     Raises:
         ReportError: The picture could not be written.
     """
-    pictures = [_bgr_pixels(clip, n) for n in frames]
+    pictures = [bgr_pixels(clip, n) for n in frames]
     width = min(columns, len(pictures))
     blank = np.zeros_like(pictures[0])
     pictures += [blank] * (-len(pictures) % width)
@@ -79,16 +79,30 @@ def write_frame(target: Path, clip: vs.VideoNode, number: int) -> None:
     Raises:
         ReportError: The picture could not be written.
     """
-    write_png(target, _bgr_pixels(as_rgb(clip, number), number))
+    write_png(target, bgr_pixels(as_rgb(clip, number), number))
 
 
 def write_png(target: Path, pixels: NDArray[np.uint8]) -> None:
     """Write BGR pixels `[h,w,3]`, whole or not at all."""
-    done, png = cv2.imencode(".png", pixels)
-    if not done:
-        raise ReportError(f"{target} could not be made into a PNG")
     with replacing(target) as part:
-        part.write_bytes(png.tobytes())
+        part.write_bytes(encoded(".png", pixels))
+
+
+def encoded(suffix: str, pixels: NDArray[np.uint8], options: Sequence[int] = ()) -> bytes:
+    """A picture as a file of a kind.
+
+    Args:
+        suffix: Of the kind.
+        pixels: BGR or BGRA `[h,w,C]`.
+        options: As OpenCV takes them.
+
+    Raises:
+        ReportError: OpenCV cannot write it.
+    """
+    done, data = cv2.imencode(suffix, pixels, list(options))
+    if not done:
+        raise ReportError(f"a picture of {pixels.shape} could not be made into {suffix}")
+    return bytes(data.tobytes())
 
 
 def as_rgb(clip: vs.VideoNode, first: int = 0) -> vs.VideoNode:
@@ -96,7 +110,7 @@ def as_rgb(clip: vs.VideoNode, first: int = 0) -> vs.VideoNode:
     return with_matrix(clip, first).resize.Spline36(format=vs.RGB24)
 
 
-def _bgr_pixels(clip: vs.VideoNode, number: int) -> NDArray[np.uint8]:
-    """One frame as OpenCV keeps pictures."""
+def bgr_pixels(clip: vs.VideoNode, number: int) -> NDArray[np.uint8]:
+    """One frame of RGB24 as OpenCV keeps pictures, `[h,w,3]`."""
     with clip.get_frame(number) as frame:
         return np.stack([np.asarray(frame[plane]) for plane in (2, 1, 0)], axis=-1)

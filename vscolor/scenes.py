@@ -18,6 +18,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -279,6 +280,11 @@ def shift(clip: vs.VideoNode, by: int) -> vs.VideoNode:
     if by < 0:
         return clip[0] * -by + clip[:by]
     return clip[by:] + clip[-1] * by if by else clip
+
+
+def scenes_between(cuts: Iterable[int], length: int) -> list[range]:
+    """The scenes of a clip of so many frames, by the first frames of all but the first."""
+    return [range(first, stop) for first, stop in pairwise([0, *cuts, length])]
 
 
 def marked_cuts(clip: vs.VideoNode) -> Iterator[tuple[int, bool]]:

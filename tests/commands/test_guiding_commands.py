@@ -97,12 +97,23 @@ def test_debug_reaches_the_filter(film, tmp_path):
     assert_same(made, colorize(opened(film), size=64, history=True, debug="marks"))
 
 
+def test_keyframes_want_a_folder_before_cuts_are_looked_for(film, tmp_path, capfd, monkeypatch):
+    from vscolor.commands import scenes
+
+    monkeypatch.setattr(scenes, "find_cuts", None)
+    place = tmp_path / "taken"
+    place.write_text("mine")
+    assert vscolor("keyframes", film, place) == cli.MISUSED
+    assert "taken is no folder" in " ".join(capfd.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("--debug", "marks"), "debug= is marks, but model mini has no history"),
         (("--history", "--debug", "maps"), "debug= is 'maps', expected one of marks, sources"),
         (("--reference", "nowhere.png@3"), "nowhere.png does not exist"),
+        (("--reference", f"{__file__}@3"), "is a script, expected a picture"),
         (("--history", "--model", "mini"), "model mini takes no history"),
         (("--hints", "nowhere.json"), "nowhere.json cannot be read"),
         (("--history-strength", "11"), "history_strength= is 11"),

@@ -31,6 +31,23 @@ def test_a_file_that_comes_to_be_meanwhile_is_kept(tmp_path, capsys, monkeypatch
     assert len(films.times(made)) == 2
 
 
+def test_a_picture_of_a_series_that_comes_to_be_meanwhile_is_kept(tmp_path, capsys, monkeypatch):
+    source, target = films.make(tmp_path / "in.mkv", frames=3), tmp_path / "out_2.png"
+    finish = encode._judge
+
+    def slow(*given):
+        target.write_bytes(b"of another run")
+        return finish(*given)
+
+    monkeypatch.setattr(encode, "_judge", slow)
+    assert colorize(source, tmp_path / "out_%d.png") == 1
+    assert target.read_bytes() == b"of another run"
+    (made,) = [p for p in tmp_path.iterdir() if p.is_dir()]
+    assert made.name in capsys.readouterr().err
+    assert sorted(p.name for p in made.iterdir()) == ["1.png", "2.png", "3.png"]
+    assert not (tmp_path / "out_1.png").exists()
+
+
 def test_what_a_run_left_that_was_cut_off_is_named(tmp_path, capsys):
     source, target = films.make(tmp_path / "in.mkv", frames=2), tmp_path / "out [1].mkv"
     left = tmp_path / ".out [1].0a1b2c3d.part.mkv"

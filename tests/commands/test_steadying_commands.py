@@ -58,6 +58,20 @@ def test_blind_writes_what_the_filter_makes_and_a_sheet(film, tmp_path):
     assert (picture.width, picture.height) == (320, 720)
 
 
+def test_the_sheet_is_of_what_was_written(film, tmp_path):
+    """A script's own clip has no times beforehand; those of its film serve the sheet too."""
+    script = tmp_path / "in.vpy"
+    script.write_text(
+        f"import vapoursynth as vs\nclip = vs.core.bs.VideoSource({str(film)!r}, cachemode=0)\n"
+        "fast, slow = clip[:12].std.AssumeFPS(fpsnum=50), clip[12:].std.AssumeFPS(fpsnum=10)\n"
+        "vs.core.std.Splice([fast, slow], mismatch=True).set_output()\n"
+    )
+    sheet = tmp_path / "sheet.png"
+    named = (script, tmp_path / "out.mkv", "--streams-from", film, "--sheet", sheet)
+    assert vscolor("stabilize", *named, "--start", "0.5s", "--quiet") == 0
+    assert sheet.is_file()
+
+
 @pytest.mark.parametrize("command", ["stabilize", "colorize"])
 def test_dvp_fits_what_is_written_and_says_nothing_when_told_so(
     film, tmp_path, monkeypatch, capfd, command

@@ -1,5 +1,6 @@
 """`vscolor colorize`: what of the source arrives in the new file."""
 
+import json
 import subprocess
 from fractions import Fraction
 
@@ -10,6 +11,7 @@ import vapoursynth as vs
 from films import MILLISECOND, assert_same_times, colorize, digests
 from PIL import Image
 
+from vscolor import cli
 from vscolor.media import ffmpeg
 from vscolor.testing import planes_of
 
@@ -239,6 +241,27 @@ class TestScripts:
         told = capsys.readouterr().err
         assert told.count("\n") == 1
         assert "in.vpy" in told
+
+    def test_what_a_script_prints_is_not_among_the_numbers(self, tmp_path, capfd):
+        script = tmp_path / "in.vpy"
+        script.write_text(
+            "import vapoursynth as vs\nprint('hello')\n"
+            "vs.core.std.BlankClip(format=vs.YUV420P8, width=64, height=64, length=3).set_output()"
+        )
+        assert cli.run(["metrics", str(script), "--json", "-", "--quiet"]) == 0
+        said = capfd.readouterr()
+        assert json.loads(said.out)
+        assert "hello" in said.err
+
+
+@pytest.mark.parametrize("option", [("--crf", "20"), ("--preset", "slow")])
+@pytest.mark.parametrize("codec", [("ffv1", "out.mkv"), ("png", "out_%d.png")])
+def test_quality_that_an_encoder_does_not_have_is_refused(tmp_path, capsys, option, codec):
+    source = films.make(tmp_path / "in.mkv", frames=2, sound=False)
+    named = () if codec[0] == "png" else ("--codec", codec[0])
+    assert colorize(source, tmp_path / codec[1], *named, *option) == 2
+    assert f"{option[0]} is" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
 
 
 def test_ffmpeg_of_either_age_reads_every_layout():

@@ -68,6 +68,21 @@ class TestFolder:
             assert colorize(folder / path.name, alone) == 0
             assert alone.read_bytes() == path.read_bytes()
 
+    def test_names_are_no_patterns(self, folder, tmp_path):
+        first = min(folder.glob("*.png"))
+        first.rename(folder / "50%discount.png")
+        assert colorize(folder, tmp_path / "out", "--quiet") == 0
+        assert (tmp_path / "out" / "50%discount.png").is_file()
+
+    def test_settings_are_tried_on_a_picture_of_the_folder(self, tmp_path):
+        folder = tmp_path / "deep"
+        folder.mkdir()
+        grey = ("-f", "lavfi", "-i", "testsrc2=s=64x48", "-vf", "format=gray16be", *ONE)
+        films.run(*grey, folder / "a.png")
+        (folder / "_bad.png").write_bytes(b"no picture")
+        assert colorize(folder, tmp_path / "out", "--quiet", "--format", "YUV444P16") == 1
+        assert [p.name for p in (tmp_path / "out").iterdir()] == ["a.png"]
+
     def test_a_picture_that_fails_is_named_and_the_rest_goes_on(self, folder, tmp_path, capsys):
         (folder / "bad.png").write_bytes(b"no picture")
         assert colorize(folder, tmp_path / "out", "--quiet") == 1
@@ -81,6 +96,7 @@ class TestFolder:
         ("words", "said"),
         [
             (("photos", "photos", "-y"), "is no other folder"),
+            (("photos", "out", "--hints", "photos/list.txt"), "--hints is for films"),
             (("photos", "photos/list.txt"), "is no other folder"),
             (("photos", "full"), "give --overwrite"),
             (("empty", "out"), "holds no picture"),
@@ -113,6 +129,23 @@ def test_a_percent_sign_beside_the_number_is_part_of_the_name(tmp_path):
         path.rename(folder / path.name)
     assert colorize(folder / "50%_%02d.png", tmp_path / "out.mkv") == 0
     assert len(films.times(tmp_path / "out.mkv")) == 2
+
+
+def test_a_percent_sign_in_the_folder_of_a_series_to_write(tmp_path):
+    source = films.make(tmp_path / "in.mkv", frames=3, sound=False)
+    folder = tmp_path / "50% grey %d"
+    folder.mkdir()
+    assert colorize(source, folder / "f_%02d.png") == 0
+    assert sorted(p.name for p in folder.iterdir()) == ["f_01.png", "f_02.png", "f_03.png"]
+
+
+def test_only_names_that_the_pattern_makes_are_of_the_series(tmp_path, capsys):
+    films.run("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.08", tmp_path / "f_%d.png")
+    (tmp_path / "f_01.png").write_bytes((tmp_path / "f_1.png").read_bytes())
+    assert colorize(tmp_path / "f_%d.png", tmp_path / "out.mkv") == 0
+    assert len(films.times(tmp_path / "out.mkv")) == 2
+    assert colorize(tmp_path / "f_%03d.png", tmp_path / "none.mkv") == 1
+    assert "no file matches" in capsys.readouterr().err
 
 
 def test_a_gap_in_a_series_is_named(tmp_path, capsys):

@@ -261,6 +261,24 @@ def test_a_scene_takes_the_place_of_those_it_overlaps(tmp_path):
     assert [entry.key for entry in store.read_clip("c")] == ["4 to 9", "9 to 12"]
 
 
+def test_a_store_of_another_user_serves(film, monkeypatch):
+    """Who may not write cannot mark a network as used, and needs not."""
+    fitting.fit(task_of(film, ()))
+
+    def refused(*_):
+        raise PermissionError(1, "not permitted")
+
+    monkeypatch.setattr(os, "utime", refused)
+    stabilize(film, "dvp", size=64, scenes=[]).get_frame(0)
+
+
+@pytest.mark.parametrize("limit", ["inf", "nan", "-1", "much"])
+def test_a_limit_that_is_no_size_is_refused(tmp_path, monkeypatch, limit):
+    monkeypatch.setenv("VSCOLOR_FIT_LIMIT", limit)
+    with pytest.raises(SettingError, match="VSCOLOR_FIT_LIMIT is"):
+        Store(tmp_path)
+
+
 def test_a_torn_list_is_none_and_a_damaged_network_is_told(film):
     task = task_of(film, ())
     fitting.fit(task)

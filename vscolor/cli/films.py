@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from vscolor import files
-from vscolor.cli import fits
 from vscolor.cli.options import (
     LOOK,
     Batch,
@@ -21,11 +20,13 @@ from vscolor.cli.options import (
     EdgeAware,
     EncoderArgs,
     End,
+    FitSeed,
     Format,
     Fps,
     Hints,
     History,
     HistoryStrength,
+    Irt,
     Model,
     ModelOptions,
     Overwrite,
@@ -41,6 +42,7 @@ from vscolor.cli.options import (
     Size,
     Source,
     Start,
+    SteadySize,
     StillModel,
     StillStrength,
     StreamsFrom,
@@ -48,6 +50,7 @@ from vscolor.cli.options import (
     Target,
     Temperature,
     Weights,
+    WithReference,
     option,
     rate_of,
 )
@@ -154,7 +157,8 @@ def colorize_command(
     if source.is_dir():
         of_films: dict[str, object] = {"--start": start, "--end": end, "--fps": fps}
         of_films |= {"--guide": guide, "--streams-from": streams_from, "--scenes": scenes}
-        of_films |= {"--codec": codec, "--stabilize": stabilize}
+        of_films |= {"--codec": codec, "--crf": crf, "--preset": preset}
+        of_films |= {"--stabilize": stabilize, "--hints": hints}
         if foreign := [name for name, given in of_films.items() if given is not None]:
             raise SettingError(f"{foreign[0]} is for films, got it with the folder {source}")
         album.convert(source, target, look, settings, quiet=quiet)
@@ -188,15 +192,15 @@ def stabilize_command(
         option("Largest luma difference of two blocks taken for the same, 1 to 50; 8.", LOOK),
     ] = None,
     slow: Annotated[bool, option("Take away slow pulsing too; slower.", LOOK, "--slow")] = False,
-    size: fits.SteadySize = None,
+    size: SteadySize = None,
     device: Device = None,
     runtime: Runtime = None,
     weights: Annotated[
         Path | None, option("Of blind, a weight file, or Lai's checkpoint of 2018 (.pth).", LOOK)
     ] = None,
-    seed: fits.Seed = None,
-    irt: fits.Irt = None,
-    reference: fits.Reference = False,
+    seed: FitSeed = None,
+    irt: Irt = None,
+    reference: WithReference = False,
     strength: Annotated[float, option("0 to 1; default 1.", LOOK)] = 1.0,
     scenes: Scenes = None,
     guide: Annotated[
@@ -236,7 +240,7 @@ def stabilize_command(
         reference=reference or None,
     )
     steadiness = Steadiness(method, options, strength, scenes)
-    convert.convert(
+    made = convert.convert(
         source,
         target,
         steadiness,
@@ -249,9 +253,7 @@ def stabilize_command(
         quiet=quiet,
     )
     if sheet is not None:
-        convert.write_before_after(
-            source, sheet, steadiness, start=start, end=end, rate=rate_of(fps), guide=guide
-        )
+        convert.write_before_after(sheet, made)
 
 
 def words_of(encoder_args: str) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from vscolor.cli.options import Device, Overwrite, Quiet, Source
-from vscolor.commands import doctor, shots
+from vscolor.commands import doctor
+from vscolor.commands import scenes as listing
 from vscolor.commands.treatment import Look
 from vscolor.errors import SettingError
 
@@ -24,7 +25,7 @@ def scenes_command(
     quiet: Quiet = False,
 ) -> None:
     """List the cuts of IN: a frame number a line, as --scenes reads it."""
-    shots.run(source, sheet, overwrite=overwrite, quiet=quiet)
+    listing.run(source, sheet, overwrite=overwrite, quiet=quiet)
 
 
 def keyframes_command(
@@ -52,7 +53,7 @@ def keyframes_command(
     if device is not None and model is None:
         raise SettingError("--device is the model's, expected --model beside it")
     look = None if model is None else Look(model=model, device=device)
-    shots.export_keys(source, folder, scenes, look, overwrite=overwrite, quiet=quiet)
+    listing.export_keys(source, folder, scenes, look, overwrite=overwrite, quiet=quiet)
 
 
 def doctor_command() -> None:

@@ -9,7 +9,7 @@ import typer
 
 from vscolor import console
 from vscolor.cli.options import ModelOptions, Overwrite, Quiet, Weights
-from vscolor.commands import showcase
+from vscolor.commands import models as listing
 from vscolor.errors import SettingError
 from vscolor.metrics import published
 from vscolor.models import export
@@ -27,7 +27,7 @@ app = typer.Typer(rich_markup_mode="rich")
 def models_command(context: typer.Context) -> None:
     """List the models: size, licence, and whether they are installed."""
     if context.invoked_subcommand is None:
-        showcase.print_models()
+        listing.print_models()
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A model.")]
@@ -36,7 +36,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A model.")]
 @app.command("show")
 def show_command(name: Name) -> None:
     """Tell all of one model: paper, licences, settings, files."""
-    showcase.print_model(name)
+    listing.print_model(name)
 
 
 @app.command("fetch")

@@ -114,6 +114,28 @@ Debug = Annotated[
         GUIDING,
     ),
 ]
+FitSize = Annotated[
+    int | None,
+    option("Short side of what the network sees, 64 to 1024; default 128.", LOOK),
+]
+FitDevice = Annotated[str | None, option("cpu, cuda or cuda:N; default: the best there is.", LOOK)]
+SteadySize = Annotated[
+    int | None,
+    option("Short side of what the network sees, 64 to 1024; blind 256, dvp 128.", LOOK),
+]
+FitSeed = Annotated[int | None, option("Of dvp, of weights and order; default 0.", LOOK)]
+Irt = Annotated[
+    bool | None,
+    option(
+        "Of dvp, whether two colours of a place end in the more frequent one; default: so.",
+        LOOK,
+        "--irt/--no-irt",
+    ),
+]
+WithReference = Annotated[
+    bool,
+    option("Of dvp, the authors' network and loop, many times slower.", LOOK, "--reference"),
+]
 Codec = Annotated[
     str | None,
     option(

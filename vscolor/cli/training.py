@@ -198,7 +198,7 @@ def video_command(
     """Train mini-video on moving scenes that are made from photographs, and on films."""
     initial, still = _initial(init, "mini-video"), _weights(mini, "--mini", "mini")
     _make_ready(threads)
-    from vscolor.commands.footage import true_shots_of
+    from vscolor.commands.training_films import true_shots_of
     from vscolor.training import video
     from vscolor.training.record import alone_in
 
@@ -244,7 +244,7 @@ def blind_command(
     """
     initial = _initial(init, "blind")
     _make_ready(threads)
-    from vscolor.commands.footage import shots_of
+    from vscolor.commands.training_films import shots_of
     from vscolor.training import blind
     from vscolor.training.footage import load_shots, save_shots
     from vscolor.training.record import alone_in, refuse_begun

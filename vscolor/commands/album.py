@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import vapoursynth as vs
@@ -42,28 +44,42 @@ def convert(
     files.refuse_existing(taken, settings.overwrite)
     process.settle()
     with console.core_log(quiet):  # what is wrong with the settings is said once
-        treatment.apply(vs.core.std.BlankClip(None, 64, 64, vs.GRAY8, 1))
+        treatment.apply(_first_of(folder, names))
     target.mkdir(parents=True, exist_ok=True)
-    failed = 0
+    failed, remarks = 0, list[str]()
     watch = console.Stopwatch()
     bar = console.frames_bar(treatment.label, len(names), quiet)
     with console.core_log(quiet=True), bar as advance:
         for done, name in enumerate(names, 1):
             try:
-                _convert_one(folder / name, target / name, treatment, settings)
+                remarks += _convert_one(folder / name, target / name, treatment, settings)
             except (VscolorError, vs.Error, OSError) as error:
                 console.complain(f"{name}: {error}")
                 failed += 1
             advance(done)
     if not quiet:
+        for remark in dict.fromkeys(remarks):
+            console.note(remark)
         console.note(f"{target}: {len(names) - failed} pictures in {watch}")
     if failed:
         raise SourceError(f"{failed} of {len(names)} pictures of {folder} were not coloured")
 
 
-def _convert_one(path: Path, target: Path, treatment: Treatment, settings: Settings) -> None:
+def _first_of(folder: Path, names: Sequence[str]) -> vs.VideoNode:
+    """The first picture that can be read; a blank one where none can."""
+    for name in names:
+        with suppress(SourceError):
+            return open_source(folder / name).clip
+    return vs.core.std.BlankClip(None, 64, 64, vs.GRAY8, 1)
+
+
+def _convert_one(
+    path: Path, target: Path, treatment: Treatment, settings: Settings
+) -> Iterable[str]:
+    """Treat and write a picture; returns what the user should know of it."""
     source = open_source(path)
     treated = treatment.apply(source.clip)
     whole = range(source.clip.num_frames)
-    job = plan.plan(treated, source, target, settings, whole, read=treatment.reads)
-    encode.run(job, lambda _done: None)
+    read = treatment.reads
+    job = plan.plan(treated, source, target, settings, whole, read=read, series=False)
+    return (*job.notices, *encode.run(job, lambda _done: None))

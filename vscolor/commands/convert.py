@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import vapoursynth as vs
 
@@ -15,6 +15,14 @@ from vscolor.media import encode, plan
 from vscolor.media.plan import Settings
 
 SHEET_FRAMES: Final = 6
+
+
+class Made(NamedTuple):
+    """A film before and after its treatment, and the frames that were written."""
+
+    before: vs.VideoNode
+    after: vs.VideoNode
+    span: range
 
 
 def convert(
@@ -29,7 +37,7 @@ def convert(
     guide: Path | None = None,
     streams_from: Path | None = None,
     quiet: bool = False,
-) -> None:
+) -> Made:
     """Treat a film, a still, a series of stills or a script's clip, and write it to a file.
 
     Args:
@@ -43,6 +51,9 @@ def convert(
         guide: A film of the same length that the model looks at instead.
         streams_from: A film whose sound, subtitles and the like go along, as of which a script is.
         quiet: Whether to say nothing but errors.
+
+    Returns:
+        What was read and what was made of it.
 
     Raises:
         VscolorError: Input, output or settings are at fault.
@@ -77,33 +88,17 @@ def convert(
             console.note(remark)
         speed = total / max(watch.seconds, 1e-3)
         console.note(f"{target}: {total} frames in {watch}, {speed:.1f} frames/s")
+    return Made(source.clip, treated, span)
 
 
-def write_before_after(
-    path: Path,
-    sheet: Path,
-    treatment: Treatment,
-    *,
-    start: str | None = None,
-    end: str | None = None,
-    rate: Fraction | None = None,
-    guide: Path | None = None,
-) -> None:
-    """Show what a treatment does to frames that follow each other, in the middle of a film.
+def write_before_after(sheet: Path, made: Made) -> None:
+    """Show what a treatment did to frames that follow each other, in the middle of a film.
 
     Args:
-        path: As for `convert`, like the rest.
         sheet: A PNG to write: a row a frame, before and after.
-        treatment: What was done.
-        start: First frame or time.
-        end: First frame or time not to show.
-        rate: Frames a second of a series of stills.
-        guide: A film of the same length that the treatment looks at instead.
+        made: What `convert` returned.
     """
-    source = opened(path, rate, True)
-    span = span_of(source, start, end)
+    span = made.span
     first = max(span.start, (span.start + span.stop - SHEET_FRAMES) // 2)
     frames = range(first, min(first + SHEET_FRAMES, span.stop))
-    shown = opened(guide, None, True).clip if guide else None
-    treated = treatment.apply(source.clip, Errand(shown, frames))
-    report.write_sheet(sheet, (source.clip, treated), ("before", "after"), frames)
+    report.write_sheet(sheet, (made.before, made.after), ("before", "after"), frames)

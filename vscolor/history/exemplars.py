@@ -13,13 +13,14 @@ from vscolor.blocks import FramePass
 from vscolor.errors import SettingError, VscolorError
 from vscolor.film import Film
 from vscolor.history import keys as key_plan
-from vscolor.history.along import Given
+from vscolor.history.along import Ready
 from vscolor.history.gather import cuts_within
 from vscolor.history.hints import Hint
 from vscolor.history.references import ColourlessError, Reference, shown
 from vscolor.history.rows import Shape, fill
 from vscolor.models.base import Array
 from vscolor.models.video import Dab, VideoModel
+from vscolor.scenes import scenes_between
 
 HINT_RADIUS = 0.01
 """Of the short side, where a hint names none."""
@@ -55,7 +56,7 @@ class Studio:
         """The cuts that tell the scene of a reference; made once for all of them."""
         return cuts_within(self.groups, key_plan.REACH)
 
-    def given(self, references: Iterable[Reference], hints: Iterable[Hint]) -> list[Given]:
+    def given(self, references: Iterable[Reference], hints: Iterable[Hint]) -> list[Ready]:
         """Everything the user gave.
 
         Raises:
@@ -73,9 +74,9 @@ class Studio:
             ),
         ]
 
-    def _coloured(self, references: Iterable[Reference]) -> list[Given]:
+    def _coloured(self, references: Iterable[Reference]) -> list[Ready]:
         """The references but for those that nobody has coloured, of which a notice tells."""
-        ready: list[Given] = []
+        ready: list[Ready] = []
         grey: list[ColourlessError] = []
         for reference in references:
             try:
@@ -91,25 +92,25 @@ class Studio:
             )
         return ready
 
-    def _reference(self, reference: Reference) -> Given:
+    def _reference(self, reference: Reference) -> Ready:
         frame = self._frame_of(reference)
         of = "no frame" if frame is None else f"frame {frame}"
         name = f"reference {reference.name} of {of}"
         return self._placed(name, self._picture(reference), frame, whole=True)
 
-    def _placed(self, name: str, row: vs.VideoNode, frame: int | None, *, whole: bool) -> Given:
+    def _placed(self, name: str, row: vs.VideoNode, frame: int | None, *, whole: bool) -> Ready:
         # Nodes that are made frame by frame ask for it; the core does not see that coming.
         row.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
         roams = whole and self.roams
         if frame is None:
-            return Given(name, row, None, whole, roams)
+            return Ready(name, row, None, whole, roams)
         if self.cuts is not None:
             length = self.frames.luma.num_frames
             scene = key_plan.scene_around(frame, self.cuts, 0, length - 1, length)
-            return Given(name, row, frame, whole, roams, scene=scene)
+            return Ready(name, row, frame, whole, roams, scene=scene)
         span = self._around[frame // key_plan.GROUP]
         span.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
-        return Given(name, row, frame, whole, roams, span=span)
+        return Ready(name, row, frame, whole, roams, span=span)
 
     def _frame_of(self, reference: Reference) -> int | None:
         if reference.scene is None:
@@ -123,13 +124,13 @@ class Studio:
                 f"reference belongs to scene {reference.scene}, expected scenes= beside it, the "
                 "list that says where scenes begin"
             )
-        starts = (0, *self.cuts)
-        if not 0 <= reference.scene < len(starts):
+        scenes = scenes_between(self.cuts, self.frames.luma.num_frames)
+        if not 0 <= reference.scene < len(scenes):
             raise SettingError(
-                f"reference belongs to scene {reference.scene}, expected 0 to {len(starts) - 1}"
+                f"reference belongs to scene {reference.scene}, expected 0 to {len(scenes) - 1}"
             )
-        ends: tuple[int, ...] = (*starts[1:], self.frames.luma.num_frames)
-        return key_plan.first_key(starts[reference.scene], ends[reference.scene])
+        scene = scenes[reference.scene]
+        return key_plan.first_key(scene.start, scene.stop)
 
     def _picture(self, reference: Reference) -> vs.VideoNode:
         """A reference's row, a clip of one frame."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import vapoursynth as vs
 
-from vscolor.blocks import every
+from vscolor.blocks import every, pad
 from vscolor.history import keys as key_plan
 from vscolor.scenes import shift
 
@@ -27,8 +27,7 @@ def cuts_in_groups(flags: vs.VideoNode) -> vs.VideoNode:
         A clip of one frame a group of `keys.GROUP` frames; -1 leads each list, which may not be
         empty.
     """
-    padding = -flags.num_frames % key_plan.GROUP
-    padded = flags + flags[-1] * padding if padding else flags
+    padded = pad(flags, -flags.num_frames % key_plan.GROUP)
     last = flags.num_frames - 1
     members = [every(padded, key_plan.GROUP, i) for i in range(key_plan.GROUP)]
     blank = vs.core.std.BlankClip(members[0], keep=True)

@@ -27,7 +27,7 @@ from vscolor.color import (
 )
 from vscolor.errors import SettingError
 from vscolor.film import COLOR_PROPS, Film, inspect, with_matrix
-from vscolor.media.source import STILL_SUFFIXES, open_source
+from vscolor.media.source import SCRIPT_SUFFIXES, STILL_SUFFIXES, open_source
 from vscolor.models.base import Array
 
 NEARLY: Final = 0.03
@@ -213,6 +213,8 @@ def _opened(picture: str | Path | vs.VideoNode) -> vs.VideoNode:
     path = Path(picture).expanduser()
     if not path.is_file():
         raise SettingError(f"reference {path} does not exist, expected a picture")
+    if path.suffix.lower() in SCRIPT_SUFFIXES:  # to run one would clear the outputs of this one
+        raise SettingError(f"reference {path} is a script, expected a picture, or its clip")
     return open_source(path).clip
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ import vapoursynth as vs
 from vscolor.media import ffmpeg, matroska, rawvideo, streams
 from vscolor.media.ffmpeg import FfmpegError
 from vscolor.media.rawvideo import Layout
-from vscolor.media.source import numbered
+from vscolor.media.source import literal, numbered
 from vscolor.media.streams import Order
 from vscolor.media.timing import Durations, Timeline
 
@@ -83,7 +84,7 @@ def run(job: Job, advance: Advance, prefetch: int | None = None) -> list[str]:
     durations = Durations()
     with (
         streams.attachments(job.order) as attached,
-        _place(job) as place,
+        _place(job) if job.numbered is None else _series_place(job, job.numbered) as place,
         tempfile.TemporaryFile() as said,
         tempfile.TemporaryFile() as counted,
     ):
@@ -199,20 +200,39 @@ def _place(job: Job) -> Iterator[Path]:
     """Where ffmpeg writes: beside the target, given its name on success and removed otherwise."""
     target = job.target.absolute()
     hidden = target.with_name(secrets.token_hex(4).join(_around(target)))
-    if job.numbered is not None:
-        with tempfile.TemporaryDirectory(prefix=".vscolor-", dir=target.parent) as folder:
-            yield Path(folder) / f"%d{target.suffix}"
-            for number in range(job.numbered, job.numbered + job.clip.num_frames):
-                made = Path(folder) / f"{number}{target.suffix}"
-                made.replace(numbered(target, number))
-        return
     try:
         hidden.touch()
         yield hidden
         if target.exists() and not job.overwrite:
-            spare = target.with_name(f"{target.stem}.{secrets.token_hex(4)}{target.suffix}")
-            hidden.replace(spare)
-            raise FfmpegError(f"{target} has come to be meanwhile; what was made is {spare}")
+            raise _kept_aside(target, hidden)
         hidden.replace(target)
     finally:
         hidden.unlink(missing_ok=True)
+
+
+@contextmanager
+def _series_place(job: Job, first: int) -> Iterator[Path]:
+    """Likewise for stills, numbered from `first`, which are given their names one by one."""
+    target = job.target.absolute()
+    folder = Path(tempfile.mkdtemp(prefix=".vscolor-", dir=target.parent))
+    try:
+        yield literal(folder) / f"%d{target.suffix}"
+        names = {
+            folder / f"{number}{target.suffix}": numbered(target, number)
+            for number in range(first, first + job.clip.num_frames)
+        }
+        taken = next((name for name in names.values() if name.exists()), None)
+        if taken and not job.overwrite:
+            raise _kept_aside(taken, folder)
+        for made, name in names.items():
+            made.replace(name)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _kept_aside(target: Path, made: Path) -> FfmpegError:
+    """Save what was made from a target that appeared while it was being made."""
+    suffix = target.suffix if made.is_file() else ""
+    spare = target.with_name(f"{target.stem}.{secrets.token_hex(4)}{suffix}")
+    made.replace(spare)
+    return FfmpegError(f"{target} has come to be meanwhile; what was made is {spare}")

@@ -14,6 +14,7 @@ import imageio_ffmpeg
 from vscolor.errors import VscolorError
 
 _PIX_FMTS: Final = re.compile(r"Supported pixel formats:(.*)")
+_OPTIONS: Final = re.compile(r"^  -(\w+)", re.MULTILINE)
 _ADDRESS: Final = re.compile(r" @ 0x[0-9a-f]+")
 # ffmpeg follows the cause with lines that only say that something failed.
 _ECHO: Final = re.compile(
@@ -59,21 +60,35 @@ def version() -> str:
     return first[2] if len(first) > 2 else "unknown"
 
 
-@cache
 def encoder_formats(encoder: str) -> tuple[str, ...] | None:
     """Pixel formats a video encoder takes; None where it does not say.
 
     Raises:
         FfmpegError: This ffmpeg has no such video encoder.
     """
+    found = _PIX_FMTS.search(_described(encoder))
+    return tuple(found.group(1).split()) if found else None
+
+
+def encoder_options(encoder: str) -> frozenset[str]:
+    """Names of an encoder's own options, as `crf`.
+
+    Raises:
+        FfmpegError: This ffmpeg has no such video encoder.
+    """
+    return frozenset(_OPTIONS.findall(_described(encoder)))
+
+
+@cache
+def _described(encoder: str) -> str:
+    """What ffmpeg says of an encoder."""
     told = run("-h", f"encoder={encoder}").stdout
     if not told.startswith("Encoder ") or "Supported sample formats" in told:
         raise FfmpegError(
             f"codec {encoder!r} is not a video encoder of {executable()}; "
             "expected a name that `ffmpeg -encoders` lists"
         )
-    found = _PIX_FMTS.search(told)
-    return tuple(found.group(1).split()) if found else None
+    return told
 
 
 def lines_of(log: str) -> list[str]:

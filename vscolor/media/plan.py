@@ -97,6 +97,7 @@ def plan(
     span: range,
     *,
     read: Iterable[Path] = (),
+    series: bool | None = None,
 ) -> Job:
     """Settle format, tags, streams and times, and try them on one black frame.
 
@@ -107,14 +108,18 @@ def plan(
         settings: How to encode.
         span: Which frames to write.
         read: Files that are read beside the source, which the target must not replace.
+        series: Whether the target is a pattern of pictures; None to tell by its name.
 
     Raises:
         SettingError: The settings contradict each other or the target.
         FfmpegError: ffmpeg, the encoder or the container refuses.
         vapoursynth.Error: The first frame cannot be made.
     """
-    _check_target(source, target, settings, span, read)
+    is_series = is_still_series(target) if series is None else series
+    first = _first_number(source, span) if is_series else None
+    _check_target(source, target, settings, span, first=first, read=read)
     codec = _codec(target, settings)
+    _check_quality(codec, settings)
     layout, stored, notices = _choose_layout(clip, target, codec, settings)
     written = _convert(clip, layout, codec, span.start)
     if _loses_full_range(clip, layout, codec, span.start):
@@ -130,7 +135,6 @@ def plan(
     silent = source.is_script and source.container is None and settings.copy != Copy.NONE
     if silent and not is_still(target):
         notices.append("a script has no sound: --streams-from FILE takes along that of its film")
-    first = _first_number(source, span) if is_still_series(target) else None
     unsaid = tags.full_range is None and target.suffix.lower() in MATROSKA
     return Job(
         clip=written[span.start : span.stop],
@@ -156,7 +160,13 @@ def _first_number(source: Source, span: range) -> int:
 
 
 def _check_target(
-    source: Source, target: Path, settings: Settings, span: range, read: Iterable[Path]
+    source: Source,
+    target: Path,
+    settings: Settings,
+    span: range,
+    *,
+    first: int | None,
+    read: Iterable[Path],
 ) -> None:
     """Refuse what no encoder could make good."""
     length = source.clip.num_frames
@@ -169,21 +179,20 @@ def _check_target(
         raise SettingError(f"{target.parent} is not a folder to write in")
     if target.exists() and source.path.exists() and target.samefile(source.path):
         raise SettingError(f"output {target} is the input; expected another name")
-    if is_still(target) and not is_still_series(target) and len(span) > 1:
+    if is_still(target) and first is None and len(span) > 1:
         raise SettingError(
             f"{target} is one picture for {len(span)} frames; expected a pattern such "
             f"as {target.stem}_%04d{target.suffix}, or a video file"
         )
-    taken = [name for name in _written(source, target, span) if name.exists()]
+    taken = [name for name in _written(target, span, first) if name.exists()]
     files.refuse_existing(next(iter(taken), None), settings.overwrite)
     files.refuse_twins(taken, [*source.files, *read])
 
 
-def _written(source: Source, target: Path, span: range) -> list[Path]:
-    """The files that will be written."""
-    if not is_still_series(target):
+def _written(target: Path, span: range, first: int | None) -> list[Path]:
+    """The files that will be written, numbered from `first` if they are a series."""
+    if first is None:
         return [target]
-    first = _first_number(source, span)
     return [numbered(target, number) for number in range(first, first + len(span))]
 
 
@@ -195,6 +204,15 @@ def _codec(target: Path, settings: Settings) -> str:
         return STILL_CODECS[target.suffix.lower()]
     named = settings.codec or DEFAULT_CODECS.get(target.suffix.lower(), "libx264")
     return ALIASES.get(named, named)
+
+
+def _check_quality(codec: str, settings: Settings) -> None:
+    """Refuse what the encoder does not have: ffmpeg would go on without it."""
+    for option, given in (("crf", settings.crf), ("preset", settings.preset)):
+        if given is not None and option not in ffmpeg.encoder_options(codec):
+            raise SettingError(
+                f"--{option} is {given}, but codec {codec} has none; --encoder-args takes its own"
+            )
 
 
 def _choose_layout(

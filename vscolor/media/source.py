@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import runpy
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -165,7 +166,7 @@ def _open_film(path: Path, percent: Percent | None) -> Source:
 
 def _open_series(pattern: Path, rate: Fraction) -> Source:
     """Stills whose names count up."""
-    numbers = sorted(_numbers(pattern))
+    numbers = sorted({*_numbers(pattern)})
     if not numbers:
         raise SourceError(f"no file matches {pattern}")
     if numbers[-1] - numbers[0] + 1 != len(numbers):
@@ -185,10 +186,12 @@ def _escaped(pattern: Path) -> Path:
     number = _SERIES.search(pattern.name)
     assert number is not None
     before, after = pattern.name[: number.start()], pattern.name[number.end() :]
-    folder, before, after = (
-        text.replace("%", "%%") for text in (str(pattern.parent), before, after)
-    )
-    return Path(folder, f"{before}{number[0]}{after}")
+    return literal(pattern.parent) / f"{literal(before)}{number[0]}{literal(after)}"
+
+
+def literal(path: str | Path) -> Path:
+    """As FFmpeg must read a part of a pattern that is none: each `%` is written twice."""
+    return Path(str(path).replace("%", "%%"))
 
 
 def _as_meant(clip: vs.VideoNode, path: Path) -> vs.VideoNode:
@@ -208,7 +211,9 @@ def _numbers(pattern: Path) -> Iterator[int]:
     name = re.compile(rf"{before}(\d{{{width},}}){after}")
     if pattern.parent.is_dir():
         matches = (name.fullmatch(file.name) for file in pattern.parent.iterdir())
-        yield from (int(match.group(1)) for match in matches if match)
+        for number in (int(match[1]) for match in matches if match):
+            if (pattern.parent / numbered(pattern, number).name).exists():
+                yield number
 
 
 def _open_script(path: Path) -> Source:
@@ -216,7 +221,8 @@ def _open_script(path: Path) -> Source:
     vs.clear_outputs()
     script = path.resolve()
     try:
-        with chdir(script.parent):
+        # What a script prints must not stand among a command's own numbers.
+        with chdir(script.parent), redirect_stdout(sys.stderr):
             runpy.run_path(str(script), run_name="__vapoursynth__")
     except (Exception, SystemExit) as error:  # whatever a script of the user's may raise
         raise SourceError(f"{path} failed: {type(error).__name__}: {error}") from error

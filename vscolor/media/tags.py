@@ -74,7 +74,7 @@ def _full_range(props: Mapping[str, object]) -> bool | None:
     """`_Range` 1 is full; the older `_ColorRange` 1 is limited."""
     now = _number(props, "_Range")
     if now is not None:
-        return now == 1
+        return now == 1 if now in (0, 1) else None
     # Asking for the older one makes VapourSynth warn, so it is not asked for in vain.
     before = _number(props, "_ColorRange") if "_ColorRange" in props else None
     return None if before is None else before == 0

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -82,7 +83,7 @@ def default_limit() -> int:
         limit = float(named)
     except ValueError:
         limit = 0.0
-    if not limit > 0:
+    if not 0 < limit < math.inf:
         raise SettingError(f"{LIMIT_VARIABLE} is {named!r}, expected gigabytes, above 0")
     return int(limit * GIGABYTE)
 
@@ -159,13 +160,14 @@ class Store:
         path = self.scene_file(key)
         try:
             held = load_file(str(path))
-            os.utime(path)
         except FileNotFoundError:
             raise SettingError(f"the fit {path} is gone; fit the clip again") from None
         except SafetensorError as error:
             raise SettingError(
                 f"the fit {path} is damaged ({error}); delete it and fit the clip again"
             ) from error
+        with suppress(OSError):  # a folder of another user's need not know
+            os.utime(path)
         thumbnails: NDArray[np.uint8] = held.pop(THUMBNAILS).numpy()
         return held, thumbnails
 

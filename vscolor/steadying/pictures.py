@@ -15,7 +15,6 @@ import vsutil
 
 from vscolor import scenes
 from vscolor.film import COLOR_PROPS
-from vscolor.models.base import Array
 from vscolor.models.stepper import Picture
 
 CUT_PROP = "_SceneChangePrev"
@@ -76,16 +75,6 @@ def read_picture(frame: vs.VideoFrame) -> Picture:
     return Picture(luma[None, None], planes[None])
 
 
-def write_chroma(template: vs.VideoFrame, change: Array) -> vs.VideoFrame:
-    """A frame whose chroma is `[N,2,h,w]`, one above the other."""
-    frame = template.copy()
-    for plane in (1, 2):
-        target = np.asarray(frame[plane])
-        members = target.reshape(len(change), -1, target.shape[1], copy=False)
-        np.copyto(members, change[:, plane - 1])
-    return frame
-
-
 def chroma_planes(change: vs.VideoNode) -> list[vs.VideoNode]:
-    """U and V of a clip that `write_chroma` filled, as GRAYS clips."""
+    """U and V of a clip whose chroma `blocks.pack` filled, as GRAYS clips."""
     return [vsutil.plane(change, p) for p in (1, 2)]

@@ -19,6 +19,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vscolor import device as devices
+from vscolor.blocks import pack
 from vscolor.color import yuv_matrix
 from vscolor.errors import SettingError, VscolorError
 from vscolor.memory import tidy
@@ -26,7 +27,7 @@ from vscolor.models import running
 from vscolor.models.base import Array
 from vscolor.models.stepper import Picture
 from vscolor.steadying.fits import SceneEntry, Store, digest
-from vscolor.steadying.pictures import Sizes, read_picture, write_chroma
+from vscolor.steadying.pictures import Sizes, read_picture
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -134,7 +135,7 @@ def change_by_fit(
             raise vs.Error(f"{caller}: {error}") from None
         tidy()
         change = made - picture.chroma
-        return write_chroma(f[0], change if prior.reference else smoothed(change))
+        return pack(f[0], change if prior.reference else smoothed(change))
 
     return blank.std.ModifyFrame([blank, pictures], steady)
 

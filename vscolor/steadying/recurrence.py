@@ -17,13 +17,13 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor import scenes
-from vscolor.blocks import cut_apart, every, weave
+from vscolor.blocks import cut_apart, every, pack, pad, weave
 from vscolor.errors import VscolorError
 from vscolor.memory import tidy
 from vscolor.models.base import Array
 from vscolor.models.stepper import Picture, Stepper
 from vscolor.scenes import starts_scene
-from vscolor.steadying.pictures import read_picture, write_chroma
+from vscolor.steadying.pictures import read_picture
 
 BREADTH: Final = 1 / 8
 """Spread over which a first frame's chroma is moved, over the short side."""
@@ -95,7 +95,7 @@ def warm_up_order(starts: Sequence[bool], at: int, warm_up: int) -> list[int]:
     return [*mirrored, *range(begin, at)]
 
 
-def scene_around(starts: Sequence[bool], at: int) -> range:
+def places_of_scene(starts: Sequence[bool], at: int) -> range:
     """Places in the window of the frames of the scene of frame `at`."""
     first = max((i for i in range(at + 1) if starts[i]), default=0)
     return range(first, next((i for i in range(at + 1, len(starts)) if starts[i]), len(starts)))
@@ -141,7 +141,7 @@ def steadied(
         if at == wanted[0] or starts[at]:
             order = [*warm_up_order(starts, at, warm_up), at]
             before = pictures[order[0]]
-            made = centred(before.chroma, [pictures[i].chroma for i in scene_around(starts, at)])
+            made = centred(before.chroma, [pictures[i].chroma for i in places_of_scene(starts, at)])
             memory = stepper.begin(before)
         for place in order:
             made, memory = stepper.step(before, pictures[place], made, memory)
@@ -164,7 +164,7 @@ def change_in_blocks(
         YUV444PS of the size of the pictures' chroma; U and V in nominal units. A frame that fails
         raises `vs.Error`.
     """
-    padded = pictures + pictures[-1] * plan.padding
+    padded = pad(pictures, plan.padding)
     lanes = [_lane(padded, stepper, plan, lane, caller) for lane in range(plan.lanes)]
     # What the first lane makes for its next block is what the last lane's block passes over to.
     following = [*lanes[1:], [scenes.shift(clip, 1) for clip in lanes[0]]]
@@ -222,7 +222,7 @@ def _lane(
             except VscolorError as error:
                 raise vs.Error(f"{caller}: {error}") from None
         tidy()
-        return write_chroma(blank, change)
+        return pack(blank, change)
 
     inputs = [every(scenes.shift(pictures, o), plan.cycle, 0) for o in plan.window(lane, 0)]
     return cut_apart(template.std.ModifyFrame([template, *inputs], steady), count)

@@ -7,13 +7,14 @@ from typing import Final
 
 import vapoursynth as vs
 
-from vscolor import console, files, report
+from vscolor import console, files, process, report
 from vscolor.arguments import read_cuts
 from vscolor.commands import inputs
 from vscolor.commands.treatment import Look
+from vscolor.errors import SettingError
 from vscolor.history import keys
 from vscolor.media.source import Source
-from vscolor.scenes import mark_detected, marked_cuts
+from vscolor.scenes import mark_detected, marked_cuts, scenes_between
 
 THUMBNAIL_WIDTH: Final = 240
 COLUMNS: Final = 6
@@ -33,6 +34,7 @@ def run(path: Path, sheet: Path | None, *, overwrite: bool, quiet: bool) -> None
         VscolorError: The input cannot be read.
     """
     files.check_png(sheet, overwrite, path)
+    process.settle()
     source = inputs.opened(path, None, quiet)
     cuts = find_cuts(source, quiet)
     for number in cuts:
@@ -81,13 +83,14 @@ def export_keys(
         SettingError: A picture is in the way.
         VscolorError: The input cannot be read.
     """
+    if folder.exists() and not folder.is_dir():
+        raise SettingError(f"output {folder} is no folder, expected one for the pictures")
+    process.settle()
     source = inputs.opened(path, None, quiet)
     clip = source.clip if look is None else look.apply(source.clip)
     length = source.clip.num_frames
     cuts = find_cuts(source, quiet) if scenes is None else read_cuts(scenes, length) or ()
-    starts = [0, *(cut for cut in cuts if cut < length)]
-    ends = [*starts[1:], length]
-    frames = [keys.first_key(start, end) for start, end in zip(starts, ends, strict=True)]
+    frames = [keys.first_key(scene.start, scene.stop) for scene in scenes_between(cuts, length)]
     targets = {n: folder / f"ref_{n:06d}.png" for n in frames}
     taken = next((t for t in targets.values() if t.exists()), None)
     files.refuse_existing(taken, overwrite)
@@ -95,22 +98,20 @@ def export_keys(
     for n, target in targets.items():
         report.write_frame(target, clip, n)
     others = len({*folder.glob("ref_*.png")} - {*targets.values()})
+    if quiet:
+        return
     if others:
         console.note(
             f"{folder} holds {others} other pictures, which --reference {folder} would take too"
         )
-    if not quiet:
-        console.note(f"{folder}: {len(targets)} pictures, one a scene")
+    console.note(f"{folder}: {len(targets)} pictures, one a scene")
 
 
 def _describe(source: Source, cuts: list[int]) -> None:
-    begins = [0, *cuts]
-    for number, (first, stop) in enumerate(
-        zip(begins, [*cuts, source.clip.num_frames], strict=True), 1
-    ):
-        time = source.timeline.seconds(first)
+    for number, scene in enumerate(scenes_between(cuts, source.clip.num_frames), 1):
+        time = source.timeline.seconds(scene.start)
         at = "" if time is None else f" at {float(time):.3f} s"
-        console.note(f"scene {number}: frame {first}{at}, {stop - first} frames")
+        console.note(f"scene {number}: frame {scene.start}{at}, {len(scene)} frames")
 
 
 def _thumbnails(clip: vs.VideoNode) -> vs.VideoNode:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from vscolor.commands import inputs
 from vscolor.filters import colorize, stabilize
 from vscolor.report import as_rgb
-from vscolor.scenes import mark_detected, marked_cuts
+from vscolor.scenes import mark_detected, marked_cuts, scenes_between
 from vscolor.training.footage import FRAMES, SHORT_SIDES, Shot
 from vscolor.training.photographs import Bytes
 
@@ -37,12 +36,12 @@ def true_shots_of(path: Path, short_side: int, quiet: bool = False) -> Iterator[
 def _cut_apart(path: Path, sides: Sequence[int], quiet: bool) -> Iterator[vs.VideoNode]:
     """The shots of a film as small YUV clips, their short sides in turn those given."""
     clip = inputs.opened(path, None, quiet).clip
-    cuts = [0, *(n for n, cut in marked_cuts(mark_detected(clip)) if cut), clip.num_frames]
-    for i, (first, last) in enumerate(pairwise(cuts)):
-        if last - first >= FRAMES:
+    cuts = (n for n, cut in marked_cuts(mark_detected(clip)) if cut)
+    for i, scene in enumerate(scenes_between(cuts, clip.num_frames)):
+        if len(scene) >= FRAMES:
             scale = sides[i % len(sides)] / min(clip.width, clip.height)
             width, height = (round(s * scale / 8) * 8 for s in (clip.width, clip.height))
-            shot = clip[first : min(last, first + MOST_FRAMES)]
+            shot = clip[scene.start : min(scene.stop, scene.start + MOST_FRAMES)]
             yield as_rgb(shot).resize.Bicubic(width, height, vs.YUV444P16, matrix=1)
 
 

@@ -1,0 +1,37 @@
+"""A network fitted to each scene of a film ahead of time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vscolor import console, process
+from vscolor.commands import inputs
+from vscolor.steadying import fitting, stabilizers
+from vscolor.steadying.stabilizers import Options
+
+
+def run(
+    path: Path, options: Options, *, scenes: Path | None, guide: Path | None, quiet: bool
+) -> None:
+    """Fit what is not fitted yet, and say where it is kept.
+
+    Args:
+        path: What `convert` reads, coloured.
+        options: Of the method `dvp`.
+        scenes: A list of cuts; None to find them.
+        guide: A film as long whose luma tells what moved.
+        quiet: Whether to say nothing but errors.
+
+    Raises:
+        VscolorError: The input cannot be read, or a setting is wrong.
+        vapoursynth.Error: A frame cannot be made.
+    """
+    process.settle()
+    clip = inputs.opened(path, None, quiet).clip
+    shown = None if guide is None else inputs.opened(guide, None, quiet).clip
+    task = stabilizers.fit_task(stabilizers.checked_work_of(clip, shown, scenes), options)
+    span = range(clip.num_frames)
+    fitted = console.interruptible(lambda: fitting.fit_with_bar(task, span, quiet))
+    if not quiet:
+        count = f"{fitted} scene{'' if fitted == 1 else 's'} fitted"
+        console.note(f"{path}: {count}, kept in {task.store.folder}")

@@ -78,7 +78,7 @@ class TestUsage:
             (("--start", "soon"), 2, "--start is 'soon', expected a frame number (120) or a time"),
             (("--model", "nope"), 2, "colorize: model= is 'nope', expected one of"),
             (("--size", "7"), 2, "colorize: size= is 7"),
-            (("--format", "PINK"), 2, "--format is 'PINK'"),
+            (("--format", "PINK"), 2, "format= is 'PINK'"),
             (("--fps", "24"), 2, "--fps is for a numbered series"),
             (("--fps", "x"), 2, "--fps is 'x', expected a rate"),
             (("--codec", "nope"), 1, "codec 'nope' is not a video encoder"),

@@ -40,6 +40,11 @@ def test_scale_holds_all_curves():
     nothing = plot.Scale.of(Panel("t", [Line("a", np.full(3, NAN))]))
     assert nothing.low < nothing.high
     assert plot.Scale.of(Panel("t", [Line("a", np.array([3.0, 4]))], zero=True)).low == 0
+    noise = Line("a", np.array([1e-7, -1e-7]))
+    least = plot.Scale.of(Panel("t", [noise], least=2.0))
+    assert least.high - least.low >= 2
+    assert least.low < -0.9 < 0.9 < least.high
+    assert plot.Scale.of(Panel("t", [noise], zero=True, least=2.0)).high >= 2
 
 
 def test_thinning_keeps_peaks_or_means():

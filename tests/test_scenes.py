@@ -174,6 +174,7 @@ def test_a_one_frame_clip(shots):
 
 FILES = {
     "qpfile": "0 I -1\n30 I 20\n45 P -1\n60 K -1\n",
+    "annotated": "30 # the trucks\n60 I -1  # back at the sign\n",
     "keyframes": "# keyframe format v1\nfps 0\n0\n30\n60\n",
     "numbers": "60\n\n30\n30\n",
     "pyscenedetect": (

@@ -33,14 +33,14 @@ LEAST_SEEN = 16
 MITCHELL = {"filter_param_a": 1 / 3, "filter_param_b": 1 / 3}
 
 
-def merge_format(film: Film, wanted: int | vs.VideoFormat | None) -> vs.VideoFormat:
+def merge_format(film: Film, wanted: int | str | vs.VideoFormat | None) -> vs.VideoFormat:
     """Choose the YUV format chroma is made in.
 
     Args:
         film: The source.
-        wanted: The caller's `format=`, a preset or a format; None for the rule: YUV keeps its own,
-            GRAY becomes 4:2:0 of its depth, 4:4:4 where a dimension is odd. RGB is coloured as
-            float 4:4:4 and keeps its own format in the end.
+        wanted: The caller's `format=`, a preset, its name, or a format; None for the rule: YUV
+            keeps its own, GRAY becomes 4:2:0 of its depth, 4:4:4 where a dimension is odd. RGB is
+            coloured as float 4:4:4 and keeps its own format in the end.
 
     Raises:
         SettingError: The format is no YUV of the source's depth (luma would have to change), or
@@ -64,11 +64,15 @@ def merge_format(film: Film, wanted: int | vs.VideoFormat | None) -> vs.VideoFor
     return out
 
 
-def _as_format(wanted: int | vs.VideoFormat) -> vs.VideoFormat:
+def _as_format(wanted: int | str | vs.VideoFormat) -> vs.VideoFormat:
     try:
+        if isinstance(wanted, str):
+            wanted = vs.PresetVideoFormat[wanted.upper()]
         return vs.core.get_video_format(int(getattr(wanted, "id", wanted)))
-    except (vs.Error, TypeError, ValueError, OverflowError):
-        raise SettingError(f"format= is {wanted!r}, expected a VapourSynth format") from None
+    except (vs.Error, KeyError, TypeError, ValueError, OverflowError):
+        raise SettingError(
+            f"format= is {wanted!r}, expected a VapourSynth format such as YUV444P8"
+        ) from None
 
 
 def model_size(film: Film, size: int, multiple: int) -> tuple[int, int]:

@@ -27,6 +27,11 @@ CALLBACK_MARK: Final = "vapoursynth.Error: "
 stderr: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number and what it counts: `1 frame`, `2 frames`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def note(message: str) -> None:
     """Say one line."""
     stderr.print(_one_line(message), markup=False)

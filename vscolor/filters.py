@@ -54,7 +54,7 @@ def colorize(
     edge_aware: bool = True,
     device: str | None = None,
     runtime: str | None = None,
-    format: int | vs.VideoFormat | None = None,
+    format: int | str | vs.VideoFormat | None = None,
     guide: vs.VideoNode | None = None,
     weights: str | Path | None = None,
     options: Mapping[str, Any] | None = None,

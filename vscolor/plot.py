@@ -53,6 +53,7 @@ class Panel:
         unit: What x counts.
         cuts: Values of x to mark.
         zero: Whether the scale begins at 0.
+        least: Least span of the scale, so that rounding is not drawn as if it were something.
         peaks: Whether what is too much to be drawn is thinned to its largest values, not its means.
     """
 
@@ -63,6 +64,7 @@ class Panel:
     cuts: Sequence[float] = ()
     zero: bool = False
     peaks: bool = False
+    least: float = 0.0
 
     @property
     def places(self) -> Float:
@@ -85,6 +87,8 @@ class Scale:
         known = np.concatenate([line.values[~np.isnan(line.values)] for line in panel.lines])
         low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
         low = min(low, 0.0) if panel.zero else low
+        missing = max(0.0, panel.least - (high - low))
+        low, high = (low, high + missing) if panel.zero else (low - missing / 2, high + missing / 2)
         room = (high - low) * 0.05 or max(abs(high) * 0.05, 1e-12)
         x = panel.places
         low = low if panel.zero and low == 0 else low - room

@@ -343,8 +343,8 @@ def _from_xvid(lines: list[str]) -> Iterator[int]:
 
 def _from_numbers(path: Path, lines: list[str]) -> Iterator[int]:
     for number, line in enumerate(lines, 1):
-        text = line.strip()
-        if not text or text.startswith("#") or re.fullmatch(r"fps\s+[\d.]+", text):
+        text = line.partition("#")[0].strip()
+        if not text or re.fullmatch(r"fps\s+[\d.]+", text):
             continue
         match = re.fullmatch(r"(\d+)(?:\s+([IiKkPpBb])(?:\s+-?\d+)?)?", text)
         if match is None:

@@ -52,6 +52,14 @@ def test_keyframes_go_out_and_come_back(film, tmp_path):
     assert_same(made, colorize(opened(film), size=64, references=folder))
 
 
+def test_keyframes_of_a_scene_that_is_faded_in_lie_later(film, tmp_path):
+    faded = tmp_path / "faded.mkv"
+    films.run("-i", film, "-vf", "fade=in:0:24", "-c:v", "ffv1", faded)
+    (tmp_path / "none.txt").write_text("")
+    assert vscolor("keyframes", faded, tmp_path, "--scenes", tmp_path / "none.txt", "-q") == 0
+    assert (tmp_path / "ref_000023.png").is_file()
+
+
 def test_keyframes_come_coloured_and_those_left_grey_do_not_count(film, tmp_path, capfd):
     grey, folder, some = tmp_path / "grey.mkv", tmp_path / "keys", tmp_path / "some"
     films.run("-i", film, "-vf", "format=gray", "-c:v", "ffv1", grey)

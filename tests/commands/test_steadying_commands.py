@@ -1,5 +1,6 @@
 """The commands `stabilize` and `scenes`, and `colorize --stabilize`."""
 
+import films
 import numpy as np
 import pytest
 import vapoursynth as vs
@@ -56,6 +57,37 @@ def test_blind_writes_what_the_filter_makes_and_a_sheet(film, tmp_path):
             assert np.array_equal(a, b)
     picture = vs.core.bs.VideoSource(str(sheet), cachemode=0)
     assert (picture.width, picture.height) == (320, 720)
+
+
+@pytest.mark.parametrize("grey", [True, False])
+def test_a_film_without_colour_is_named(film, tmp_path, capfd, grey):
+    source = tmp_path / "in.mkv"
+    drained = "format=gray,format=yuv420p" if grey else "null"
+    films.run("-i", film, "-vf", drained, "-c:v", "ffv1", source)
+    assert vscolor("stabilize", source, tmp_path / "out.mkv", "--end", "2") == 0
+    assert ("has no colour: there is nothing to steady" in capfd.readouterr().err) == grey
+
+
+def test_scenes_are_told_in_times_that_start_takes(tmp_path, capfd):
+    """Captures of television begin anywhere; `--start` counts from the first frame."""
+    film = films.two_shots(tmp_path)
+    late = tmp_path / "late.mkv"
+    films.run("-i", film, "-c", "copy", "-output_ts_offset", "0.5", late)
+    assert vscolor("scenes", late) == 0
+    said = capfd.readouterr()
+    assert said.out == "12\n"
+    assert "frame 0 at 0.000 s" in said.err
+    assert "frame 12 at 0.480 s" in said.err
+
+
+def test_an_interlaced_film_is_named(film, tmp_path, capfd):
+    script = tmp_path / "in.vpy"
+    script.write_text(
+        f"import vapoursynth as vs\nclip = vs.core.bs.VideoSource({str(film)!r}, cachemode=0)\n"
+        "clip.std.SetFrameProps(_FieldBased=2).set_output()\n"
+    )
+    assert vscolor("scenes", script) == 0
+    assert "is interlaced" in capfd.readouterr().err
 
 
 def test_the_sheet_is_of_what_was_written(film, tmp_path):

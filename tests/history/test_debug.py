@@ -78,6 +78,25 @@ def test_marks_tell_scene_cut_and_keys(told):
     assert sum(weights) == pytest.approx(1, abs=0.002)
 
 
+def test_a_scene_that_is_faded_in_takes_a_later_key(told):
+    """The usual key would be nearly black, and its colours count for a second."""
+
+    def fade(n, f):
+        frame = f.copy()
+        luma = np.asarray(frame[0])
+        luma[:] = 16 + (luma - 16.0) * (min(1, (n - 20) / 30) if n >= 20 else 1)
+        return frame
+
+    clip = film(120)
+    out = coloured(clip.std.ModifyFrame(clip, fade), debug="marks")
+    for n in (0, 20, 40, 100):
+        out.get_frame(n)
+    assert told[0][2:] == [f"key {keys.DELAY}: 1.000"]
+    for n in (20, 40):
+        assert told[n][2:] == [f"key {20 + keys.LATER}: 1.000"]
+    assert told[100][2].startswith(f"key {20 + keys.LATER}: 0.")
+
+
 def test_marks_tell_references_and_hints_of_the_scene(told, tmp_path):
     picture = vs.core.std.BlankClip(None, 64, 64, vs.RGB24, 1, color=(0, 160, 255))
     out = coloured(

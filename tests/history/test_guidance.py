@@ -114,6 +114,13 @@ def test_another_shape_is_cropped_about_its_middle(tmp_path):
     assert luma.min() > 90
 
 
+def test_hints_of_a_spreadsheet_with_semicolons(tmp_path):
+    (tmp_path / "h.csv").write_text("frame;x;y;rgb\n5;250;190;190,140,90\n6;1;2;#be8c5a\n")
+    assert [h.rgb for h in read_hint_file(tmp_path / "h.csv")] == ["190,140,90", "#be8c5a"]
+    one, other = (h.colour() for h in read_hint_file(tmp_path / "h.csv"))
+    assert np.array_equal(one, other)
+
+
 def test_hints_are_read_from_json_and_csv(tmp_path):
     rows = [
         {"frame": 3, "x": 10, "y": 20.5, "rgb": "#ff0000"},

@@ -27,6 +27,8 @@ def test_keys_are_of_the_frames_own_scene(cuts, n):
     assert sum(key.weight for key in found) == pytest.approx(1)
     assert all(key.weight > 0 for key in found)
     assert max(key.frame for key in found) <= n + keys.DELAY, "nothing far ahead is asked for"
+    later = [key.later for key in found if key.later is not None]
+    assert all(starts[at] <= frame < end and frame <= n + keys.LATER for frame in later)
 
 
 @given(CUTS, st.integers(0, LENGTH - 1))
@@ -39,13 +41,18 @@ def test_the_window_knows_as_much_as_the_whole_list(cuts, n):
 def test_weights_drift_and_never_step_inside_a_scene(cuts, n):
     if n + 1 in cuts:
         return
-    here, there = (dict(keys.keys_of(m, known(m, cuts))) for m in (n, n + 1))
+    here, there = (
+        {(key.frame, key.later): key.weight for key in keys.keys_of(m, known(m, cuts))}
+        for m in (n, n + 1)
+    )
     change = sum(abs(here.get(k, 0) - there.get(k, 0)) for k in {*here, *there}) / 2
     assert change <= 1 / keys.SPACING + 1e-9
 
 
 def test_the_first_key_lies_behind_the_cut_but_in_the_scene():
-    assert keys.keys_of(100, keys.Scene(100, 200)) == [keys.Key(100 + keys.DELAY, 1.0)]
+    first, later = 100 + keys.DELAY, 100 + keys.LATER
+    assert keys.keys_of(100, keys.Scene(100, 200)) == [keys.Key(first, 1.0, later)]
+    assert keys.keys_of(100, keys.Scene(100, 120)) == [keys.Key(first, 1.0, 119)]
     assert keys.keys_of(100, keys.Scene(100, 102)) == [keys.Key(101, 1.0)]
 
 

@@ -254,6 +254,19 @@ class TestScripts:
         assert "hello" in said.err
 
 
+@pytest.mark.parametrize(("name", "tag"), [("out.mp4", "hvc1"), ("out.mov", "hvc1")])
+def test_h265_in_mp4_is_what_apples_players_know(tmp_path, name, tag):
+    source = films.make(tmp_path / "in.mkv", frames=2, sound=False)
+    assert colorize(source, tmp_path / name, "--codec", "h265", *films.FAST) == 0
+    assert f"({tag} " in films.listing(tmp_path / name)
+
+
+def test_a_grey_pix_fmt_is_refused_for_colour(tmp_path, capsys):
+    source = films.make(tmp_path / "in.mkv", frames=2, sound=False)
+    assert colorize(source, tmp_path / "out.mkv", "--pix-fmt", "gray") == 2
+    assert "gray10le" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", [("--crf", "20"), ("--preset", "slow")])
 @pytest.mark.parametrize("codec", [("ffv1", "out.mkv"), ("png", "out_%d.png")])
 def test_quality_that_an_encoder_does_not_have_is_refused(tmp_path, capsys, option, codec):

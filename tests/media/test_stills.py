@@ -98,7 +98,7 @@ class TestFolder:
             (("photos", "photos", "-y"), "is no other folder"),
             (("photos", "out", "--hints", "photos/list.txt"), "--hints is for films"),
             (("photos", "photos/list.txt"), "is no other folder"),
-            (("photos", "full"), "give --overwrite"),
+            (("photos", "out.mp4"), "is the name of a film"),
             (("empty", "out"), "holds no picture"),
             (("photos", "out", "--start", "1"), "--start is for films"),
             (("photos", "out", "--strength", "2"), "strength= is 2"),
@@ -106,9 +106,7 @@ class TestFolder:
         ],
     )
     def test_misuse_is_said_once_and_changes_nothing(self, folder, tmp_path, capsys, words, said):
-        for name in ("full", "empty"):
-            (tmp_path / name).mkdir()
-        (tmp_path / "full" / "house.png").write_bytes(b"kept")
+        (tmp_path / "empty").mkdir()
         before = {p: p.read_bytes() for p in tmp_path.rglob("*.*") if p.is_file()}
         given, target, *more = words
         assert colorize(tmp_path / given, tmp_path / target, *more) == 2
@@ -117,6 +115,19 @@ class TestFolder:
         assert told.count("\n") == 1
         assert {p: p.read_bytes() for p in tmp_path.rglob("*.*") if p.is_file()} == before
         assert not (tmp_path / "out").exists()
+
+    def test_pictures_that_are_there_stay_and_the_rest_is_made(self, folder, tmp_path, capsys):
+        target = tmp_path / "out"
+        target.mkdir()
+        (target / "house.png").write_bytes(b"of before")
+        assert colorize(folder, target) == 0
+        told = capsys.readouterr().err
+        assert "1 picture there already" in told
+        assert "left out 1 file" in told  # list.txt
+        assert (target / "house.png").read_bytes() == b"of before"
+        assert len(list(target.iterdir())) == 2
+        assert colorize(folder, target, "-y") == 0
+        assert (target / "house.png").read_bytes() != b"of before"
 
 
 def test_a_percent_sign_beside_the_number_is_part_of_the_name(tmp_path):

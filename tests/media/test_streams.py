@@ -68,15 +68,22 @@ class TestStreams:
             assert digests(target, "a:0") == digests(source, "a:0")
 
     def test_a_stream_the_container_refuses_is_named(self, rich, tmp_path, capsys):
-        target = tmp_path / "out.mp4"
-        assert colorize(rich, target) == 1
+        assert colorize(rich, tmp_path / "out.webm") == 1
         told = capsys.readouterr().err
-        assert "#2 (subtitle, subrip)" in told
+        assert "cannot hold stream #" in told
         assert ".mkv" in told
         assert told.count("\n") == 1
         assert list(tmp_path.iterdir()) == []
+        target = tmp_path / "out.mp4"
         assert colorize(rich, target, "--copy", "audio") == 0
         assert "Subtitle:" not in films.listing(target)
+
+    def test_text_of_matroska_becomes_text_of_mp4(self, rich, tmp_path, capsys):
+        source = tmp_path / "in.mkv"
+        films.run("-i", rich, "-map", "0:v", "-map", "0:a", "-map", "0:s", "-c", "copy", source)
+        assert colorize(source, tmp_path / "out.mp4") == 0
+        assert "written as mov_text: stream #2 (subtitle, subrip)" in capsys.readouterr().err
+        assert "Subtitle: mov_text" in films.listing(tmp_path / "out.mp4")
 
     def test_text_of_mp4_becomes_text_of_matroska(self, rich, tmp_path, capsys):
         source = tmp_path / "in.mp4"

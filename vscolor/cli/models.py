@@ -82,9 +82,10 @@ def verify_command(
     named = [name] if name is not None else [*(e.card.name for e in registry), *published.SETS]
     good = True
     sets = [kept for one in named for need in _needs(one) for kept in need]
-    for state in keeping.verify(sets):
-        if state.good is None and name is None:
-            continue
+    states = [s for s in keeping.verify(sets) if s.good is not None or name is not None]
+    if not states:
+        console.note("no weight file is in the cache: there is nothing to verify")
+    for state in states:
         typer.echo(f"{MARKS[state.good]} {state.path}: {state.told}")
         good = good and state.good is not False
     if name is not None:

@@ -143,7 +143,8 @@ Codec = Annotated[
     ),
 ]
 Crf = Annotated[
-    float | None, option("Quality, lower is better; 0 is lossless with h264 and h265.", ENCODING)
+    float | None,
+    option("Quality, lower is better; 0 is lossless with h264 and h265.", ENCODING, min=0, max=63),
 ]
 Preset = Annotated[str | None, option("The encoder's speed.", ENCODING)]
 PixFmt = Annotated[

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import vapoursynth as vs
 
-from vscolor import console, files, process
+from vscolor import console, process
 from vscolor.commands.treatment import Treatment
+from vscolor.console import counted
 from vscolor.errors import SettingError, VscolorError
 from vscolor.media import encode, plan
 from vscolor.media.plan import Settings
-from vscolor.media.source import SourceError, is_still, open_source
+from vscolor.media.source import STILL_SUFFIXES, SourceError, is_still, open_source
+from vscolor.media.streams import MATROSKA, MP4
+
+NO_FOLDERS: Final = (*STILL_SUFFIXES, *MATROSKA, *MP4, ".avi", ".ts", ".mpg")
 
 
 def convert(
@@ -21,7 +26,8 @@ def convert(
 ) -> None:
     """Treat each picture of a folder and write it under its own name into another one.
 
-    A picture that cannot be read or written is named, and the others go on.
+    A picture that cannot be read or written is named, and the others go on. One that is there
+    already stays, unless it may be replaced: a run that broke off so goes on.
 
     Args:
         folder: What to read; what is no picture is left alone.
@@ -31,20 +37,26 @@ def convert(
         quiet: Whether to say nothing but errors.
 
     Raises:
-        SettingError: There is no picture, or one is in the way, or the treatment is at fault.
+        SettingError: There is no picture, or no folder to write to, or the treatment is at fault.
         SourceError: Some pictures failed.
         vapoursynth.Error: The treatment is at fault.
     """
-    names = sorted(path.name for path in folder.iterdir() if is_still(path))
-    if not names:
+    found = sorted(path.name for path in folder.iterdir() if is_still(path))
+    if not found:
         raise SettingError(f"{folder} holds no picture")
     if target.exists() and (not target.is_dir() or target.samefile(folder)):
         raise SettingError(f"output {target} is no other folder, expected one for the pictures")
-    taken = next((target / name for name in names if (target / name).exists()), None)
-    files.refuse_existing(taken, settings.overwrite)
+    if not target.exists() and target.suffix.lower() in NO_FOLDERS:
+        raise SettingError(f"output {target} is the name of a film, expected one for a folder")
+    there = [] if settings.overwrite else [n for n in found if (target / n).exists()]
+    names = [name for name in found if name not in there]
     process.settle()
     with console.core_log(quiet):  # what is wrong with the settings is said once
-        treatment.apply(_first_of(folder, names))
+        treatment.apply(_first_of(folder, found))
+    if not quiet:
+        _tell_what_stays(folder, target, found, there)
+    if not names:
+        return
     target.mkdir(parents=True, exist_ok=True)
     failed, remarks = 0, list[str]()
     watch = console.Stopwatch()
@@ -60,9 +72,20 @@ def convert(
     if not quiet:
         for remark in dict.fromkeys(remarks):
             console.note(remark)
-        console.note(f"{target}: {len(names) - failed} pictures in {watch}")
+        console.note(f"{target}: {counted(len(names) - failed, 'picture')} in {watch}")
     if failed:
         raise SourceError(f"{failed} of {len(names)} pictures of {folder} were not coloured")
+
+
+def _tell_what_stays(
+    folder: Path, target: Path, found: Sequence[str], there: Sequence[str]
+) -> None:
+    """Say what will not be written."""
+    if there:
+        console.note(f"{target}: {counted(len(there), 'picture')} there already, left as they are")
+    others = sum(not path.name.startswith(".") for path in folder.iterdir()) - len(found)
+    if others > 0:
+        console.note(f"{folder}: left out {counted(others, 'file or folder', 'files and folders')}")
 
 
 def _first_of(folder: Path, names: Sequence[str]) -> vs.VideoNode:

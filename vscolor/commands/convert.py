@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import vapoursynth as vs
 
 from vscolor import console, process, report
-from vscolor.commands.inputs import opened, span_of, with_streams_of
+from vscolor.commands.inputs import opened, span_of, tell_grey, with_streams_of
 from vscolor.commands.treatment import Errand, Treatment
 from vscolor.media import encode, plan
 from vscolor.media.plan import Settings
@@ -64,6 +64,8 @@ def convert(
     if streams_from is not None:
         source = with_streams_of(source, opened(streams_from, None, quiet))
     span = span_of(source, start, end)
+    if treatment.wants_colour and not quiet:
+        tell_grey(source, "steady")
     seen = opened(guide, None, quiet) if guide else None
     beside = [*(seen.files if seen else []), *([streams_from] if streams_from else [])]
 
@@ -87,7 +89,8 @@ def convert(
         for remark in remarks:
             console.note(remark)
         speed = total / max(watch.seconds, 1e-3)
-        console.note(f"{target}: {total} frames in {watch}, {speed:.1f} frames/s")
+        frames = console.counted(total, "frame")
+        console.note(f"{target}: {frames} in {watch}, {speed:.1f} frames/s")
     return Made(source.clip, treated, span)
 
 

@@ -27,11 +27,14 @@ def run(
         vapoursynth.Error: A frame cannot be made.
     """
     process.settle()
-    clip = inputs.opened(path, None, quiet).clip
+    source = inputs.opened(path, None, quiet)
+    clip = source.clip
+    if not quiet:
+        inputs.tell_grey(source, "fit")
     shown = None if guide is None else inputs.opened(guide, None, quiet).clip
     task = stabilizers.fit_task(stabilizers.checked_work_of(clip, shown, scenes), options)
     span = range(clip.num_frames)
     fitted = console.interruptible(lambda: fitting.fit_with_bar(task, span, quiet))
     if not quiet:
-        count = f"{fitted} scene{'' if fitted == 1 else 's'} fitted"
-        console.note(f"{path}: {count}, kept in {task.store.folder}")
+        count = console.counted(fitted, "scene")
+        console.note(f"{path}: {count} fitted, kept in {task.store.folder}")

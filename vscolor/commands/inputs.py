@@ -7,12 +7,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import vapoursynth as vs
 
 from vscolor import console
 from vscolor.errors import SettingError
 from vscolor.media import timing
 from vscolor.media.source import Source, is_still, open_source
+from vscolor.report import spread
+
+GLANCES: Final = 8
+"""Frames that tell whether a film is in colour."""
 
 RATES_ALIKE: Final = 5e-4
 """Of a rate; 24 and 23.976 differ by twice as much."""
@@ -56,6 +61,39 @@ def with_streams_of(source: Source, film: Source) -> Source:
     return replace(
         source, container=film.container, timeline=replace(own, note=note, doubted=False)
     )
+
+
+def tell_interlaced(source: Source) -> None:
+    """Say so where frames have two fields: once they are taken apart, the numbers are others."""
+    with source.clip.get_frame(0) as frame:
+        fields = frame.props.get("_FieldBased", 0)
+    if fields in (vs.FIELD_BOTTOM, vs.FIELD_TOP):
+        console.note(
+            f"{source.path} is interlaced: colorize wants it deinterlaced, which may double the "
+            "frames; look for cuts and keys in the script that does so"
+        )
+
+
+def tell_grey(source: Source, what: str) -> None:
+    """Say so where a film that should be in colour has none, as when two names are mixed up."""
+    clip = source.clip
+    if clip.format.color_family != vs.RGB and not _has_chroma(clip):
+        console.note(f"{source.path} has no colour: there is nothing to {what}")
+
+
+def _has_chroma(clip: vs.VideoNode) -> bool:
+    """Whether any of a few frames of YUV has chroma that differs from neutral."""
+    if clip.format.color_family == vs.GRAY:
+        return False
+    for number in spread(clip.num_frames, GLANCES):
+        with clip.get_frame(number) as frame:
+            chroma = [np.asarray(frame[plane]) for plane in (1, 2)]
+        neutral = 1 << (clip.format.bits_per_sample - 1)
+        middle = 0 if clip.format.sample_type == vs.FLOAT else neutral
+        unit = 1 / 256 if clip.format.sample_type == vs.FLOAT else neutral / 128
+        if any(np.abs(plane.astype(np.float32) - middle).max() > unit for plane in chroma):
+            return True
+    return False
 
 
 def _alike(ours: Fraction, theirs: Fraction) -> bool:

@@ -122,7 +122,8 @@ def measure(
     paired = truth is not None
     luma = truth is not None and all(clips.same_luma(r, truth) for r in results)
     names = wanted.names(paired, luma and wanted.size is None)
-    metrics = chosen([n for n in names if n not in (LPIPS, FID)] or ["colourfulness"], paired)
+    ours = [n for n in names if n not in (LPIPS, FID)] or ["colourfulness"]
+    metrics = chosen(ours, paired, (LPIPS, FID))
     need = clips.Need.of(metrics.values())
     for clip in results:
         clips.check_pair(clip, truth, need)

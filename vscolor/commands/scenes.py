@@ -5,19 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import vapoursynth as vs
 
+from vscolor import clip as core
 from vscolor import console, files, process, report
 from vscolor.arguments import read_cuts
 from vscolor.commands import inputs
 from vscolor.commands.treatment import Look
 from vscolor.errors import SettingError
+from vscolor.film import inspect
 from vscolor.history import keys
 from vscolor.media.source import Source
 from vscolor.scenes import mark_detected, marked_cuts, scenes_between
 
 THUMBNAIL_WIDTH: Final = 240
 COLUMNS: Final = 6
+GLANCE: Final = 64
+"""Short side at which the light of a frame is looked at."""
 
 
 def run(path: Path, sheet: Path | None, *, overwrite: bool, quiet: bool) -> None:
@@ -36,6 +41,8 @@ def run(path: Path, sheet: Path | None, *, overwrite: bool, quiet: bool) -> None
     files.check_png(sheet, overwrite, path)
     process.settle()
     source = inputs.opened(path, None, quiet)
+    if not quiet:
+        inputs.tell_interlaced(source)
     cuts = find_cuts(source, quiet)
     for number in cuts:
         print(number)
@@ -69,7 +76,8 @@ def export_keys(
 ) -> None:
     """Write one frame of each scene as `ref_000123.png`, to be coloured and given back.
 
-    It is the frame that history takes for the scene's key, a little past the cut.
+    It is the frame that history takes for the scene's key: a little past the cut or, where the
+    scene is still being faded in there, somewhat later.
 
     Args:
         path: What `convert` reads.
@@ -87,10 +95,12 @@ def export_keys(
         raise SettingError(f"output {folder} is no folder, expected one for the pictures")
     process.settle()
     source = inputs.opened(path, None, quiet)
+    if not quiet:
+        inputs.tell_interlaced(source)
     clip = source.clip if look is None else look.apply(source.clip)
     length = source.clip.num_frames
     cuts = find_cuts(source, quiet) if scenes is None else read_cuts(scenes, length) or ()
-    frames = [keys.first_key(scene.start, scene.stop) for scene in scenes_between(cuts, length)]
+    frames = [_key_of(scene, source.clip) for scene in scenes_between(cuts, length)]
     targets = {n: folder / f"ref_{n:06d}.png" for n in frames}
     taken = next((t for t in targets.values() if t.exists()), None)
     files.refuse_existing(taken, overwrite)
@@ -101,16 +111,28 @@ def export_keys(
     if quiet:
         return
     if others:
-        console.note(
-            f"{folder} holds {others} other pictures, which --reference {folder} would take too"
-        )
-    console.note(f"{folder}: {len(targets)} pictures, one a scene")
+        held = console.counted(others, "other picture")
+        console.note(f"{folder} holds {held} that --reference {folder} would take too")
+    console.note(f"{folder}: {console.counted(len(targets), 'picture')}, one a scene")
+
+
+def _key_of(scene: range, clip: vs.VideoNode) -> int:
+    """The frame of a scene to be coloured."""
+    first = keys.first_key(scene.start, scene.stop)
+    later = keys.later_key(keys.Scene(scene.start, scene.stop))
+    if later is None:
+        return first
+    film = core.to_yuv(inspect(clip))
+    luma = core.model_luma(film, *core.model_size(film, GLANCE, 1))
+    means = [float(np.asarray(luma.get_frame(n)[0]).mean()) for n in (first, later)]
+    return later if keys.is_dark(*means) else first
 
 
 def _describe(source: Source, cuts: list[int]) -> None:
     for number, scene in enumerate(scenes_between(cuts, source.clip.num_frames), 1):
-        time = source.timeline.seconds(scene.start)
-        at = "" if time is None else f" at {float(time):.3f} s"
+        time, begin = (source.timeline.seconds(n) for n in (scene.start, 0))
+        # As `--start` counts: from the film's first frame, whatever the container calls that.
+        at = "" if time is None or begin is None else f" at {float(time - begin):.3f} s"
         console.note(f"scene {number}: frame {scene.start}{at}, {len(scene)} frames")
 
 

@@ -65,8 +65,8 @@ def run(
     drawn = np.vstack([strip(clip), picture(panels(found.table))])
     report.write_png(target, drawn)
     if not quiet:
-        cuts = len(found.table.cuts)
-        console.note(f"{target}: {clip.num_frames} frames, {cuts} cut{'s' * (cuts != 1)}")
+        frames = console.counted(clip.num_frames, "frame")
+        console.note(f"{target}: {frames}, {console.counted(len(found.table.cuts), 'cut')}")
 
 
 def panels(table: Table) -> list[Panel]:
@@ -76,9 +76,15 @@ def panels(table: Table) -> list[Panel]:
     mean.append(Line("b (blue to yellow)", table.column("mean_b"), 0))
     step = [Line("chroma step", table.column("chroma_step"), 3)]
     return [
-        Panel("mean colour of the frame (ab); vertical: cuts", mean, x, cuts=cuts),
+        Panel("mean colour of the frame (ab); vertical: cuts", mean, x, cuts=cuts, least=1.0),
         Panel(
-            "chroma step: mean change of ab at a pixel", step, x, cuts=cuts, zero=True, peaks=True
+            "chroma step: mean change of ab at a pixel",
+            step,
+            x,
+            cuts=cuts,
+            zero=True,
+            peaks=True,
+            least=0.1,
         ),
     ]
 

@@ -12,7 +12,6 @@ import vapoursynth as vs
 
 from vscolor import device as devices
 from vscolor.arguments import in_range, whole_in_range
-from vscolor.errors import SettingError
 from vscolor.filters import colorize, stabilize
 from vscolor.history.guidance import Guidance, given_references
 from vscolor.history.hints import listed as read_hints
@@ -61,6 +60,11 @@ class Treatment(Protocol):
         """Files it needs beside the film."""
         ...
 
+    @property
+    def wants_colour(self) -> bool:
+        """Whether a film without colour is no use to it."""
+        ...
+
     def apply(self, clip: vs.VideoNode, errand: Errand = PLAIN) -> vs.VideoNode:
         """Do it to a clip."""
         ...
@@ -103,6 +107,11 @@ class Steadiness:
         """See `Treatment`."""
         weights = self.options.weights
         return _given(self.scenes, None if weights is None else Path(weights))
+
+    @property
+    def wants_colour(self) -> bool:
+        """See `Treatment`."""
+        return True
 
     def apply(self, clip: vs.VideoNode, errand: Errand = PLAIN) -> vs.VideoNode:
         """Steady a clip's chroma; see `Treatment`."""
@@ -224,6 +233,11 @@ class Look:
         after = () if self.steadiness is None else self.steadiness.reads
         return (*_given(self.weights), *self.guiding.reads, *after)
 
+    @property
+    def wants_colour(self) -> bool:
+        """See `Treatment`."""
+        return False
+
     def apply(self, clip: vs.VideoNode, errand: Errand = PLAIN) -> vs.VideoNode:
         """Colour a clip, and steady it if asked to; see `Treatment`."""
         coloured = self._coloured(clip, errand.guide)
@@ -243,7 +257,7 @@ class Look:
             edge_aware=self.edge_aware,
             device=self.device,
             runtime=self.runtime,
-            format=_preset(self.format),
+            format=self.format,
             guide=guide,
             weights=self.weights,
             options=self._settings(),
@@ -284,13 +298,3 @@ class Look:
 def _given(*paths: Path | None) -> tuple[Path, ...]:
     """Those that are there."""
     return tuple(path for path in paths if path is not None)
-
-
-def _preset(name: str | None) -> int | None:
-    """A VapourSynth format by its name."""
-    if name is None:
-        return None
-    preset = getattr(vs.PresetVideoFormat, name.upper(), None)
-    if preset is None:
-        raise SettingError(f"--format is {name!r}, expected a VapourSynth format such as YUV444P8")
-    return int(preset)

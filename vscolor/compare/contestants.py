@@ -12,7 +12,7 @@ import vapoursynth as vs
 
 from vscolor import report
 from vscolor.commands import inputs
-from vscolor.errors import SettingError
+from vscolor.errors import MeasureError, SettingError
 from vscolor.filters import colorize, stabilize
 from vscolor.metrics import clips
 from vscolor.models.registry import registry
@@ -60,7 +60,11 @@ def gather(words: Sequence[str], source: vs.VideoNode, quiet: bool) -> list[Cont
     if twice is not None:
         raise SettingError(f"two results are called {twice!r}, expected a name of its own for each")
     for contestant in found:
-        clips.check_pair(contestant.clip, source, clips.Need.of([]))
+        try:
+            clips.check_pair(contestant.clip, source, clips.Need.of([]))
+        except MeasureError as error:
+            told = str(error).replace("truth", "the film")
+            raise MeasureError(f"{contestant.name} ({contestant.origin}): {told}") from None
     return found
 
 

@@ -197,6 +197,7 @@ class _Matcher:
             luma=[self.frames.luma[n]],
             before=[self.frames.luma[max(n - 1, 0)]],
             keys=[self.own[key.frame] for key in keys],
+            later=[self.own[key.later] for key in keys if key.later is not None],
             references=[reference.row for reference in given],
             spans=[reference.span for reference in given if reference.span is not None],
         )
@@ -245,7 +246,8 @@ class _Match:
         beside = _own_weight([*serving.values()])
         features = row_of(came["look"][0])[: matcher.shape.features]
         luma, before = (np.asarray(came[name][0][0]) for name in ("luma", "before"))
-        exemplars = self._exemplars(serving, beside, came)
+        keys = self._lit_keys(came)
+        exemplars = self._exemplars(serving, beside, keys, came["references"])
         try:
             found = matcher.model.match(luma, before, features, exemplars)
         except VscolorError as error:
@@ -255,7 +257,7 @@ class _Match:
         fill(frame, found)
         frame.props[START] = int(self.starts)
         frame.props[SERVING] = _described(
-            self.frame, self.scene, self.keys, beside, [*serving.values()]
+            self.frame, self.scene, [key for key, _ in keys], beside, [*serving.values()]
         )
         return frame
 
@@ -269,21 +271,37 @@ class _Match:
         ]
         return _serving(self.frame, self.given, at_home)
 
+    def _lit_keys(self, came: dict[str, list[vs.VideoFrame]]) -> list[tuple[key_plan.Key, Array]]:
+        """The keys and their rows, with a later frame where a first key is dark."""
+        shape, later = self.matcher.shape, iter(came["later"])
+        keys: list[tuple[key_plan.Key, Array]] = []
+        for key, frame in zip(self.keys, came["keys"], strict=True):
+            row = row_of(frame)
+            if key.later is not None:
+                other = row_of(next(later))
+                if key_plan.is_dark(shape.lightness(row), shape.lightness(other)):
+                    keys.append((key_plan.Key(key.later, key.weight), other))
+                    continue
+            keys.append((key, row))
+        return keys
+
     def _exemplars(
-        self, serving: dict[int, Serving], beside: float, came: dict[str, list[vs.VideoFrame]]
+        self,
+        serving: dict[int, Serving],
+        beside: float,
+        keys: Sequence[tuple[key_plan.Key, Array]],
+        references: Sequence[vs.VideoFrame],
     ) -> list[Exemplar]:
         """Those references, then the scene's keys, each of which counts `beside` as much."""
         shape = self.matcher.shape
         chosen = [
-            shape.read_exemplar(row_of(came["references"][i]), s.weight, s.same_shot)
+            shape.read_exemplar(row_of(references[i]), s.weight, s.same_shot)
             for i, s in serving.items()
         ]
         # Beside a reference they speak where it is silent, for which likeness is enough: flow
         # to each of them would cost more than all the networks.
         own = [
-            shape.read_exemplar(row_of(row), beside * key.weight, not chosen)
-            for key, row in zip(self.keys, came["keys"], strict=True)
-            if beside
+            shape.read_exemplar(row, beside * key.weight, not chosen) for key, row in keys if beside
         ]
         return [*chosen, *own]
 

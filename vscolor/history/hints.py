@@ -64,6 +64,8 @@ def _from_hex(rgb: Any) -> Any:
     if isinstance(rgb, str) and re.fullmatch(r"#?[0-9a-fA-F]{6}", rgb):
         digits = rgb.lstrip("#")
         return [int(digits[i : i + 2], 16) for i in (0, 2, 4)]
+    if isinstance(rgb, str) and re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*){2}", rgb):
+        return [int(part) for part in rgb.split(",")]
     return rgb
 
 
@@ -118,7 +120,8 @@ def read_hint_file(path: str | Path) -> list[Hint]:
     """Read hints from a file.
 
     JSON holds a list of objects with the names of `Hint`'s fields; CSV has them as a head line,
-    with `rgb` as `#rrggbb` or the columns `a` and `b`.
+    with `rgb` as `#rrggbb` or `"190,140,90"`, or the columns `a` and `b`. Commas or semicolons part
+    its columns.
 
     Raises:
         SettingError: The file cannot be read; the message names the entry.
@@ -140,8 +143,10 @@ def read_hint_file(path: str | Path) -> list[Hint]:
 
 
 def _csv_rows(text: str) -> list[dict[str, Any]]:
-    rows = []
-    for row in csv.DictReader(text.splitlines(), skipinitialspace=True):
+    rows, lines = [], text.splitlines()
+    # Spreadsheets write semicolons where the comma is the decimal sign.
+    sign = ";" if lines and ";" in lines[0] else ","
+    for row in csv.DictReader(lines, skipinitialspace=True, delimiter=sign):
         given: dict[str, Any] = {k: v for k, v in row.items() if k and v not in (None, "")}
         if "a" in given and "b" in given:
             given["ab"] = [_number(given.pop(name)) for name in ("a", "b")]

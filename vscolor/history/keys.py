@@ -1,6 +1,7 @@
 """Which frames a frame takes its colours from: pure integers, no clips.
 
-A scene's first key lies a few frames behind its cut, past the end of most fades and flashes.
+A scene's first key lies a few frames behind its cut, past most flashes; where the scene is still
+being faded in there, a frame further on stands in for it.
 A long scene gets further keys at fixed multiples, so that a search has an end; between two keys a
 frame takes from both by distance, so a difference becomes a slow drift and never a step. Keys lie
 behind a frame, or a few frames ahead: nothing far ahead is ever asked for.
@@ -19,13 +20,19 @@ SPACING: Final = 48
 DELAY: Final = 6
 """Frames from a cut to the scene's first key."""
 
+LATER: Final = 32
+"""Frames from a cut to the frame that stands in for a first key that is too dark."""
+
+DARK: Final = 0.6
+"""Mean L* of a first key, over that of the later frame, below which it is."""
+
 GROUP: Final = 16
 """Cuts are gathered by groups of frames."""
 
 GROUPS_BEHIND: Final = -(-(SPACING * 5 // 2 + DELAY) // GROUP)
 """Groups behind a frame's own that are searched for its scene's start."""
 
-GROUPS_AHEAD: Final = 1
+GROUPS_AHEAD: Final = -(-LATER // GROUP)
 NEARNESS: Final = 48
 """Frames over which a reference's weight falls by half."""
 
@@ -37,10 +44,17 @@ ANYWHERE: Final = 0.25
 
 
 class Key(NamedTuple):
-    """A frame to take colours from, and how much it counts, above 0 to 1."""
+    """A frame to take colours from.
+
+    Attributes:
+        frame: Its number.
+        weight: How much it counts, above 0 to 1.
+        later: The frame that stands in where this one is dark beside it; None for none.
+    """
 
     frame: int
     weight: float
+    later: int | None = None
 
 
 class Scene(NamedTuple):
@@ -77,18 +91,32 @@ def keys_of(n: int, scene: Scene) -> list[Key]:
     begin = None if scene.start is None else first_key(scene.start, scene.end)
     latest = n // SPACING * SPACING
     if begin is not None and latest < begin + SPACING // 2:
-        return [Key(begin, 1.0)]
+        return [Key(begin, 1.0, later_key(scene))]
     before = latest - SPACING
+    later = None
     if begin is not None and before < begin + SPACING // 2:
-        before = begin
+        before, later = begin, later_key(scene)
     share = (n - latest) / SPACING
-    return [Key(before, 1.0 - share), *([Key(latest, share)] if share else [])]
+    return [Key(before, 1.0 - share, later), *([Key(latest, share)] if share else [])]
 
 
 def first_key(start: int, end: int | None) -> int:
     """The first key of a scene; its end may be unknown where it is more than `DELAY` away."""
     key = start + DELAY
     return key if end is None else min(key, end - 1)
+
+
+def later_key(scene: Scene) -> int | None:
+    """The frame that may stand in for a scene's first key; None where the scene has no other."""
+    assert scene.start is not None
+    later = scene.start + LATER
+    later = later if scene.end is None else min(later, scene.end - 1)
+    return None if later == first_key(scene.start, scene.end) else later
+
+
+def is_dark(first: float, later: float) -> bool:
+    """Whether a first key of such a mean L* shows too little beside the later frame."""
+    return first < DARK * later - 1.0  # black beside black is no darker
 
 
 def searched(n: int) -> tuple[int, int]:

@@ -56,6 +56,10 @@ class Shape:
         """A row of floats that `read_exemplar` reads."""
         return np.concatenate([np.ravel(x) for x in (features, luma, ab, trust)])
 
+    def lightness(self, row: Array) -> float:
+        """Mean L* of the exemplar of a row."""
+        return float(row[self.features : self.features + self.height * self.width].mean())
+
     def read_exemplar(self, row: Array, weight: float, same_shot: bool) -> Exemplar:
         """An exemplar from its row."""
         pixels, samples = self.height * self.width, self.colours[0] * self.colours[1]

@@ -23,7 +23,7 @@ from vscolor.media.encode import Job
 from vscolor.media.ffmpeg import FfmpegError
 from vscolor.media.rawvideo import Layout
 from vscolor.media.source import Source, is_still, is_still_series, numbered
-from vscolor.media.streams import MATROSKA, Copy
+from vscolor.media.streams import MATROSKA, MP4, Copy
 from vscolor.media.tags import Tags
 from vscolor.media.timing import Timeline, microseconds_down
 
@@ -128,6 +128,7 @@ def plan(
     picture = (
         *("-c:v:0", codec, *_quality(codec, settings, source.timeline)),
         *_tag_arguments(tags, codec),
+        *(("-tag:v:0", "hvc1") if _is_apples(target, codec) else ()),
         *("-pix_fmt", stored, *settings.extra),
     )
     _try_out(written, layout, target, picture)
@@ -220,13 +221,14 @@ def _choose_layout(
 ) -> tuple[Layout, str, list[str]]:
     """The format frames are written in, its name for the encoder, and what that costs."""
     supported = _supported(target, codec)
+    is_grey = clip.format.color_family == vs.GRAY
     if settings.pix_fmt is not None:
         layout = rawvideo.by_name(settings.pix_fmt)
         stored = rawvideo.stored_name(layout, supported) if layout else None
-        if layout is None or stored is None:
+        if layout is None or stored is None or (layout.family == vs.GRAY and not is_grey):
             raise SettingError(
-                f"--pix-fmt is {settings.pix_fmt!r}, expected one that {codec} takes: "
-                + ", ".join(_offers(supported))
+                f"--pix-fmt is {settings.pix_fmt!r}, expected one that {codec} takes in colour: "
+                + ", ".join(_offers(supported, is_grey))
             )
         return layout, stored, []
     nearest = rawvideo.nearest(clip.format, supported)
@@ -237,7 +239,10 @@ def _choose_layout(
         raise SettingError(f"codec {codec} takes no colour that this program writes")
     if nearest.matches(clip.format) or is_still(target):
         return nearest, stored, []
-    return nearest, stored, [f"{codec} does not take {clip.format.name}: written as {stored}"]
+    notice = f"{codec} does not take {clip.format.name}: written as {stored}"
+    if clip.format.color_family == vs.RGB and nearest.family == vs.YUV:
+        notice += "; more players take --pix-fmt yuv420p"
+    return nearest, stored, [notice]
 
 
 def _supported(target: Path, codec: str) -> tuple[str, ...] | None:
@@ -251,8 +256,9 @@ def _supported(target: Path, codec: str) -> tuple[str, ...] | None:
     return tuple(name.replace("yuvj", "yuv") for name in kept)
 
 
-def _offers(supported: Sequence[str] | None) -> list[str]:
-    return [x.pix_fmt for x in rawvideo.LAYOUTS if rawvideo.stored_name(x, supported)]
+def _offers(supported: Sequence[str] | None, grey: bool) -> list[str]:
+    layouts = (x for x in rawvideo.LAYOUTS if grey or x.family != vs.GRAY)
+    return [x.pix_fmt for x in layouts if rawvideo.stored_name(x, supported)]
 
 
 def _convert(clip: vs.VideoNode, layout: Layout, codec: str, first: int) -> vs.VideoNode:
@@ -322,6 +328,11 @@ def _tag_arguments(tags: Tags, codec: str) -> tuple[str, ...]:
     if tags.full_range is False and colourless and codec in RANGE_FILTERS:
         words += ["-bsf:v:0", f"{RANGE_FILTERS[codec]}=video_full_range_flag=0"]
     return tuple(words)
+
+
+def _is_apples(target: Path, codec: str) -> bool:
+    """Whether this is H.265 in MP4, which Apple's players know by another tag than ffmpeg's."""
+    return target.suffix.lower() in MP4 and ("265" in codec or codec.startswith("hevc"))
 
 
 def _quality(codec: str, settings: Settings, timeline: Timeline) -> tuple[str, ...]:

@@ -138,6 +138,8 @@ def open_source(path: Path, rate: Fraction | None = None, percent: Percent | Non
         return _open_series(path, rate or SERIES_RATE)
     if rate is not None:
         raise SettingError(f"--fps is for a numbered series of pictures, got {path}")
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder, expected a film, a picture or a script")
     if not path.is_file():
         raise SourceError(f"{path} is not a file")
     if path.suffix.lower() in SCRIPT_SUFFIXES:

@@ -16,6 +16,9 @@ from vscolor.media.ffmpeg import FfmpegError
 from vscolor.media.source import Container, Stream, is_still
 
 ATTACHING: Final = (".mkv",)
+MP4: Final = (".mp4", ".m4v", ".mov")
+TEXTS: Final = ("subrip", "ass", "ssa", "webvtt", "text")
+"""Subtitles of text, which MP4 holds as its own kind alone; styles are lost."""
 MATROSKA: Final = (".mkv", ".mka", ".webm", ".mk3d")
 # Matroska's own counts of the old track, which would be wrong on the new one.
 STALE_STATISTICS: Final = (
@@ -95,11 +98,12 @@ def ordered(container: Container | None, target: Path, copy: Copy, *, cut: bool)
             words += ["-map", "0:v:0", *_film_metadata(place, stream)]
             continue
         words += ["-map", f"1:{stream.index}", f"-map_metadata:s:{place}", f"1:s:{stream.index}"]
-        if stream.codec == "mov_text" and target.suffix.lower() in MATROSKA:
-            codecs += [f"-c:{place}", "srt"]
-            remarks.append(f"written as subrip: stream {stream}")
-        else:
+        told = _subtitles_as(stream, target)
+        if told is None:
             _check_fits(container, stream, target)
+        else:
+            codecs += [f"-c:{place}", told]
+            remarks.append(f"written as {told}: stream {stream}")
     words += ["-map_metadata", "1", "-map_chapters", "1", *codecs]
     files = sum(stream.kind == "attachment" for stream in wanted)
     return Order(tuple(words), remarks, container, tuple(covers), files)
@@ -157,6 +161,14 @@ def _is_missed(stream: Stream, wanted: Sequence[Stream], copy: Copy) -> bool:
     """Whether a stream stays behind that a user would look for."""
     chapter_titles = stream.codec == "bin_data"  # MP4's chapters, which are written anew
     return copy == Copy.ALL and stream not in wanted and not chapter_titles
+
+
+def _subtitles_as(stream: Stream, target: Path) -> str | None:
+    """The codec text must be made of for a container; None to leave a stream as it is."""
+    suffix = target.suffix.lower()
+    if stream.codec == "mov_text" and suffix in MATROSKA:
+        return "subrip"
+    return "mov_text" if stream.codec in TEXTS and suffix in MP4 else None
 
 
 def _goes_along(stream: Stream, copy: Copy) -> bool:

@@ -226,17 +226,23 @@ METRICS: Final[dict[str, Metric]] = {
 """Those that need no package or weights beyond vscolor's own, but ciede2000 (scikit-image)."""
 
 
-def chosen(names: Sequence[str], has_truth: bool) -> dict[str, Metric]:
+def chosen(names: Sequence[str], has_truth: bool, beside: Sequence[str] = ()) -> dict[str, Metric]:
     """Metrics by name.
+
+    Args:
+        names: Their names.
+        has_truth: Whether there is a true clip.
+        beside: Names that the caller knows beside them, for the message.
 
     Raises:
         SettingError: One is unknown, none was named, or one needs a truth that is not there.
     """
+    known = ", ".join([*METRICS, *beside])
     if not names:
-        raise SettingError(f"no metric was named, expected some of {', '.join(METRICS)}")
+        raise SettingError(f"no metric was named, expected some of {known}")
     for name in names:
         if name not in METRICS:
-            raise SettingError(f"metric {name!r} is unknown, expected some of {', '.join(METRICS)}")
+            raise SettingError(f"metric {name!r} is unknown, expected some of {known}")
         if METRICS[name].truth and not has_truth:
             raise SettingError(f"metric {name} compares with a true clip, expected one")
     return {name: METRICS[name] for name in names}

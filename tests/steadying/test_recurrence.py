@@ -14,7 +14,7 @@ from vscolor.steadying.recurrence import (
     Blocks,
     centred,
     change_in_blocks,
-    scene_around,
+    places_of_scene,
     steadied,
     warm_up_order,
 )
@@ -62,8 +62,8 @@ def test_a_scene_starts_anew():
 
 def test_the_beginning_is_moved_to_where_most_of_the_scene_is():
     frames = [np.full((1, 2, 16, 24), v, np.float32) for v in (9, 1, 1, 1, 5)]
-    assert scene_around(starts(9, 2, 7), 4) == range(2, 7)
-    assert scene_around(starts(5), 4) == range(5)
+    assert places_of_scene(starts(9, 2, 7), 4) == range(2, 7)
+    assert places_of_scene(starts(5), 4) == range(5)
     moved = centred(frames[0], frames)
     assert np.allclose(moved, 1, atol=1e-4)
     edge = frames[1].copy()

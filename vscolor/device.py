@@ -206,6 +206,26 @@ def torch_device(device: Device) -> torch.device:
     return torch.device(device.kind, device.index) if device.kind == "cuda" else torch.device("cpu")
 
 
+@cache
+def _usual_threads() -> int:
+    import torch
+
+    return int(torch.get_num_threads())
+
+
+def same_threads() -> None:
+    """Give the calling thread as many of torch's own as every other had before it.
+
+    Each thread keeps the number that stood when it first asked. If the number is changed meanwhile,
+    by a fit or by a user's script, two of the core's workers would sum in different orders, and a
+    frame's last bits would say which of them made it.
+    """
+    import torch
+
+    if torch.get_num_threads() != _usual_threads():
+        torch.set_num_threads(_usual_threads())
+
+
 def cuda_stream(device: Device) -> torch.cuda.Stream:
     """A CUDA stream of the calling thread's own, so that threads overlap."""
     import torch

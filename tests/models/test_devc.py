@@ -250,6 +250,22 @@ def test_order_does_not_show(weights, short_blocks):
     assert all(np.ptp(c) > 8 for c in straight)
 
 
+def test_a_number_of_threads_that_changes_does_not_show(weights, short_blocks):
+    """A fit works on one, and workers that the core starts meanwhile would keep that number."""
+    first = coloured(film(8), weights, (5,))
+    straight = [chroma(first, n) for n in range(8)]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if before > 1 else 2)
+    try:
+        vs.core.num_threads = 1
+        vs.core.num_threads = 4
+        other = coloured(film(8), weights, (5,))
+        for n in range(8):
+            assert np.array_equal(chroma(other, n), straight[n])
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_the_frame_before_counts_and_a_cut_ends_that(weights):
     """Keys lie 6 behind a cut, so that of both clips is frame 6 and the change comes by history."""
     for scenes, counts in (((), True), ((2,), False)):

@@ -47,6 +47,23 @@ def naming_failures(device: Device, batch: int, height: int, width: int) -> Iter
         raise
 
 
+@contextmanager
+def inference(device: Device, batch: int, height: int, width: int) -> Iterator[None]:
+    """Run a network of torch: without gradients, its failures named as `naming_failures` does.
+
+    Args:
+        device: Where it runs.
+        batch: Frames that go through it together.
+        height: Of what it sees, in pixels.
+        width: Likewise.
+    """
+    import torch
+
+    devices.same_threads()
+    with naming_failures(device, batch, height, width), torch.inference_mode():
+        yield
+
+
 def on_torch(device: Device, network: Callable[..., Tensor], *planes: Array) -> Array:
     """Run a network of torch on arrays.
 
@@ -61,12 +78,7 @@ def on_torch(device: Device, network: Callable[..., Tensor], *planes: Array) -> 
     Raises:
         DeviceError: The device failed, or ran out of memory.
     """
-    import torch
-
-    with (
-        naming_failures(device, len(planes[0]), *planes[0].shape[2:]),
-        torch.inference_mode(),
-    ):
+    with inference(device, len(planes[0]), *planes[0].shape[2:]):
         run = _on_cuda if device.kind == "cuda" else _on_cpu
         return run(device, network, planes)
 

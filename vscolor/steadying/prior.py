@@ -216,7 +216,7 @@ class Maker:
         from vscolor.models.dvp.network import settled
 
         size = picture.luma.shape[2:]
-        with running.naming_failures(self._device, 1, *size), torch.inference_mode():
+        with running.inference(self._device, 1, *size):
             luma = torch.from_numpy(picture.luma).to(devices.torch_device(self._device))
             if not self._prior.reference:
                 made: Array = settled(network(luma)).cpu().numpy()

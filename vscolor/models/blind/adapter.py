@@ -115,7 +115,7 @@ class TorchBlind:
         import torch
 
         planes = (now.luma, before.luma, now.chroma, made_before)
-        with running.naming_failures(self._device, 1, *now.luma.shape[2:]), torch.inference_mode():
+        with running.inference(self._device, 1, *now.luma.shape[2:]):
             tensors = [torch.from_numpy(plane).to(self._target) for plane in planes]
             steady, memory = self._network(*tensors, memory)
         made: Array = steady.cpu().numpy()

@@ -75,7 +75,7 @@ class TorchLai:
         """See `vscolor.models.stepper.Stepper`."""
         import torch
 
-        with running.naming_failures(self._device, 1, *now.luma.shape[2:]), torch.inference_mode():
+        with running.inference(self._device, 1, *now.luma.shape[2:]):
             given = self._rgb(now.luma, now.chroma)
             earlier = self._rgb(before.luma, made_before).clamp(0, 1)
             greys = [

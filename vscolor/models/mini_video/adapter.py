@@ -283,8 +283,7 @@ class TorchNetworks:
 
         size = arrays[0].shape[2:] if arrays[0].ndim == 4 else arrays[0].shape[1:]
         with (
-            running.naming_failures(self._device, len(arrays[0]), *size),
-            torch.inference_mode(),
+            running.inference(self._device, len(arrays[0]), *size),
             devices.on_stream(self._device),
         ):
             target = devices.torch_device(self._device)

@@ -68,6 +68,25 @@ def test_a_film_without_colour_is_named(film, tmp_path, capfd, grey):
     assert ("has no colour: there is nothing to steady" in capfd.readouterr().err) == grey
 
 
+def test_only_frames_that_are_written_are_looked_at(tmp_path, capfd):
+    script = tmp_path / "in.vpy"
+    script.write_text(
+        "import vapoursynth as vs\n"
+        "clip = vs.core.std.BlankClip(None, 64, 64, vs.YUV420P8, 100, color=[90, 128, 128])\n"
+        "def late(n, f):\n    assert n < 50\n    return f\n"
+        "clip.std.ModifyFrame(clip, late).set_output()\n"
+    )
+    assert vscolor("stabilize", script, tmp_path / "out.mkv", "--end", "10") == 0
+    assert "no colour" in capfd.readouterr().err
+    script.write_text(
+        "import vapoursynth as vs\n"
+        "clips = [vs.core.std.BlankClip(None, 64, 64, f, 5) for f in (vs.YUV420P8, vs.YUV444P8)]\n"
+        "vs.core.std.Splice(clips, mismatch=True).set_output()\n"
+    )
+    assert vscolor("stabilize", script, tmp_path / "no.mkv") != 0
+    assert "variable format" in capfd.readouterr().err
+
+
 def test_scenes_are_told_in_times_that_start_takes(tmp_path, capfd):
     """Captures of television begin anywhere; `--start` counts from the first frame."""
     film = films.two_shots(tmp_path)
@@ -88,6 +107,8 @@ def test_an_interlaced_film_is_named(film, tmp_path, capfd):
     )
     assert vscolor("scenes", script) == 0
     assert "is interlaced" in capfd.readouterr().err
+    assert vscolor("keyframes", script, tmp_path / "keys") == 0
+    assert len(list((tmp_path / "keys").iterdir())) == 2
 
 
 def test_the_sheet_is_of_what_was_written(film, tmp_path):

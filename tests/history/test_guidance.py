@@ -117,6 +117,8 @@ def test_another_shape_is_cropped_about_its_middle(tmp_path):
 def test_hints_of_a_spreadsheet_with_semicolons(tmp_path):
     (tmp_path / "h.csv").write_text("frame;x;y;rgb\n5;250;190;190,140,90\n6;1;2;#be8c5a\n")
     assert [h.rgb for h in read_hint_file(tmp_path / "h.csv")] == ["190,140,90", "#be8c5a"]
+    (tmp_path / "d.csv").write_text("frame;x;y;radius;a;b\n5;10,5;20;2,5;12,5;-3\n")
+    assert read_hint_file(tmp_path / "d.csv") == [Hint(5, 10.5, 20, ab=(12.5, -3), radius=2.5)]
     one, other = (h.colour() for h in read_hint_file(tmp_path / "h.csv"))
     assert np.array_equal(one, other)
 

@@ -80,6 +80,8 @@ class TestFolder:
         grey = ("-f", "lavfi", "-i", "testsrc2=s=64x48", "-vf", "format=gray16be", *ONE)
         films.run(*grey, folder / "a.png")
         (folder / "_bad.png").write_bytes(b"no picture")
+        films.run("-f", "lavfi", "-i", "testsrc2=s=8x8", *ONE, folder / "_small.png")
+        (folder / "._a.png").write_bytes(b"what macOS leaves")
         assert colorize(folder, tmp_path / "out", "--quiet", "--format", "YUV444P16") == 1
         assert [p.name for p in (tmp_path / "out").iterdir()] == ["a.png"]
 

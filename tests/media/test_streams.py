@@ -84,6 +84,8 @@ class TestStreams:
         assert colorize(source, tmp_path / "out.mp4") == 0
         assert "written as mov_text: stream #2 (subtitle, subrip)" in capsys.readouterr().err
         assert "Subtitle: mov_text" in films.listing(tmp_path / "out.mp4")
+        assert colorize(source, tmp_path / "part.mp4", "--start", "5") == 1, "it would come late"
+        assert "cannot hold stream #2" in capsys.readouterr().err
 
     def test_text_of_mp4_becomes_text_of_matroska(self, rich, tmp_path, capsys):
         source = tmp_path / "in.mp4"

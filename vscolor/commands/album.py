@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -41,7 +40,7 @@ def convert(
         SourceError: Some pictures failed.
         vapoursynth.Error: The treatment is at fault.
     """
-    found = sorted(path.name for path in folder.iterdir() if is_still(path))
+    found = sorted(path.name for path in _visible(folder) if is_still(path))
     if not found:
         raise SettingError(f"{folder} holds no picture")
     if target.exists() and (not target.is_dir() or target.samefile(folder)):
@@ -52,7 +51,7 @@ def convert(
     names = [name for name in found if name not in there]
     process.settle()
     with console.core_log(quiet):  # what is wrong with the settings is said once
-        treatment.apply(_first_of(folder, found))
+        _try_settings(folder, found, treatment)
     if not quiet:
         _tell_what_stays(folder, target, found, there)
     if not names:
@@ -77,23 +76,38 @@ def convert(
         raise SourceError(f"{failed} of {len(names)} pictures of {folder} were not coloured")
 
 
+def _visible(folder: Path) -> list[Path]:
+    """What a folder holds, without what is hidden (macOS puts a `._name` beside a picture)."""
+    return [path for path in folder.iterdir() if not path.name.startswith(".")]
+
+
 def _tell_what_stays(
     folder: Path, target: Path, found: Sequence[str], there: Sequence[str]
 ) -> None:
     """Say what will not be written."""
     if there:
         console.note(f"{target}: {counted(len(there), 'picture')} there already, left as they are")
-    others = sum(not path.name.startswith(".") for path in folder.iterdir()) - len(found)
+    others = len(_visible(folder)) - len(found)
     if others > 0:
         console.note(f"{folder}: left out {counted(others, 'file or folder', 'files and folders')}")
 
 
-def _first_of(folder: Path, names: Sequence[str]) -> vs.VideoNode:
-    """The first picture that can be read; a blank one where none can."""
+def _try_settings(folder: Path, names: Sequence[str], treatment: Treatment) -> None:
+    """Raise what the treatment has against the first picture, if it takes none of them."""
+    failure: Exception | None = None
     for name in names:
-        with suppress(SourceError):
-            return open_source(folder / name).clip
-    return vs.core.std.BlankClip(None, 64, 64, vs.GRAY8, 1)
+        try:
+            clip = open_source(folder / name).clip
+        except SourceError:
+            continue
+        try:
+            treatment.apply(clip)
+        except (VscolorError, vs.Error) as error:
+            failure = failure or error
+        else:
+            return
+    if failure is not None:
+        raise failure
 
 
 def _convert_one(

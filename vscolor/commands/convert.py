@@ -65,7 +65,7 @@ def convert(
         source = with_streams_of(source, opened(streams_from, None, quiet))
     span = span_of(source, start, end)
     if treatment.wants_colour and not quiet:
-        tell_grey(source, "steady")
+        tell_grey(source, span, "steady")
     seen = opened(guide, None, quiet) if guide else None
     beside = [*(seen.files if seen else []), *([streams_from] if streams_from else [])]
 

@@ -29,11 +29,11 @@ def run(
     process.settle()
     source = inputs.opened(path, None, quiet)
     clip = source.clip
-    if not quiet:
-        inputs.tell_grey(source, "fit")
     shown = None if guide is None else inputs.opened(guide, None, quiet).clip
     task = stabilizers.fit_task(stabilizers.checked_work_of(clip, shown, scenes), options)
     span = range(clip.num_frames)
+    if not quiet:
+        inputs.tell_grey(source, span, "fit")
     fitted = console.interruptible(lambda: fitting.fit_with_bar(task, span, quiet))
     if not quiet:
         count = console.counted(fitted, "scene")

@@ -74,19 +74,18 @@ def tell_interlaced(source: Source) -> None:
         )
 
 
-def tell_grey(source: Source, what: str) -> None:
-    """Say so where a film that should be in colour has none, as when two names are mixed up."""
-    clip = source.clip
-    if clip.format.color_family != vs.RGB and not _has_chroma(clip):
+def tell_grey(source: Source, span: range, what: str) -> None:
+    """Say so where frames that should be in colour are not, as when two names are mixed up."""
+    family = source.clip.format.color_family
+    seen = family == vs.YUV and _has_chroma(source.clip, span)
+    if family in (vs.YUV, vs.GRAY) and not seen:
         console.note(f"{source.path} has no colour: there is nothing to {what}")
 
 
-def _has_chroma(clip: vs.VideoNode) -> bool:
+def _has_chroma(clip: vs.VideoNode, span: range) -> bool:
     """Whether any of a few frames of YUV has chroma that differs from neutral."""
-    if clip.format.color_family == vs.GRAY:
-        return False
-    for number in spread(clip.num_frames, GLANCES):
-        with clip.get_frame(number) as frame:
+    for place in spread(len(span), GLANCES):
+        with clip.get_frame(span[place]) as frame:
             chroma = [np.asarray(frame[plane]) for plane in (1, 2)]
         neutral = 1 << (clip.format.bits_per_sample - 1)
         middle = 0 if clip.format.sample_type == vs.FLOAT else neutral

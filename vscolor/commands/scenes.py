@@ -8,15 +8,15 @@ from typing import Final
 import numpy as np
 import vapoursynth as vs
 
-from vscolor import clip as core
 from vscolor import console, files, process, report
 from vscolor.arguments import read_cuts
+from vscolor.color import luma_to_lab_f
 from vscolor.commands import inputs
 from vscolor.commands.treatment import Look
 from vscolor.errors import SettingError
-from vscolor.film import inspect
 from vscolor.history import keys
 from vscolor.media.source import Source
+from vscolor.metrics import clips
 from vscolor.scenes import mark_detected, marked_cuts, scenes_between
 
 THUMBNAIL_WIDTH: Final = 240
@@ -122,10 +122,15 @@ def _key_of(scene: range, clip: vs.VideoNode) -> int:
     later = keys.later_key(keys.Scene(scene.start, scene.stop))
     if later is None:
         return first
-    film = core.to_yuv(inspect(clip))
-    luma = core.model_luma(film, *core.model_size(film, GLANCE, 1))
-    means = [float(np.asarray(luma.get_frame(n)[0]).mean()) for n in (first, later)]
-    return later if keys.is_dark(*means) else first
+    luma = clips.scaled(clips.to_luma(clip.std.SetFrameProps(_FieldBased=0)), GLANCE)
+    return later if keys.is_dark(*(_lightness(luma, n) for n in (first, later))) else first
+
+
+def _lightness(luma: vs.VideoNode, number: int) -> float:
+    """Mean L* of a frame of limited 8-bit luma."""
+    with luma.get_frame(number) as frame:
+        nominal = (np.asarray(frame[0]).astype(np.float32) - 16) / 219
+    return float((116 * luma_to_lab_f(nominal, linear=False) - 16).mean())
 
 
 def _describe(source: Source, cuts: list[int]) -> None:

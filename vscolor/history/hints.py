@@ -149,16 +149,16 @@ def _csv_rows(text: str) -> list[dict[str, Any]]:
     for row in csv.DictReader(lines, skipinitialspace=True, delimiter=sign):
         given: dict[str, Any] = {k: v for k, v in row.items() if k and v not in (None, "")}
         if "a" in given and "b" in given:
-            given["ab"] = [_number(given.pop(name)) for name in ("a", "b")]
-        rows.append({k: _number(v) if k in NUMBERS else v for k, v in given.items()})
+            given["ab"] = [_number(given.pop(name), sign) for name in ("a", "b")]
+        rows.append({k: _number(v, sign) if k in NUMBERS else v for k, v in given.items()})
     return rows
 
 
-def _number(text: str) -> int | float | str:
+def _number(text: str, sign: str) -> int | float | str:
     """The number that a text is; else the text, to be refused with its entry's number."""
     for kind in (int, float):
         with suppress(ValueError):
-            return kind(text)
+            return kind(text.replace(",", ".") if sign == ";" else text)
     return text
 
 

@@ -98,7 +98,8 @@ def ordered(container: Container | None, target: Path, copy: Copy, *, cut: bool)
             words += ["-map", "0:v:0", *_film_metadata(place, stream)]
             continue
         words += ["-map", f"1:{stream.index}", f"-map_metadata:s:{place}", f"1:s:{stream.index}"]
-        told = _subtitles_as(stream, target)
+        # ffmpeg does not move what it makes anew by the cut, and text would come late.
+        told = None if cut else _subtitles_as(stream, target)
         if told is None:
             _check_fits(container, stream, target)
         else:

@@ -241,6 +241,7 @@ def _one_thread() -> Iterator[None]:
     """
     import torch
 
+    devices.same_threads()  # so that what others take for usual is not this
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

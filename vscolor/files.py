@@ -16,7 +16,7 @@ def replacing(target: Path) -> Iterator[Path]:
 
     No other process has it.
     """
-    part = hidden(target, "part")
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         yield part
         part.replace(target)
@@ -24,9 +24,9 @@ def replacing(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def hidden(target: Path, kind: str) -> Path:
-    """A name beside `target` that nobody else has."""
-    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.{kind}")
+def trial_name(target: Path) -> Path:
+    """A hidden name beside `target`, of its kind, to try out what can be written there."""
+    return target.absolute().with_name(f".{secrets.token_hex(4)}.try{target.suffix}")
 
 
 def refuse_existing(target: Path | None, overwrite: bool) -> None:

@@ -100,7 +100,8 @@ def export_keys(
     clip = source.clip if look is None else look.apply(source.clip)
     length = source.clip.num_frames
     cuts = find_cuts(source, quiet) if scenes is None else read_cuts(scenes, length) or ()
-    frames = [_key_of(scene, source.clip) for scene in scenes_between(cuts, length)]
+    luma = clips.scaled(clips.to_luma(source.clip.std.SetFrameProps(_FieldBased=0)), GLANCE)
+    frames = [_key_of(scene, luma) for scene in scenes_between(cuts, length)]
     targets = {n: folder / f"ref_{n:06d}.png" for n in frames}
     taken = next((t for t in targets.values() if t.exists()), None)
     files.refuse_existing(taken, overwrite)
@@ -116,13 +117,12 @@ def export_keys(
     console.note(f"{folder}: {console.counted(len(targets), 'picture')}, one a scene")
 
 
-def _key_of(scene: range, clip: vs.VideoNode) -> int:
-    """The frame of a scene to be coloured."""
+def _key_of(scene: range, luma: vs.VideoNode) -> int:
+    """The frame of a scene to be coloured, by the film's light."""
     first = keys.first_key(scene.start, scene.stop)
     later = keys.later_key(keys.Scene(scene.start, scene.stop))
     if later is None:
         return first
-    luma = clips.scaled(clips.to_luma(clip.std.SetFrameProps(_FieldBased=0)), GLANCE)
     return later if keys.is_dark(*(_lightness(luma, n) for n in (first, later))) else first
 
 

@@ -6,7 +6,6 @@ ffmpeg, the encoder or the container would refuse is refused at once.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -386,7 +385,7 @@ def _try_out(clip: vs.VideoNode, layout: Layout, target: Path, picture: Sequence
     """Encode one black frame with the same settings, so that bad ones fail before the work."""
     size = f"{clip.width}x{clip.height}"
     black = f"color=black:s={size}:r=25:d=0.04,format={layout.pix_fmt}"
-    place = target.absolute().with_name(f".{secrets.token_hex(4)}.try{target.suffix}")
+    place = files.trial_name(target)
     try:
         done = ffmpeg.run(
             *("-v", "error", "-y", "-f", "lavfi", "-i", black, "-frames:v", "1"),

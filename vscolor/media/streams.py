@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from vscolor import files
 from vscolor.media import ffmpeg
 from vscolor.media.ffmpeg import FfmpegError
 from vscolor.media.source import Container, Stream, is_still
@@ -181,7 +181,7 @@ def _goes_along(stream: Stream, copy: Copy) -> bool:
 
 def _check_fits(container: Container, stream: Stream, target: Path) -> None:
     """Refuse before the first frame what the container will not hold."""
-    place = target.absolute().with_name(f".{secrets.token_hex(4)}.try{target.suffix}")
+    place = files.trial_name(target)
     reason = ffmpeg.muxer_refuses(container.path.absolute(), stream.index, place)
     if reason is not None:
         suffix = target.suffix.lower()

@@ -26,7 +26,7 @@ def test_lab_and_back_is_identity(rgb):
 def test_underlaid_colour_gives_its_chroma_back(matrix, linear):
     rgb = np.random.default_rng(4).random((2000, 3))
     how = color.Colorimetry(matrix, 8 if linear else 1, 1, full_range=False)
-    lightness, a, b = np.moveaxis(color.underlaid_lab(rgb, how), -1, 0)
+    lightness, a, b = np.moveaxis(color.lab_for_merge(rgb, how), -1, 0)
     kr, kg, kb = reference.WEIGHTS[matrix]
     luma = rgb @ [kr, kg, kb]
     assert np.abs(lightness - reference.lightness(luma, linear)).max() < 1e-3

@@ -80,7 +80,7 @@ def test_it_is_done_now_and_then_and_the_threshold_set_once():
         clock.now = 100 + n / 24
         tidy()
     assert pools.trimmed == pytest.approx([100, 101, 102, 103, 104], abs=0.05)
-    assert pools.options == [(memory.M_MMAP_THRESHOLD, memory.LARGEST_POOLED)]
+    assert pools.options == [(memory.M_MMAP_THRESHOLD, memory.MAX_POOLED)]
 
 
 def test_a_long_round_is_followed_by_a_long_rest():
@@ -90,7 +90,7 @@ def test_a_long_round_is_followed_by_a_long_rest():
     while clock.now < 140:
         tidy()
         clock.now += 0.01
-    assert len(pools.trimmed) * 0.5 <= 40 * memory.LARGEST_SHARE + 0.5
+    assert len(pools.trimmed) * 0.5 <= 40 * memory.MAX_SHARE + 0.5
     assert len(pools.trimmed) > 2
 
 

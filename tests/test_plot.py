@@ -52,7 +52,7 @@ def test_thinning_keeps_peaks_or_means():
     values[1234] = 8
     values[5000:5100] = NAN
     x, peaks = plot.thinned(np.arange(10_000.0), values, peaks=True)
-    assert len(peaks) <= plot.MOST_POINTS
+    assert len(peaks) <= plot.MAX_POINTS
     assert np.nanmax(peaks) == 8
     assert abs(x[np.nanargmax(peaks)] - 1234) < 10
     _, means = plot.thinned(np.arange(10_000.0), values, peaks=False)

@@ -6,7 +6,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor import scratch as module
-from vscolor.scratch import own, scratch
+from vscolor.scratch import scratch, thread_local
 
 
 def address(array):
@@ -45,7 +45,7 @@ def test_a_thread_of_the_core_keeps_its_things_from_callback_to_callback():
     made = {}
 
     def note(n, f):
-        kept = own("test.kept", lambda: np.empty(1000))
+        kept = thread_local("test.kept", lambda: np.empty(1000))
         made.setdefault(threading.get_ident(), []).append(address(kept))
         return f
 
@@ -57,7 +57,7 @@ def test_a_thread_of_the_core_keeps_its_things_from_callback_to_callback():
 
 
 def test_the_things_of_threads_long_gone_are_dropped(monkeypatch):
-    monkeypatch.setattr(module, "MOST_THREADS", 3)
+    monkeypatch.setattr(module, "MAX_THREADS", 3)
     monkeypatch.setattr(module, "_held", type(module._held)())
     numbers = iter(range(10))
     monkeypatch.setattr(module.threading, "get_ident", lambda: next(numbers))

@@ -50,8 +50,8 @@ def bikes():
 def interlaced(bikes, tmp_path_factory):
     """The same film with two of its frames woven into each, top field first."""
     path = tmp_path_factory.mktemp("interlaced") / "interlaced.mkv"
-    weave = ["-vf", "tinterlace=interleave_top", "-c:v", "libx264", "-x264-params", "tff=1"]
-    run([FFMPEG, "-v", "error", "-i", bikes, "-t", "1", *weave, path])
+    interleave = ["-vf", "tinterlace=interleave_top", "-c:v", "libx264", "-x264-params", "tff=1"]
+    run([FFMPEG, "-v", "error", "-i", bikes, "-t", "1", *interleave, path])
     return path
 
 

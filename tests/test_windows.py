@@ -20,11 +20,11 @@ class Noticing:
     def predict(self, luma):
         return np.zeros((len(luma), 2, luma.shape[2] // 8, luma.shape[3] // 8), np.float32)
 
-    def notice(self, luma):
+    def analyse(self, luma):
         return luma.ravel()[:1]
 
-    def predict_among(self, luma, notes):
-        self.told.extend({d: float(n[0]) for d, n in one.items()} for one in notes)
+    def predict_windowed(self, luma, analyses):
+        self.told.extend({d: float(n[0]) for d, n in one.items()} for one in analyses)
         return self.predict(luma)
 
 
@@ -46,9 +46,9 @@ def film(length, flags=None):
 def test_notes_do_not_cross_a_cut(cuts, flags):
     luma, picture = film(8, flags)
     model = Noticing()
-    notes = windows.notes_of(model, luma, picture, cuts, "colorize")
+    analyses = windows.analyses_of(model, luma, picture, cuts, "colorize")
     for n in range(8):
-        with notes.get_frame(n) as frame, luma.get_frame(n) as plane:
+        with analyses.get_frame(n) as frame, luma.get_frame(n) as plane:
             windows.predict(model, np.asarray(plane[0])[None, None], [frame])
     scene = (lambda n: n >= 4) if cuts or flags else (lambda _: 0)
     for n, told in enumerate(model.told):

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import vapoursynth as vs
 
-from vscolor import clip as core
-from vscolor.blocks import guarded
+from vscolor import nodes
+from vscolor.batching import guarded
 from vscolor.errors import SettingError
 from vscolor.film import Film, check_frame, inspect
 from vscolor.scenes import read_scene_file, with_marks_of
@@ -98,6 +98,6 @@ def inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode, caller: str) -> Film:
         raise SettingError(
             f"guide has {guide.num_frames} frames, expected {clip.num_frames} as the clip"
         )
-    canvas, check = core.to_yuv(seen), partial(check_frame, seen)
+    canvas, check = nodes.to_yuv(seen), partial(check_frame, seen)
     passed = guarded(canvas.clip, guide, check, caller, "guide frame")
     return replace(canvas, clip=with_marks_of(clip, passed))

@@ -212,7 +212,7 @@ def lab_to_srgb(lab: ArrayLike) -> Float:
     return encode_srgb(xyz @ np.linalg.inv(rgb_to_xyz_matrix()).T)
 
 
-def underlaid_lab(rgb: ArrayLike, colorimetry: Colorimetry) -> Float:
+def lab_for_merge(rgb: ArrayLike, colorimetry: Colorimetry) -> Float:
     """Read a coloured picture as the merge writes one.
 
     A film's luma stands for the lightness of grey, which is not that of a colour of the same luma:
@@ -297,7 +297,7 @@ def _encode_expr() -> str:
 
 
 # a* or b* from f(Y) (x), slope (y) and offset (z), see `vscolor.guided`.
-LINE_EXPR = "x y * z +"
+LINEAR_EXPR = "x y * z +"
 
 
 def encoded_rgb_exprs(colorimetry: Colorimetry, gain: float) -> tuple[str, str, str]:

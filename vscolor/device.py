@@ -26,7 +26,7 @@ from vscolor.errors import (
     SettingError,
     WeightsError,
 )
-from vscolor.scratch import own
+from vscolor.scratch import thread_local
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -230,7 +230,9 @@ def cuda_stream(device: Device) -> torch.cuda.Stream:
     """A CUDA stream of the calling thread's own, so that threads overlap."""
     import torch
 
-    return own(f"device.stream {device.index}", lambda: torch.cuda.Stream(torch_device(device)))
+    return thread_local(
+        f"device.stream {device.index}", lambda: torch.cuda.Stream(torch_device(device))
+    )
 
 
 @contextmanager

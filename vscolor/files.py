@@ -11,7 +11,7 @@ from vscolor.errors import SettingError
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
+def atomic_write(target: Path) -> Iterator[Path]:
     """A hidden name beside `target` to write to; renamed when all went well, removed when not.
 
     No other process has it.

@@ -10,9 +10,8 @@ from typing import Any
 
 import vapoursynth as vs
 
-from vscolor import clip as core
 from vscolor import device as devices
-from vscolor import windows
+from vscolor import nodes, windows
 from vscolor.arguments import (
     in_range,
     inspect_guide,
@@ -21,15 +20,15 @@ from vscolor.arguments import (
     whole_in_range,
     yes_or_no,
 )
-from vscolor.blocks import FramePass, guarded, predict_lines
+from vscolor.batching import FramePass, guarded, predict_coefficients
 from vscolor.errors import SettingError, VscolorError
 from vscolor.film import Film, check_frame, inspect
 from vscolor.history import debug as debugging
-from vscolor.history.along import Along
-from vscolor.history.guidance import REACHES, Guidance, guided_lines
-from vscolor.history.hinted import hinted_lines
+from vscolor.history.guidance import REACHES, Guidance, guided_coefficients
+from vscolor.history.hinted import hinted_coefficients
 from vscolor.history.hints import Hint
 from vscolor.history.hints import listed as read_hints
+from vscolor.history.propagation import Propagated
 from vscolor.history.references import Given
 from vscolor.history.references import listed as read_references
 from vscolor.models.base import Grid, HintedModel, StillModel
@@ -131,9 +130,9 @@ def colorize(
     """
     try:
         film = inspect(clip)
-        canvas = core.to_yuv(film)
+        canvas = nodes.to_yuv(film)
         seen = canvas if guide is None else inspect_guide(guide, clip, "colorize")
-        fmt = core.merge_format(film, format)
+        fmt = nodes.merge_format(film, format)
         gain = in_range("strength", strength, 0, 1) * in_range(
             "saturation", saturation, 0, MAX_SATURATION
         )
@@ -151,7 +150,7 @@ def colorize(
             one_of("reference_reach", reference_reach, REACHES),
         )
         entry = guidance.entry(model)
-        where = entry.place(device, runtime)
+        where = entry.resolve_device(device, runtime)
         colouring = _Colouring(
             film=film,
             seen=seen,
@@ -175,7 +174,7 @@ def colorize(
             gain = 1.0
     except VscolorError as error:
         raise vs.Error(f"colorize: {error}") from error
-    coloured = core.from_yuv(core.merge(canvas, seen, lines, gain, fmt), film)
+    coloured = nodes.from_yuv(nodes.merge(canvas, seen, lines, gain, fmt), film)
     if debug is None or told is None:
         return coloured
     return debugging.written(debug, coloured, told)
@@ -203,12 +202,12 @@ class _Colouring:
     lanes: int
     edge_aware: bool
 
-    def along(self, model: VideoModel) -> Along:
+    def along(self, model: VideoModel) -> Propagated:
         """Colour as lines, by a model with history; and who served each frame."""
-        return guided_lines(
+        return guided_coefficients(
             self._frames(model.grid),
             model,
-            core.luma_of(self.seen),
+            nodes.luma_of(self.seen),
             self.guidance,
             film=self.film,
             batch=self.batch,
@@ -220,7 +219,7 @@ class _Colouring:
         """Colour as lines, by a model that takes frame by frame."""
         frames = self._frames(model.grid)
         if self.guidance.hints and isinstance(model, HintedModel):
-            return hinted_lines(
+            return hinted_coefficients(
                 frames,
                 model,
                 self.guidance.hints,
@@ -229,10 +228,10 @@ class _Colouring:
                 lanes=self.lanes,
                 edge_aware=self.edge_aware,
             )
-        picture = core.luma_of(self.seen)
-        notes = windows.notes_of(model, frames.luma, picture, self.guidance.cuts, "colorize")
-        return predict_lines(
-            replace(frames, notes=notes),
+        picture = nodes.luma_of(self.seen)
+        analyses = windows.analyses_of(model, frames.luma, picture, self.guidance.cuts, "colorize")
+        return predict_coefficients(
+            replace(frames, analyses=analyses),
             model,
             self.batch,
             self.lanes,
@@ -241,8 +240,8 @@ class _Colouring:
 
     def _frames(self, grid: Grid) -> FramePass:
         """The film as a model with such a grid sees it."""
-        height, width = core.model_size(self.seen, self.size or grid.size, grid.multiple)
-        luma = core.model_luma(self.seen, height, width)
+        height, width = nodes.model_size(self.seen, self.size or grid.size, grid.multiple)
+        luma = nodes.model_luma(self.seen, height, width)
         return FramePass("colorize", luma, self.film.clip, partial(check_frame, self.film))
 
 
@@ -313,7 +312,7 @@ def stabilize(
     """
     try:
         gain = in_range("strength", strength, 0, 1)
-        film, work = stabilizers.work_of(clip, guide, scenes)
+        film, work = stabilizers.stabilize_input(clip, guide, scenes)
         options = Options(
             radius=radius,
             match=match,
@@ -331,7 +330,7 @@ def stabilize(
     except VscolorError as error:
         raise vs.Error(f"stabilize: {error}") from error
     u = guarded(u, clip, partial(check_frame, film), "stabilize")
-    return core.from_yuv(core.add_chroma(work.canvas, [u, v], gain), film)
+    return nodes.from_yuv(nodes.add_chroma(work.canvas, [u, v], gain), film)
 
 
 def _with_temperature(

@@ -26,7 +26,7 @@ THROUGH_RADIUS = 1
 REGULARIZATION = 100.0
 
 
-def local_lines(luma: Array, ab: Array, radius: int = RADIUS) -> Array:
+def fit_coefficients(luma: Array, ab: Array, radius: int = RADIUS) -> Array:
     """Fit ab to luma around each sample of ab.
 
     Args:
@@ -48,11 +48,11 @@ def local_lines(luma: Array, ab: Array, radius: int = RADIUS) -> Array:
     return lines
 
 
-def lines_through(luma: Array, ab: Array) -> Array:
+def exact_coefficients(luma: Array, ab: Array) -> Array:
     """Return lines that pass through ab as it is, and follow luma's edges between its samples.
 
-    For colour that is known well: `local_lines` smooths it, which hides a still model's guesses
-    but costs known colour 8 dB.
+    For reliable ab. `fit_coefficients` smooths it: good against a still model's noise, but 8 dB
+    worse on exact colour.
 
     Args:
         luma: L* `[B,1,s*h,s*w]`, 0..100, s a whole number.
@@ -72,7 +72,7 @@ def lines_through(luma: Array, ab: Array) -> Array:
     return lines
 
 
-def flat_lines(ab: Array) -> Array:
+def constant_coefficients(ab: Array) -> Array:
     """Return ab `[B,2,h,w]` as lines without slope: plain interpolation."""
     lines, slopes, offsets = _blank(ab)
     slopes[:], offsets[:] = 0, ab

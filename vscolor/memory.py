@@ -21,13 +21,13 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 M_MMAP_THRESHOLD: Final = -3
-LARGEST_POOLED: Final = 16384
+MAX_POOLED: Final = 16384
 """Bytes; glibc starts with 131072, under which the planes of small films fall."""
 OPT_OUT: Final = "VSCOLOR_RETURN_MEMORY"
 """Set to 0, this variable of the environment leaves the C library alone."""
 REST: Final = 1.0
 """Seconds between two rounds at least."""
-LARGEST_SHARE: Final = 0.05
+MAX_SHARE: Final = 0.05
 """Of the time that passes; a process that holds a lot is tidied less often."""
 
 
@@ -74,10 +74,10 @@ class Tidying:
             return
         try:
             if self._due is None:
-                self._pools.mallopt(M_MMAP_THRESHOLD, LARGEST_POOLED)
+                self._pools.mallopt(M_MMAP_THRESHOLD, MAX_POOLED)
             self._pools.malloc_trim(0)
             end = self._clock()
-            self._due = end + max(REST, (end - start) / LARGEST_SHARE)
+            self._due = end + max(REST, (end - start) / MAX_SHARE)
         finally:
             self._one_at_a_time.release()
 

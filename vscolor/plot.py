@@ -16,7 +16,7 @@ type Colour = tuple[int, int, int]
 
 WIDTH, HEIGHT = 960, 300
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 44, 34
-MOST_POINTS: Final = 1200
+MAX_POINTS: Final = 1200
 TICKS: Final = 5
 PALETTE: Final[tuple[Colour, ...]] = (
     *((31, 95, 180), (200, 80, 20), (20, 130, 90), (150, 60, 160), (170, 130, 0), (60, 140, 170)),
@@ -114,7 +114,7 @@ def ticks(low: float, high: float, count: int = TICKS) -> list[float]:
     return [n * step for n in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def thinned(x: Float, values: Float, peaks: bool, most: int = MOST_POINTS) -> tuple[Float, Float]:
+def thinned(x: Float, values: Float, peaks: bool, most: int = MAX_POINTS) -> tuple[Float, Float]:
     """At most `most` points: means, or largest values, of equal runs. Runs of NaN stay NaN."""
     run = -(-len(values) // most)
     if run == 1:

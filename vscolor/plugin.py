@@ -20,12 +20,12 @@ from vscolor.errors import (
     WeightsError,
 )
 from vscolor.models.base import (
+    Analysis,
     Array,
     Card,
     ExportableModel,
     Grid,
     HintedModel,
-    Notes,
     Option,
     StillLoader,
     StillModel,
@@ -34,15 +34,15 @@ from vscolor.models.base import (
 from vscolor.models.registry import Entry, published
 from vscolor.models.running import as_module, on_torch, padded
 from vscolor.models.video import (
+    AttributingModel,
     BlockPlan,
-    Dab,
     Exemplar,
+    ScaledHint,
     Strengths,
-    TellingModel,
     VideoLoader,
     VideoModel,
 )
-from vscolor.weights.catalog import Need, WeightFile, WeightSet
+from vscolor.weights.catalog import WeightAlternatives, WeightFile, WeightSet
 from vscolor.weights.checkpoint import load_strictly, read_state
 from vscolor.weights.loading import load_once
 
@@ -50,10 +50,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "Analysis",
     "Array",
+    "AttributingModel",
     "BlockPlan",
     "Card",
-    "Dab",
     "Device",
     "DeviceError",
     "DeviceMemoryError",
@@ -63,17 +64,16 @@ __all__ = [
     "Grid",
     "HintedModel",
     "MissingExtraError",
-    "Need",
-    "Notes",
     "Option",
+    "ScaledHint",
     "SettingError",
     "StillLoader",
     "StillModel",
     "Strengths",
-    "TellingModel",
     "VideoLoader",
     "VideoModel",
     "VscolorError",
+    "WeightAlternatives",
     "WeightFile",
     "WeightSet",
     "WeightsError",

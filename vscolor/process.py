@@ -13,6 +13,6 @@ import vapoursynth as vs
 CACHE_MEGABYTES: Final = 1024
 
 
-def settle() -> None:
+def limit_core_cache() -> None:
     """Bound the core's cache."""
     vs.core.max_cache_size = min(vs.core.max_cache_size, CACHE_MEGABYTES)

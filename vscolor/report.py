@@ -11,7 +11,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vscolor.errors import VscolorError
-from vscolor.files import replacing
+from vscolor.files import atomic_write
 from vscolor.film import with_matrix
 
 TOP_LEFT = 7
@@ -84,7 +84,7 @@ def write_frame(target: Path, clip: vs.VideoNode, number: int) -> None:
 
 def write_png(target: Path, pixels: NDArray[np.uint8]) -> None:
     """Write BGR pixels `[h,w,3]`, whole or not at all."""
-    with replacing(target) as part:
+    with atomic_write(target) as part:
         part.write_bytes(encoded(".png", pixels))
 
 

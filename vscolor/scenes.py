@@ -34,14 +34,14 @@ type Plane = NDArray[np.float32]
 # more, or, between two nearly still shots of one place, by 0.2 where neighbours change by 0.001;
 # the fastest pans by 0.3 with neighbours of 0.2.
 CERTAIN_CHANGE = 0.42
-LEAST_CHANGE = 0.12
-LEAST_RATIO = 5.0
+MIN_CHANGE = 0.12
+MIN_RATIO = 5.0
 NEIGHBOURS = 5
 SMALL_WIDTH, SMALL_HEIGHT = 128, 72
 BLOCK = 24
 REACH_DOWN, REACH_ACROSS = 12, 16
 """Pixels that a block is looked for in each direction; an eighth of the width: whip pans."""
-LONGEST_FLASH = 2
+MAX_FLASH = 2
 """Frames."""
 FLAT = 2.0
 TEXTURED = 20.0
@@ -92,9 +92,9 @@ def lasting_change(past: Sequence[Plane], coming: Sequence[Plane]) -> float:
         coming: Frames t, t+1 and t+2.
     """
     least = 1.0
-    for apart in range(LONGEST_FLASH + 1):
+    for apart in range(MAX_FLASH + 1):
         for back in range(apart + 1):
-            if least < LEAST_CHANGE:
+            if least < MIN_CHANGE:
                 return least
             least = min(least, change(past[back], coming[apart - back]))
     return least
@@ -110,7 +110,7 @@ def is_cut(changes: Sequence[float]) -> bool:
     now, around = changes[middle], [*changes[:middle], *changes[middle + 1 :]]
     if now >= CERTAIN_CHANGE:
         return now >= max(around[middle - 1 : middle + 1])
-    return now >= LEAST_CHANGE and now >= LEAST_RATIO * (sum(around) / len(around))
+    return now >= MIN_CHANGE and now >= MIN_RATIO * (sum(around) / len(around))
 
 
 def mark_detected(clip: vs.VideoNode) -> vs.VideoNode:
@@ -173,7 +173,7 @@ def _detected_flags(clip: vs.VideoNode) -> vs.VideoNode:
         .std.ShufflePlanes(0, vs.GRAY)
         .resize.Bilinear(SMALL_WIDTH, SMALL_HEIGHT, vs.GRAY8, range=vs.RANGE_FULL)
     )
-    seen = [shift(small, d) for d in range(-1 - LONGEST_FLASH, LONGEST_FLASH + 1)]
+    seen = [shift(small, d) for d in range(-1 - MAX_FLASH, MAX_FLASH + 1)]
     measured = small.std.ModifyFrame([small, *seen], _write_change)
     around = [shift(measured, d) for d in range(-NEIGHBOURS, NEIGHBOURS + 1)]
     blank = _carrier(clip)
@@ -188,7 +188,7 @@ def _carrier(clip: vs.VideoNode) -> vs.VideoNode:
 def _write_change(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
     frame = f[0].copy()
     seen = [np.array(x[0], np.float32) for x in f[1:]]
-    here = LONGEST_FLASH + 1
+    here = MAX_FLASH + 1
     frame.props[CHANGE_PROP] = lasting_change(seen[:here][::-1], seen[here:]) if n else 0.0
     return frame
 

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-MOST_THREADS: Final = 64
+MAX_THREADS: Final = 64
 """The things of so many threads are kept; numbers of threads that have ended come again, or age."""
 
 _held: OrderedDict[int, dict[str, Any]] = OrderedDict()
@@ -40,7 +40,7 @@ def scratch(name: str, shape: tuple[int, ...], kind: type = np.float32) -> Any:
     return array
 
 
-def own[T](name: str, make: Callable[[], T]) -> T:
+def thread_local[T](name: str, make: Callable[[], T]) -> T:
     """What the thread made under this name, made now if it has none yet."""
     held = _mine()
     if name not in held:
@@ -53,6 +53,6 @@ def _mine() -> dict[str, Any]:
     with _turn:
         held = _held.setdefault(number, {})
         _held.move_to_end(number)
-        if len(_held) > MOST_THREADS:
+        if len(_held) > MAX_THREADS:
             _held.popitem(last=False)
     return held

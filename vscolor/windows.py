@@ -14,15 +14,15 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor.errors import VscolorError
-from vscolor.models.base import Array, Notes, StillModel, WindowedModel
+from vscolor.models.base import Analysis, Array, StillModel, WindowedModel
 from vscolor.scenes import REACH_PROPS, reach, shift
 
-NOTE_PROP: Final = "_vscolor_noticed"
+ANALYSIS_PROP: Final = "_vscolor_noticed"
 FIRST_PROP: Final = "_vscolor_first"
-NOTES_KEPT: Final = 32
+ANALYSES_KEPT: Final = 32
 
 
-def notes_of(
+def analyses_of(
     model: StillModel,
     luma: vs.VideoNode,
     picture: vs.VideoNode,
@@ -44,34 +44,34 @@ def notes_of(
     """
     if not isinstance(model, WindowedModel):
         return None
-    looked = _looked_at(model, luma, caller)
+    analysed = _analysed(model, luma, caller)
     if model.radius == 0:
-        return _gathered([looked], None, 0)
-    near = [shift(looked, d) for d in range(-model.radius, model.radius + 1)]
+        return _gathered([analysed], None, 0)
+    near = [shift(analysed, d) for d in range(-model.radius, model.radius + 1)]
     return _gathered(near, reach(picture, model.radius, cuts), model.radius)
 
 
-def predict(model: StillModel, luma: Array, notes: Sequence[vs.VideoFrame]) -> Array:
-    """Colour a batch `[B,1,h,w]`, with the frames of `notes_of` where the model looks."""
+def predict(model: StillModel, luma: Array, analyses: Sequence[vs.VideoFrame]) -> Array:
+    """Colour a batch `[B,1,h,w]`, with the frames of `analyses_of` where the model looks."""
     if not isinstance(model, WindowedModel):
         return model.predict(luma)
-    return model.predict_among(luma, [_read(frame.props) for frame in notes])
+    return model.predict_windowed(luma, [_read(frame.props) for frame in analyses])
 
 
-def _looked_at(model: WindowedModel, luma: vs.VideoNode, caller: str) -> vs.VideoNode:
+def _analysed(model: WindowedModel, luma: vs.VideoNode, caller: str) -> vs.VideoNode:
     blank = _tiny(luma)
 
-    def look(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
+    def analyse(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
         frame = f[0].copy()
         try:
-            notes = model.notice(np.asarray(f[1][0])[None, None])
+            analyses = model.analyse(np.asarray(f[1][0])[None, None])
         except VscolorError as error:
             raise vs.Error(f"{caller}: {error}") from None
-        frame.props[NOTE_PROP] = [float(v) for v in notes] or [np.nan]
+        frame.props[ANALYSIS_PROP] = [float(v) for v in analyses] or [np.nan]
         return frame
 
-    node = blank.std.ModifyFrame([blank, luma], look)
-    node.std.SetVideoCache(mode=1, fixedsize=1, maxsize=NOTES_KEPT)
+    node = blank.std.ModifyFrame([blank, luma], analyse)
+    node.std.SetVideoCache(mode=1, fixedsize=1, maxsize=ANALYSES_KEPT)
     return node
 
 
@@ -83,20 +83,22 @@ def _gathered(near: list[vs.VideoNode], ends: vs.VideoNode | None, radius: int) 
         frame = f[0].copy()
         back, ahead = (int(f[-1].props[p]) for p in REACH_PROPS) if ends is not None else (0, 0)
         frame.props[FIRST_PROP] = -back
-        for place, noticed in enumerate(f[1 : 1 + len(near)]):
+        for place, analysed in enumerate(f[1 : 1 + len(near)]):
             if -back <= place - radius <= ahead:
-                frame.props[f"{NOTE_PROP}{place - radius + back}"] = noticed.props[NOTE_PROP]
+                frame.props[f"{ANALYSIS_PROP}{place - radius + back}"] = analysed.props[
+                    ANALYSIS_PROP
+                ]
         return frame
 
     clips = [blank, *near] if ends is None else [blank, *near, ends]
     return blank.std.ModifyFrame(clips, gather)
 
 
-def _read(props: Mapping[str, object]) -> dict[int, Notes]:
+def _read(props: Mapping[str, object]) -> dict[int, Analysis]:
     """The notes by their distance from the frame."""
     first = int(str(props[FIRST_PROP]))
-    read: dict[int, Notes] = {}
-    while (name := f"{NOTE_PROP}{len(read)}") in props:
+    read: dict[int, Analysis] = {}
+    while (name := f"{ANALYSIS_PROP}{len(read)}") in props:
         values = np.atleast_1d(np.asarray(props[name], np.float32))
         read[first + len(read)] = values[:0] if np.isnan(values).all() else values
     return read

@@ -35,7 +35,7 @@ from vscolor.testing import noise_clip, tiny_video_entry
 
 THREADS: Final = 8
 AT_ONCE: Final = 16
-LONGEST_RUN: Final = 40
+MAX_RUN: Final = 40
 CLEARED: Final = 0.02
 """Of the runs, before which the cache is cleared and the nodes are made anew."""
 SIZE: Final = 64
@@ -111,7 +111,7 @@ def straight(film: Film) -> list[bytes]:
 def runs(length: int, rng: random.Random) -> Iterator[tuple[str, list[int]]]:
     """Ways to ask a clip for some of its frames, without end."""
     while True:
-        count = rng.randint(1, LONGEST_RUN)
+        count = rng.randint(1, MAX_RUN)
         start = rng.randrange(length - count)
         way = rng.choice(("forward", "backward", "random", "part", "single"))
         numbers = {
@@ -141,7 +141,7 @@ def mixed(made: list[Film], wanted: list[list[bytes]], count: int) -> tuple[Coun
     waiting: deque[tuple[Future[vs.VideoFrame], bytes]] = deque()
     wrong = 0
 
-    def settle(at_most: int) -> int:
+    def limit_core_cache(at_most: int) -> int:
         differing = 0
         while len(waiting) > at_most:
             future, expected = waiting.popleft()
@@ -158,11 +158,11 @@ def mixed(made: list[Film], wanted: list[list[bytes]], count: int) -> tuple[Coun
         numbers = numbers[: count - asked.total()]
         for n, future in zip(numbers, ask(nodes[which], way, numbers), strict=True):
             waiting.append((future, wanted[which][n]))
-            wrong += settle(AT_ONCE)
+            wrong += limit_core_cache(AT_ONCE)
         if (asked.total() + len(numbers)) // TOLD > asked.total() // TOLD:
             print(f"{asked.total() + len(numbers)} asked", file=sys.stderr, flush=True)
         asked[way] += len(numbers)
-    return asked, wrong + settle(0)
+    return asked, wrong + limit_core_cache(0)
 
 
 class Counted:

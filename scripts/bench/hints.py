@@ -23,7 +23,7 @@ from steadiness import longest_shot
 from tables import judge_films
 
 from vscolor import Hint, colorize
-from vscolor.commands.measure import Wanted, measure
+from vscolor.commands.measure import MetricsRequest, measure
 
 POINTS: Final = 5
 BREADTH: Final = 1 / 32
@@ -73,7 +73,7 @@ def judge(true: vs.VideoNode) -> dict[str, float]:
     for name, numbers in (("", others), (" ends", ends)):
         part = [clip.std.SelectEvery(shot.num_frames, numbers) for clip in (plain, hinted, shot)]
         without, with_hints = (
-            one.figures()["psnr"] for one in measure(part[:2], part[2], Wanted(("psnr",)))
+            one.figures()["psnr"] for one in measure(part[:2], part[2], MetricsRequest(("psnr",)))
         )
         figures |= {f"luma alone{name}": without, f"hints{name}": with_hints}
         figures |= {f"gain{name}": with_hints - without}

@@ -20,7 +20,7 @@ def coloured(film: str, frames: str, cache_mb: str) -> vs.VideoNode:
 def main(film: str, frames: str, cache_mb: str, manners: str) -> None:
     """Ask for all frames in order and say how far it is, as vspipe does."""
     if manners == "ours":
-        process.settle()
+        process.limit_core_cache()
     for n, frame in enumerate(coloured(film, frames, cache_mb).frames(close=True), 1):
         del frame
         print(f"Frame: {n}/{frames}", file=sys.stderr)

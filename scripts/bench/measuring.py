@@ -18,7 +18,7 @@ import films
 
 from vscolor import process
 from vscolor.commands.demo import find_clip
-from vscolor.commands.measure import Wanted, measure
+from vscolor.commands.measure import MetricsRequest, measure
 
 METRICS = "psnr,ssim,colourfulness,cdc"
 PAGE = resource.getpagesize()
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=1000)
     parser.add_argument("--metrics", default=METRICS, help=METRICS)
     given = parser.parse_args()
-    process.settle()
+    process.limit_core_cache()
     true = films.held(find_clip(), 640, 272, given.frames)[: given.frames]
     result = true.std.Expr(["", "x 128 - 0.5 * 128 +"])
     marks: list[float] = []
@@ -46,7 +46,7 @@ def main() -> None:
             marks.append(resident())
 
     begin, spent = time.perf_counter(), time.process_time()
-    wanted = Wanted(tuple(given.metrics.split(",")))
+    wanted = MetricsRequest(tuple(given.metrics.split(",")))
     (found,) = measure([result], true, wanted, advance=advance)
     seconds, spent = time.perf_counter() - begin, time.process_time() - spent
     print(f"| {given.metrics} of {given.frames} frames, 640x272 | |\n|---|---|")

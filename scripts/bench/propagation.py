@@ -18,7 +18,7 @@ from quality import Method, carried, coloured, drained
 from tables import judge_films
 
 from vscolor import Reference, colorize
-from vscolor.commands.measure import Wanted, measure
+from vscolor.commands.measure import MetricsRequest, measure
 from vscolor.metrics import baselines
 
 FLOWS: Final = ("flow chained", "flow direct")
@@ -42,7 +42,7 @@ METHODS: Final = (
 def judge(true: vs.VideoNode) -> dict[str, float]:
     """PSNR of each method on a clip, and what ours has over the better flow."""
     results = [method.apply(true)[1:] for method in METHODS]
-    found = measure(results, true[1:], Wanted(("psnr",)))
+    found = measure(results, true[1:], MetricsRequest(("psnr",)))
     figures = {m.name: one.figures()["psnr"] for m, one in zip(METHODS, found, strict=True)}
     return figures | {"gain": figures[OURS] - max(figures[flow] for flow in FLOWS)}
 

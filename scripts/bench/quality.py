@@ -28,7 +28,7 @@ from films import small
 
 from vscolor import color, colorize, stabilize
 from vscolor.commands.demo import find_clip
-from vscolor.commands.measure import Wanted, measure
+from vscolor.commands.measure import MetricsRequest, measure
 from vscolor.media.source import STILL_SUFFIXES
 from vscolor.metrics import baselines, clips
 from vscolor.metrics.table import FIGURES
@@ -118,7 +118,7 @@ def averaged(true: vs.VideoNode, model: str, span: int) -> vs.VideoNode:
 
 def labs(clip: vs.VideoNode) -> list[Frame]:
     """Lab of all frames."""
-    need = clips.Need(lab=True, motion=False, plane=False)
+    need = clips.Requirements(lab=True, motion=False, luma=False)
     return [view.lab for view in clips.views(clip, need)]
 
 
@@ -138,7 +138,9 @@ def from_lab(true: vs.VideoNode, lab: Sequence[Frame], ab: Sequence[Frame]) -> v
     return blank.std.ModifyFrame(blank, fill)
 
 
-def judge(true: vs.VideoNode, using: Sequence[Method], wanted: Wanted) -> dict[str, Figures]:
+def judge(
+    true: vs.VideoNode, using: Sequence[Method], wanted: MetricsRequest
+) -> dict[str, Figures]:
     """Figures of each method on one clip or photograph."""
     results = [method.apply(true) for method in using]
     found = measure(results, true, wanted)
@@ -227,7 +229,7 @@ def main() -> None:
     told: dict[str, dict[str, dict[str, Figures]]] = {}
     for title, paths, moving in sets:
         using = methods(models, given.steady.split(","), moving)
-        wanted = Wanted(MOVING if moving else STILL, far=moving, lpips=given.lpips)
+        wanted = MetricsRequest(MOVING if moving else STILL, far=moving, lpips=given.lpips)
         judged = told[title] = {}
         for path in paths:
             judged[path.stem] = judge(small(path, given.frames), using, wanted)

@@ -18,8 +18,7 @@ import numpy as np
 import onnxruntime as ort
 import vapoursynth as vs
 
-from vscolor import clip as flow
-from vscolor import colorize, stabilize
+from vscolor import colorize, nodes, stabilize
 from vscolor.film import inspect
 from vscolor.models.mini.adapter import ONNX_FILE, TORCH_FILE
 from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE
@@ -97,7 +96,7 @@ def merge_only(film: vs.VideoNode) -> Task:
     colour = vs.core.std.BlankClip(
         None, width // 4, height // 2, vs.YUV444PS, film.num_frames, color=[0, 20, -30], keep=True
     )
-    return Task(lambda: partial(drain, flow.merge(seen, seen, colour, 1, film.format)), len(film))
+    return Task(lambda: partial(drain, nodes.merge(seen, seen, colour, 1, film.format)), len(film))
 
 
 def whole_filter(film: vs.VideoNode) -> Task:
@@ -117,7 +116,7 @@ def steadied(film: vs.VideoNode, *, slow: bool) -> Task:
 def lumas_of(film: vs.VideoNode) -> list[Luma]:
     """What the model sees of the first frames."""
     width, height = MODEL_SIZE
-    seen = flow.model_luma(inspect(film), height, width)[: films.HELD_FRAMES]
+    seen = nodes.model_luma(inspect(film), height, width)[: films.HELD_FRAMES]
     return [np.array(f[0])[None, None] for f in seen.frames(close=True)]
 
 

@@ -23,7 +23,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 from published import rule_of
 
-from vscolor import clip as core
+from vscolor import nodes
 from vscolor.commands.demo import find_clip
 from vscolor.device import Device
 from vscolor.film import inspect
@@ -52,12 +52,12 @@ def write_weights(rule_path: Path, folder: Path) -> None:
 def matched_frames(model: VideoModel, film: vs.VideoNode, size: int) -> list[Ab]:
     """What `match` says of each frame, with frame 0 as the scene's key."""
     seen = inspect(film)
-    height, width = core.model_size(seen, size, model.grid.multiple)
-    small = core.model_luma(seen, height, width)
+    height, width = nodes.model_size(seen, size, model.grid.multiple)
+    small = nodes.model_luma(seen, height, width)
     lumas = [np.array(frame[0]) for frame in small.frames(close=True)]
     rows = [model.encode(luma[None, None])[0] for luma in lumas]
-    trust = np.ones((height, width), np.float32)
-    key = Exemplar(lumas[0], model.still(rows[0], height, width), trust, rows[0], 1.0, True)
+    confidence = np.ones((height, width), np.float32)
+    key = Exemplar(lumas[0], model.still(rows[0], height, width), confidence, rows[0], 1.0, True)
     return [
         model.match(luma, lumas[max(n - 1, 0)], row, [key])
         for n, (luma, row) in enumerate(zip(lumas, rows, strict=True))
@@ -131,7 +131,7 @@ def main() -> int:
         place = Device("torch", "cpu")
         model = registry.get("devc").open_video(place, weights, None, Strengths())
     seen = inspect(film)
-    height, width = core.model_size(seen, wanted.size, model.grid.multiple)
+    height, width = nodes.model_size(seen, wanted.size, model.grid.multiple)
     chain = Chain(model, matched_frames(model, film, wanted.size), height, width)
     for plan in PLANS:
         ratio = seam(chain, plan, film.num_frames)

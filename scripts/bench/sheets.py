@@ -23,7 +23,7 @@ from PIL import Image
 from quality import FILMS, drained
 
 from vscolor import Reference, colorize
-from vscolor.files import replacing
+from vscolor.files import atomic_write
 from vscolor.media.source import STILL_SUFFIXES
 from vscolor.models.mini.adapter import TORCH_FILE
 from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE
@@ -95,7 +95,7 @@ def write(strips: Sequence[Picture], columns: int, target: Path) -> None:
     even = [np.pad(s, ((0, GAP), (0, widest + GAP - s.shape[1]), (0, 0))) for s in strips]
     even += [np.zeros_like(even[0])] * (-len(even) % columns)
     rows = [np.hstack(even[i : i + columns]) for i in range(0, len(even), columns)]
-    with replacing(target) as part:
+    with atomic_write(target) as part:
         Image.fromarray(np.vstack(rows)).save(part, "JPEG", quality=QUALITY)
 
 

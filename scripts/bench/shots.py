@@ -21,7 +21,7 @@ from films import small
 from quality import drained
 
 from vscolor import Reference, colorize
-from vscolor.commands.measure import Wanted, measure
+from vscolor.commands.measure import MetricsRequest, measure
 from vscolor.scenes import mark_detected, marked_cuts
 
 SHORTEST: Final = 8
@@ -47,7 +47,7 @@ def judge(true: vs.VideoNode) -> dict[str, Row]:
         told = colorize(film, references=references, scenes=cuts)
         ways = {"grey": film, **alone, "other shots": told}
         part = slice(*shot, EVERY)
-        found = measure([clip[part] for clip in ways.values()], true[part], Wanted(METRICS))
+        found = measure([clip[part] for clip in ways.values()], true[part], MetricsRequest(METRICS))
         rows[f"{shot[0]} to {shot[1] - 1}"] = {
             name: {metric: one.figures()[metric] for metric in METRICS}
             for name, one in zip(ways, found, strict=True)

@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 from quality import FILMS, drained, pictures, sample_films
 
 from vscolor import Reference, colorize
-from vscolor.commands.measure import Wanted, measure
+from vscolor.commands.measure import MetricsRequest, measure
 from vscolor.metrics import clips
-from vscolor.metrics.temporal import find_path, warp
+from vscolor.metrics.temporal import find_backward_flow, warp
 from vscolor.models.mini_video.model import BLOCKS
 from vscolor.scenes import mark_detected, marked_cuts
 
@@ -48,7 +48,7 @@ def steady(true: vs.VideoNode) -> Figures:
     """Warp error on ab and colourfulness of each way, and their ratios."""
     film = drained(true)
     ways = {STILL: colorize(film, "mini"), HISTORY: colorize(film, history=True), TRUE: true}
-    found = measure(list(ways.values()), true, Wanted(("colourfulness", "warp")))
+    found = measure(list(ways.values()), true, MetricsRequest(("colourfulness", "warp")))
     rows = {name: one.figures() for name, one in zip(ways, found, strict=True)}
     warps = {f"warp {name}": row["warp_ab"] for name, row in rows.items()}
     colours = {name: row["colourfulness"] for name, row in rows.items()}
@@ -88,13 +88,13 @@ def seams(true: vs.VideoNode) -> list[float]:
 
 def _steps(film: vs.VideoNode, result: vs.VideoNode) -> NDArray[np.float64]:
     """Mean change of ab along the motion, from each frame's predecessor; 0 for the first."""
-    need = clips.Need(lab=True, motion=False, plane=False)
+    need = clips.Requirements(lab=True, motion=False, luma=False)
     found, before = [0.0], None
     lumas = (np.array(frame[0]) for frame in clips.to_luma(film).frames(close=True))
     for luma, view in zip(lumas, clips.views(result, need), strict=True):
         ab = view.lab[..., 1:]
         if before is not None:
-            path = find_path(before[0], luma)
+            path = find_backward_flow(before[0], luma)
             step = np.abs(ab - warp(before[1], path.flow)).sum(-1)
             found.append(float(step[path.visible].mean()))
         before = (luma, ab)

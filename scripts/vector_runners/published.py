@@ -125,7 +125,7 @@ def run_devc(case: Case) -> Arrays:
     made: Arrays = {"ref_rgb": rgb.numpy()}
     for number, features in enumerate(model.vgg(rgb), 1):
         made[f"ref_feat{number}_head"] = features[:, :2].numpy()
-    known = model.learn(reference)
+    known = model.encode_reference(reference)
     for label in sorted(set(re.findall(r"\bt(\d[\d.e+-]*)_f", " ".join(case.outputs)))):
         made |= _run_frames(case, model, known, label)
     frame = _halved(case.tensor("frame0_lab_large"))[:, :1]
@@ -134,7 +134,7 @@ def run_devc(case: Case) -> Arrays:
     return made
 
 
-def _run_frames(case: Case, model: devc.Devc, known: devc.Known, label: str) -> Arrays:
+def _run_frames(case: Case, model: devc.Devc, known: devc.EncodedReference, label: str) -> Arrays:
     """One clip, starting without a frame before."""
     made: Arrays = {}
     names = sorted(

@@ -149,7 +149,7 @@ def _one_step(
     network = version.network(channels)
     forward = network(seen)
     value = loss(forward)
-    objective.learn(version.adam(network.parameters(), lr=objective.RATE), value)
+    objective.optimizer_step(version.adam(network.parameters(), lr=objective.RATE), value)
     norms = {
         version.named(key): float(p.grad.norm())
         for key, p in network.named_parameters()

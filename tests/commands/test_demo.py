@@ -9,7 +9,7 @@ import vapoursynth as vs
 
 from vscolor import cli, report
 from vscolor.commands import demo
-from vscolor.commands.treatment import Look
+from vscolor.commands.treatment import ColorizeSettings
 from vscolor.testing import noise_clip, planes_of
 
 
@@ -53,9 +53,9 @@ def test_ours_is_made_from_grey_alone():
     recoloured = vs.core.std.ShufflePlanes(
         [true, noise_clip(vs.YUV420P8, 64, 48, 2, seed=9)], [0, 1, 2], vs.YUV
     )
-    look = Look(model="tiny", size=64)
-    grey, ours, same = demo.three_views(true, look)
-    other = demo.three_views(recoloured, look)[1]
+    colorizing = ColorizeSettings(model="tiny", size=64)
+    grey, ours, same = demo.three_views(true, colorizing)
+    other = demo.three_views(recoloured, colorizing)[1]
     for a, b in zip(planes_of(ours, 1), planes_of(other, 1), strict=True):
         assert np.array_equal(a, b)
     assert set(planes_of(grey, 1)[1].flat) == {128}

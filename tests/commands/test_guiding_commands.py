@@ -9,7 +9,7 @@ import pytest
 from films import opened, two_shots
 
 from vscolor import Hint, Reference, cli, colorize
-from vscolor.history import keys
+from vscolor.history import keyframes
 from vscolor.testing import planes_of
 
 
@@ -45,7 +45,7 @@ def test_keyframes_go_out_and_come_back(film, tmp_path):
     folder = tmp_path / "keys"
     assert vscolor("keyframes", film, folder, "--quiet") == 0
     names = sorted(p.name for p in folder.iterdir())
-    assert names == [f"ref_{n:06d}.png" for n in (keys.DELAY, 12 + keys.DELAY)]
+    assert names == [f"ref_{n:06d}.png" for n in (keyframes.DELAY, 12 + keyframes.DELAY)]
     assert cv2.imread(str(folder / names[0])).shape == (120, 160, 3)
     assert vscolor("keyframes", film, folder, "--quiet") == 2, "nothing is overwritten unasked"
     made = coloured(film, tmp_path / "out.mkv", "--reference", folder)
@@ -71,7 +71,7 @@ def test_keyframes_come_coloured_and_those_left_grey_do_not_count(film, tmp_path
     capfd.readouterr()
     made = coloured(grey, tmp_path / "out.mkv", "--reference", some)
     assert capfd.readouterr().err == ""
-    ours = colorize(opened(grey), size=64, references=Reference(first, frame=keys.DELAY))
+    ours = colorize(opened(grey), size=64, references=Reference(first, frame=keyframes.DELAY))
     assert_same(made, ours)
     assert vscolor("keyframes", grey, tmp_path / "n", "--device", "cpu") == 2
     assert "expected --model beside it" in capfd.readouterr().err

@@ -12,7 +12,7 @@ import vapoursynth as vs
 
 from vscolor import colorize
 from vscolor.commands import pipe
-from vscolor.commands.treatment import Look
+from vscolor.commands.treatment import ColorizeSettings
 from vscolor.errors import SettingError
 from vscolor.media.y4m import Header, Y4MError, format_header, parse_header
 from vscolor.testing import noise_clip, planes_of
@@ -44,7 +44,7 @@ def raw(clip, numbers):
 
 def sent_through(data, **options):
     out = io.BytesIO()
-    pipe.run(Look(model="tiny", size=64, **options), io.BytesIO(data), out)
+    pipe.run(ColorizeSettings(model="tiny", size=64, **options), io.BytesIO(data), out)
     line, _, frames = out.getvalue().partition(b"\n")
     return line.decode(), frames
 
@@ -114,7 +114,11 @@ def test_memory_is_bounded_and_input_is_read_as_output_is_taken():
                 raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        pipe.run(Look(model="tiny", size=64), io.BufferedReader(Endless(), len(frame)), Enough())
+        pipe.run(
+            ColorizeSettings(model="tiny", size=64),
+            io.BufferedReader(Endless(), len(frame)),
+            Enough(),
+        )
     assert served < 400
 
 
@@ -125,7 +129,7 @@ def test_a_stream_that_breaks_off_is_an_error_after_its_whole_frames(cut):
     size = 6 + 64 * 48
     out = io.BytesIO()
     with pytest.raises(Y4MError, match=r"stdin|no frame|breaks off|starts with"):
-        pipe.run(Look(model="tiny", size=64), io.BytesIO(data[:cut]), out)
+        pipe.run(ColorizeSettings(model="tiny", size=64), io.BytesIO(data[:cut]), out)
     whole = max(0, (cut - 38) // size)
     assert out.getvalue().count(b"FRAME\n") == whole
 
@@ -162,26 +166,26 @@ def test_header_of_an_unknown_rate_and_shape():
 
 
 @pytest.mark.parametrize(
-    "look",
+    "colorizing",
     [
-        Look(model="mini-video"),
-        Look(model="instcolor"),
-        Look(model="instcolor", options=("radius=3",)),
+        ColorizeSettings(model="mini-video"),
+        ColorizeSettings(model="instcolor"),
+        ColorizeSettings(model="instcolor", options=("radius=3",)),
     ],
 )
-def test_models_that_look_around_are_refused(look):
+def test_models_that_look_around_are_refused(colorizing):
     """They would wait for ever for frames that the ring has no room for."""
     with pytest.raises(SettingError, match="frames that a stream has not brought yet"):
-        pipe.run(look, io.BytesIO(b"YUV4MPEG2 W64 H48 F25:1 Cmono\n"), io.BytesIO())
-    assert not Look(model="instcolor", options=("radius=0",)).looks_around
-    assert not Look(model="mini").looks_around
+        pipe.run(colorizing, io.BytesIO(b"YUV4MPEG2 W64 H48 F25:1 Cmono\n"), io.BytesIO())
+    assert not ColorizeSettings(model="instcolor", options=("radius=0",)).looks_around
+    assert not ColorizeSettings(model="mini").looks_around
 
 
 def test_a_batch_out_of_range_is_refused_before_the_stream_is_read():
     """The ring would hold as many frames."""
     stream = io.BytesIO(b"YUV4MPEG2 W64 H48 F25:1 Cmono\n" + b"FRAME\n" + bytes(64 * 48))
     with pytest.raises(SettingError, match="batch= is 1000000, expected a whole"):
-        pipe.run(Look(model="mini", batch=1000000), stream, io.BytesIO())
+        pipe.run(ColorizeSettings(model="mini", batch=1000000), stream, io.BytesIO())
 
 
 def test_odd_sizes_of_subsampled_streams_are_refused_in_words():

@@ -7,7 +7,7 @@ import vapoursynth as vs
 from films import opened, two_shots
 
 from vscolor import cli, colorize, stabilize
-from vscolor.commands.treatment import Steadiness
+from vscolor.commands.treatment import StabilizeSettings
 from vscolor.testing import planes_of
 
 
@@ -133,8 +133,8 @@ def test_dvp_fits_what_is_written_and_says_nothing_when_told_so(
     from vscolor.steadying.fits import Store
 
     monkeypatch.setenv("VSCOLOR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(loops, "MOST_STEPS", 8)
-    monkeypatch.setattr(loops, "LEAST_STEPS", 8)
+    monkeypatch.setattr(loops, "MAX_STEPS", 8)
+    monkeypatch.setattr(loops, "MIN_STEPS", 8)
     monkeypatch.setattr(loops, "EPOCHS", 1)
     scenes = tmp_path / "scenes.txt"
     scenes.write_text("12\n")
@@ -147,7 +147,7 @@ def test_dvp_fits_what_is_written_and_says_nothing_when_told_so(
         sheet = ("--sheet", tmp_path / "sheet.png", "--overwrite", "--quiet")
         assert vscolor(command, film, tmp_path / "out.mkv", *words[command], *span, *sheet) == 0
     lists = list((tmp_path / "cache" / "fits" / "clips").glob("*.json"))
-    assert [(s.first, s.last) for s in Store().read_clip(lists[0].stem)] == [(12, 24)]
+    assert [(s.first, s.stop) for s in Store().read_clip(lists[0].stem)] == [(12, 24)]
     told = capfd.readouterr()
     assert (told.out, told.err) == ("", "")
 
@@ -191,11 +191,11 @@ def test_steadying_runs_where_colour_is_made(film, tmp_path, capfd):
     assert capfd.readouterr().err == ""
     looks = []
     for method in ("motion", "blind", "dvp"):
-        steadiness = Steadiness.after(method, None, "cpu", "torch")
-        looks.append((steadiness.options.device, steadiness.options.runtime))
+        stabilizing = StabilizeSettings.after(method, None, "cpu", "torch")
+        looks.append((stabilizing.options.device, stabilizing.options.runtime))
     assert looks == [(None, None), ("cpu", "torch"), ("cpu", None)]
-    assert Steadiness.after("dvp", None, "dml", None).options.device is None
-    assert Steadiness.after("blind", None, "dml", None).options.device == "dml"
+    assert StabilizeSettings.after("dvp", None, "dml", None).options.device is None
+    assert StabilizeSettings.after("blind", None, "dml", None).options.device == "dml"
 
 
 def test_a_published_network_is_not_run_on_another_runtime(film):

@@ -8,8 +8,8 @@ import pytest
 import vapoursynth as vs
 
 from vscolor import Hint, Reference, colorize
-from vscolor.history import debug, keys
-from vscolor.history.along import SERVING
+from vscolor.history import debug, keyframes
+from vscolor.history.propagation import USED_PROP
 from vscolor.models.registry import Entry, registry
 from vscolor.testing import TINY_VIDEO_CARD, TinyVideoModel, noise_clip, planes_of, tiny_video_entry
 
@@ -22,7 +22,7 @@ class SilentModel:
     def __init__(self, strengths):
         model = TinyVideoModel(strengths)
         for name in dir(TinyVideoModel):
-            if not name.startswith("_") and name != "shares":
+            if not name.startswith("_") and name != "source_weights":
                 setattr(self, name, getattr(model, name))
 
 
@@ -56,7 +56,7 @@ def told(monkeypatch):
 
     def noted(view, picture, serving):
         def note(n, f):
-            words[n] = f.props[SERVING].split("\n")
+            words[n] = f.props[USED_PROP].split("\n")
             return f
 
         return written(view, picture, serving.std.ModifyFrame(serving, note))
@@ -69,9 +69,9 @@ def test_marks_tell_scene_cut_and_keys(told):
     out = coloured(film(120), debug="marks")
     for n in (0, 10, 20, 21, 119):
         out.get_frame(n)
-    assert told[0] == ["frame 0", "scene from 0", f"key {keys.DELAY}: 1.000"]
+    assert told[0] == ["frame 0", "scene from 0", f"key {keyframes.DELAY}: 1.000"]
     assert told[10][1] == "scene from 0"
-    assert told[20] == ["frame 20", "scene from 20, CUT", f"key {20 + keys.DELAY}: 1.000"]
+    assert told[20] == ["frame 20", "scene from 20, CUT", f"key {20 + keyframes.DELAY}: 1.000"]
     assert told[21][:2] == ["frame 21", "scene from 20"]
     weights = [float(line.split(": ")[1]) for line in told[119][2:]]
     assert len(weights) == 2
@@ -91,10 +91,10 @@ def test_a_scene_that_is_faded_in_takes_a_later_key(told):
     out = coloured(clip.std.ModifyFrame(clip, fade), debug="marks")
     for n in (0, 20, 40, 100):
         out.get_frame(n)
-    assert told[0][2:] == [f"key {keys.DELAY}: 1.000"]
+    assert told[0][2:] == [f"key {keyframes.DELAY}: 1.000"]
     for n in (20, 40):
-        assert told[n][2:] == [f"key {20 + keys.LATER}: 1.000"]
-    assert told[100][2].startswith(f"key {20 + keys.LATER}: 0.")
+        assert told[n][2:] == [f"key {20 + keyframes.LATER_DELAY}: 1.000"]
+    assert told[100][2].startswith(f"key {20 + keyframes.LATER_DELAY}: 0.")
 
 
 def test_marks_tell_references_and_hints_of_the_scene(told, tmp_path):
@@ -110,7 +110,7 @@ def test_marks_tell_references_and_hints_of_the_scene(told, tmp_path):
         "frame 25",
         "scene from 20",
         "reference clip of frame 25: 1.000",
-        f"hints of frame 30: {keys.nearness(25, 30):.3f}",
+        f"hints of frame 30: {keyframes.nearness(25, 30):.3f}",
         "reference clip of no frame: 0.250",
     ]
 

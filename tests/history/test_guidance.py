@@ -14,9 +14,9 @@ from vscolor.color import (
     Colorimetry,
     decode_srgb,
     lab_f,
+    lab_for_merge,
     rgb_to_xyz_matrix,
     srgb_to_lab,
-    underlaid_lab,
 )
 from vscolor.errors import SettingError
 from vscolor.history.hints import listed as hints
@@ -72,7 +72,7 @@ def test_paths_clips_and_references_mix(tmp_path):
 
 def test_a_picture_is_shown_in_its_colours(tmp_path):
     lab = shown(Reference(write_picture(tmp_path / "a.png")), 96, 64, BT709).get_frame(0)
-    expected = underlaid_lab(np.array([200, 40, 90]) / 255, BT709)
+    expected = lab_for_merge(np.array([200, 40, 90]) / 255, BT709)
     found = [np.asarray(lab[p]).mean() for p in range(3)]
     assert np.allclose(found, expected, atol=0.5)
 

@@ -9,7 +9,7 @@ from vscolor.history.hinted import covered
 from vscolor.history.hints import Hint
 from vscolor.models.base import Card, Grid
 from vscolor.models.registry import Entry, registry
-from vscolor.models.video import Dab
+from vscolor.models.video import ScaledHint
 from vscolor.testing import noise_clip, planes_of
 
 CARD = Card("dotted", "still", "tests", "none", "MIT", "none", "none", "", frozenset({"hints"}))
@@ -52,7 +52,7 @@ def test_a_hint_colours_its_frame_and_place_alone(batch):
 
 
 def test_a_small_hint_still_counts():
-    assert covered(Dab(5.5, 3.5, 0.01, np.zeros(2, np.float32)), 8, 8).sum() == 1
+    assert covered(ScaledHint(5.5, 3.5, 0.01, np.zeros(2, np.float32)), 8, 8).sum() == 1
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import vapoursynth as vs
 
 from vscolor import Hint, Reference, colorize
-from vscolor.history import keys
+from vscolor.history import keyframes
 from vscolor.models.registry import registry
 from vscolor.testing import noise_clip, planes_of, tiny_video_entry
 from vscolor.testing.builders import TinyVideoModel
@@ -71,7 +71,7 @@ def changed_at(clip, n):
 def test_the_frame_before_is_seen_and_a_cut_hides_it(n):
     """Frame n - 1's luma alone is changed; n's own and its keys' stay."""
     clip = film(40)
-    assert n - 1 != keys.DELAY
+    assert n - 1 != keyframes.DELAY
     untouched = planes_of(coloured(clip), n)[1:]
     assert not same(planes_of(coloured(changed_at(clip, n - 1)), n)[1:], untouched)
     cut = planes_of(coloured(clip, [n]), n)[1:]
@@ -167,7 +167,7 @@ def test_a_scene_number_and_a_frame_number_say_the_same():
     clip, scenes = film(60), [20, 40]
     by_scene = coloured(clip, scenes, references=[Reference(clip_of_colour(), scene=1)])
     by_frame = coloured(
-        clip, scenes, references=[Reference(clip_of_colour(), frame=20 + keys.DELAY)]
+        clip, scenes, references=[Reference(clip_of_colour(), frame=20 + keyframes.DELAY)]
     )
     assert same(planes_of(by_scene, 33)[1:], planes_of(by_frame, 33)[1:])
 
@@ -212,11 +212,11 @@ def test_a_hint_colours_its_scene():
     assert same(planes_of(hinted, 25)[1:], planes_of(plain, 25)[1:])  # it stays in its scene
 
 
-@pytest.mark.parametrize("trust", [0.0, 1.0])
-def test_where_a_hint_is_hardly_vouched_for_the_frame_s_own_colour_stands(monkeypatch, trust):
-    def spread(self, luma, features, dabs):
-        ab, sure = plain(self, luma, features, dabs)
-        return ab, sure * np.float32(trust)
+@pytest.mark.parametrize("confidence", [0.0, 1.0])
+def test_where_a_hint_is_hardly_vouched_for_the_frame_s_own_colour_stands(monkeypatch, confidence):
+    def spread(self, luma, features, hints):
+        ab, sure = plain(self, luma, features, hints)
+        return ab, sure * np.float32(confidence)
 
     plain = TinyVideoModel.spread
     monkeypatch.setattr(TinyVideoModel, "spread", spread)
@@ -227,7 +227,7 @@ def test_where_a_hint_is_hardly_vouched_for_the_frame_s_own_colour_stands(monkey
     )
     for n, found in hinted.items():
         apart = np.abs(found[0].astype(int) - without[n][0]).mean()
-        assert apart < 2 if trust == 0 else apart > 10
+        assert apart < 2 if confidence == 0 else apart > 10
 
 
 def test_luma_stays():

@@ -49,11 +49,11 @@ def measured(result, truth, names=EVERY, **options):
     """A table by a straight run."""
     wanted = meters.chosen(names, truth is not None)
     made = [metric.make() for metric in wanted.values()]
-    need = clips.Need.of(wanted.values())
+    need = clips.Requirements.of(wanted.values())
     table = Table([c for meter in made for c in meter.columns])
     source = result if truth is None else truth
-    for (moment,) in clips.moments([result], truth, source, need, cuts=[CUT], **options):
-        table.add([v for meter in made for v in meter.add(moment)], moment.cut)
+    for (sample,) in clips.moments([result], truth, source, need, cuts=[CUT], **options):
+        table.add([v for meter in made for v in meter.add(sample)], sample.cut)
     return table
 
 
@@ -134,7 +134,7 @@ def test_grey_has_no_unsteadiness_to_speak_of(truth):
 
 
 def test_cuts_are_found(truth):
-    need = clips.Need(lab=False, motion=False, plane=False)
+    need = clips.Requirements(lab=False, motion=False, luma=False)
     cuts = [m.cut for (m,) in clips.moments([truth], None, truth, need)]
     assert [n for n, cut in enumerate(cuts) if cut] == [0, CUT]
 
@@ -155,7 +155,7 @@ MIXED = vs.core.std.Splice([noise_clip(**YUV), noise_clip(vs.GRAY8, length=1)], 
     ],
 )
 def test_what_cannot_be_measured_is_refused(result, truth, words):
-    need = clips.Need(lab=False, motion=False, plane=True)
+    need = clips.Requirements(lab=False, motion=False, luma=True)
     with pytest.raises(MeasureError, match=words):
         clips.check_pair(result, truth, need)
     names = ["luma"] if truth is not None else ["cdc"]

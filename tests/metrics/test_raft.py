@@ -32,7 +32,7 @@ def test_flow_is_torchvisions(weights):
 
 def test_odd_sizes_and_the_meter_take_it(weights):
     luma = np.ascontiguousarray(data.camera()[:75, :101])
-    path = temporal.find_path(luma, luma, raft.finder(weights, "small"))
+    path = temporal.find_backward_flow(luma, luma, raft.finder(weights, "small"))
     assert path.flow.shape == (75, 101, 2)
     assert path.visible.shape == (75, 101)
 

@@ -29,7 +29,7 @@ def test_exact_translation_has_nearly_none(photo):
     colour, luma = views(photo, [(3 * t, 2 * t) for t in range(4)])
     still = [colour[0]] * 4
     assert temporal.warp_error(colour, luma) < 0.02 * temporal.warp_error(still, luma)
-    path = temporal.find_path(luma[0], luma[1])
+    path = temporal.find_backward_flow(luma[0], luma[1])
     assert np.median(path.flow[path.visible], axis=0) == pytest.approx([3, 2], abs=0.1)
     assert path.visible.mean() > 0.7
 
@@ -55,7 +55,7 @@ def test_occluded_pixels_do_not_count(photo):
         colour[50:110, x : x + 60] = 50
         lumas.append(luma)
         colours.append(colour)
-    path = temporal.find_path(*lumas)
+    path = temporal.find_backward_flow(*lumas)
     assert not path.visible[60:100, 44:56].any()
     warped = temporal.warp(colours[0], path.flow)
     everywhere = float(((colours[1] - warped) ** 2).mean())
@@ -104,16 +104,16 @@ def test_tracker_gives_the_paths_of_pairs(photo):
     tracker = temporal.Tracker(far=True)
     assert tracker.add(luma[0]) == temporal.Motion(None, None)
     motions = [tracker.add(plane) for plane in luma[1:]]
-    expected = [temporal.find_path(luma[k], luma[n]) for k, n in ((0, 1), (1, 2), (0, 2))]
-    found = [motions[0].near, motions[1].near, motions[1].far]
+    expected = [temporal.find_backward_flow(luma[k], luma[n]) for k, n in ((0, 1), (1, 2), (0, 2))]
+    found = [motions[0].to_previous, motions[1].to_previous, motions[1].to_first]
     assert all(np.array_equal(a.flow, b.flow) for a, b in zip(found, expected, strict=True))
     assert tracker.add(luma[0], cut=True) == temporal.Motion(None, None)
 
 
 def test_no_path_is_no_number(photo):
     colour, luma = views(photo, [(0, 0)] * 2)
-    path = temporal.find_path(*luma)
-    hidden = temporal.Path(path.flow, np.zeros_like(path.visible))
+    path = temporal.find_backward_flow(*luma)
+    hidden = temporal.BackwardFlow(path.flow, np.zeros_like(path.visible))
     assert np.isnan(temporal.path_error(*colour, None))
     assert np.isnan(temporal.path_error(*colour, hidden))
 

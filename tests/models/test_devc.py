@@ -57,7 +57,7 @@ def exemplar(model, seed=9, weight=1.0, height=HEIGHT, width=WIDTH):
     return Exemplar(
         luma=luma,
         ab=ab_of(seed, height, width),
-        trust=np.ones((height, width), np.float32),
+        confidence=np.ones((height, width), np.float32),
         features=model.encode(luma[None, None])[0],
         weight=weight,
         same_shot=False,
@@ -85,7 +85,7 @@ def published(weights, lumas, known, lasts=None):
         return torch.from_numpy(wide)[None]
 
     with torch.inference_mode():
-        learnt = network.learn(tensor(np.concatenate([known.luma[None] - 50, known.ab])))
+        learnt = network.encode_reference(tensor(np.concatenate([known.luma[None] - 50, known.ab])))
         found, last = [], tensor(np.zeros((3, *lumas[0].shape), np.float32))
         for number, luma in enumerate(lumas):
             frame = tensor(luma[None] - 50)
@@ -172,7 +172,7 @@ def test_the_user_s_picture_wins_over_the_scene_s_own(weights):
 def test_trust_keeps_places_out(weights):
     model = load(weights)
     known = exemplar(model)
-    known.trust[:, : WIDTH // 2] = 0
+    known.confidence[:, : WIDTH // 2] = 0
     frame = luma_of(1)
     row = model.match(frame, frame, model.encode(frame[None, None])[0], [known])
     found = adapter.match_parts(HEIGHT, WIDTH).unpack(row)["carried"].reshape(2, -1).T

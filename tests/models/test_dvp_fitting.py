@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 
 from vscolor.models.dvp import fitting  # noqa: E402
 from vscolor.models.dvp.fitting import PriorFit, ReferenceFit, Scene, robust  # noqa: E402
-from vscolor.models.dvp.network import PriorNet, settled  # noqa: E402
+from vscolor.models.dvp.network import PriorNet, select_mode  # noqa: E402
 
 CPU = torch.device("cpu")
 FRAMES, HEIGHT, WIDTH = 20, 64, 96
@@ -31,45 +31,45 @@ def two_modes():
     return Scene(wandering_luma(), torch.from_numpy(chroma)), other
 
 
-def fitted(scene, *, two, seed=0):
-    fit = PriorFit(scene, two=two, seed=seed, device=CPU)
+def fitted(scene, *, irt, seed=0):
+    fit = PriorFit(scene, irt=irt, seed=seed, device=CPU)
     while not fit.done:
         fit.advance()
     return fit
 
 
-def left_of(fit, scene, *, two):
+def left_of(fit, scene, *, irt):
     """How far the left half is on its way from the majority's colour, 0, to the minority's, 1."""
-    network = PriorNet(two=two)
+    network = PriorNet(irt=irt)
     network.load_state_dict({k: v.float() for k, v in fit.result().items()})
     with torch.inference_mode():
-        made = settled(network(scene.luma))
+        made = select_mode(network(scene.luma))
     return float((made[:, :, 4:-4, 4 : WIDTH // 4 - 4].mean() - 0.05) / JUMP)
 
 
 def test_with_reweighting_a_jump_ends_in_the_majority_and_without_it_between(monkeypatch):
-    monkeypatch.setattr(fitting, "MOST_STEPS", 360)
+    monkeypatch.setattr(fitting, "MAX_STEPS", 360)
     scene, _ = two_modes()
     share = MINORITY / FRAMES
-    assert abs(left_of(fitted(scene, two=True), scene, two=True)) < 0.1
-    plain = left_of(fitted(scene, two=False), scene, two=False)
+    assert abs(left_of(fitted(scene, irt=True), scene, irt=True)) < 0.1
+    plain = left_of(fitted(scene, irt=False), scene, irt=False)
     assert 0.5 * share < plain < 1.5 * share
 
 
 def test_a_fit_stops_by_the_frames_held_out(monkeypatch):
     """Colour that is another in every frame cannot be told from luma by frames held out."""
-    monkeypatch.setattr(fitting, "MOST_STEPS", 5000)
+    monkeypatch.setattr(fitting, "MAX_STEPS", 5000)
     noise = 0.05 * np.random.default_rng(6).standard_normal((FRAMES, 2, 1, 1))
     chroma = np.broadcast_to(noise, (FRAMES, 2, HEIGHT // 2, WIDTH // 2)).astype(np.float32)
-    fit = fitted(Scene(wandering_luma(), torch.from_numpy(chroma.copy())), two=False)
-    assert fitting.LEAST_STEPS <= fit.step < 2000
+    fit = fitted(Scene(wandering_luma(), torch.from_numpy(chroma.copy())), irt=False)
+    assert fitting.MIN_STEPS <= fit.step < 2000
 
 
 def test_a_scene_too_short_to_hold_frames_out_is_fitted_for_a_while(monkeypatch):
-    monkeypatch.setattr(fitting, "LEAST_STEPS", 30)
+    monkeypatch.setattr(fitting, "MIN_STEPS", 30)
     scene = two_modes()[0]
-    fit = fitted(Scene(scene.luma[:3], scene.chroma[:3]), two=True)
-    assert fit.step == fitting.LEAST_STEPS
+    fit = fitted(Scene(scene.luma[:3], scene.chroma[:3]), irt=True)
+    assert fit.step == fitting.MIN_STEPS
 
 
 def advanced(fit, steps):
@@ -83,13 +83,13 @@ def same(one, other):
 
 
 def ours(seed=0):
-    return PriorFit(two_modes()[0], two=True, seed=seed, device=CPU)
+    return PriorFit(two_modes()[0], irt=True, seed=seed, device=CPU)
 
 
 def theirs(seed=0):
     scene = two_modes()[0]
     rgb = scene.luma.expand(-1, 3, -1, -1)[:2, :, :32, :32]
-    return ReferenceFit(scene.luma[:2, :, :32, :32], rgb, two=True, seed=seed, device=CPU)
+    return ReferenceFit(scene.luma[:2, :, :32, :32], rgb, irt=True, seed=seed, device=CPU)
 
 
 @pytest.mark.parametrize("made", [ours, theirs])

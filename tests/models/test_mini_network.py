@@ -191,7 +191,7 @@ def test_what_looks_alike_is_brought_together_and_nothing_else():
     x, luma = alike_and_apart()
     doubtful = x.clone()
     doubtful[:, :8, :, :16] += 0.5
-    mixed = network.Coherence(arch.HEAD_CHANNELS)(doubtful, luma)
+    mixed = network.NonLocal(arch.HEAD_CHANNELS)(doubtful, luma)
     before, after = (plane[0, :8, :, :16] - plane[0, :8, :, 48:] for plane in (doubtful, mixed))
     assert after.abs().mean() < 0.3 * before.abs().mean()
     middle = slice(20, 44)
@@ -200,13 +200,13 @@ def test_what_looks_alike_is_brought_together_and_nothing_else():
 
 def test_places_that_are_told_nothing_stay():
     x, luma = alike_and_apart()
-    layer = network.Coherence(arch.HEAD_CHANNELS)
+    layer = network.NonLocal(arch.HEAD_CHANNELS)
     torch.nn.init.zeros_(layer.told)
     assert torch.equal(layer(x, luma), x)
 
 
 def test_a_large_picture_is_told_by_no_more_places(mini):
-    """Four times the places cost four times, not sixteen: `TELLING` bounds those that tell."""
+    """Four times the places cost four times, not sixteen: `MAX_KEY_SIDE` bounds those that tell."""
     seen = []
     keep = torch.softmax
 
@@ -218,14 +218,14 @@ def test_a_large_picture_is_told_by_no_more_places(mini):
         patch.setattr(torch, "softmax", noting)
         for short in (256, 512):
             mini.decode(mini.taps(luma := torch.from_numpy(luma_of((1, 1, short, short)))), luma)
-    assert seen == [arch.TELLING**2] * 2
+    assert seen == [arch.MAX_KEY_SIDE**2] * 2
 
 
 def test_the_places_that_tell_are_the_same_on_both_runtimes():
     """A resize by runtimes differs at one size of four: each rounds in its own way."""
     writer = graph.Writer({})
     channels = arch.HEAD_CHANNELS
-    names = graph._telling(writer, ["seen", "light", "places"])
+    names = graph._key_grid(writer, ["seen", "light", "places"])
     parts = [channels, 1, channels]
     inputs = ["seen", "light", "places"]
     built = writer.model(
@@ -239,4 +239,4 @@ def test_the_places_that_tell_are_the_same_on_both_runtimes():
             plane = np.arange(height * width, dtype=np.float32).reshape(1, 1, height, width)
             feeds = {n: plane.repeat(c, axis=1) for n, c in zip(inputs, parts, strict=True)}
             found = running.run([names[1]], feeds)[0]
-            assert np.array_equal(found, network._telling(torch.from_numpy(plane)).numpy())
+            assert np.array_equal(found, network._key_grid(torch.from_numpy(plane)).numpy())

@@ -18,7 +18,7 @@ from vscolor.models.mini.adapter import TORCH_FILE as MINI
 from vscolor.models.mini_video import adapter, graph, matching, model, motion, network
 from vscolor.models.mini_video import architecture as arch
 from vscolor.models.mini_video.spreading import spread
-from vscolor.models.video import Dab, Exemplar, Strengths
+from vscolor.models.video import Exemplar, ScaledHint, Strengths
 from vscolor.testing import noise_clip, planes_of
 from vscolor.training import video as training
 
@@ -44,10 +44,10 @@ def video():
     return adapter.load(Device("onnx", "cpu"), None, OPTIONS, Strengths())
 
 
-def exemplar_of(video, luma, ab, *, weight=1.0, same_shot=True, trust=None):
+def exemplar_of(video, luma, ab, *, weight=1.0, same_shot=True, confidence=None):
     features = video.encode(luma[None, None])[0]
-    trust = np.ones(ab.shape[1:], np.float32) if trust is None else trust
-    return Exemplar(luma, ab, trust, features, weight, same_shot)
+    confidence = np.ones(ab.shape[1:], np.float32) if confidence is None else confidence
+    return Exemplar(luma, ab, confidence, features, weight, same_shot)
 
 
 def test_onnx_and_torch_agree():
@@ -118,7 +118,7 @@ def test_training_matches_as_the_filter_does(video):
         pool(torch.from_numpy(now)[None, None], 8),
     )
     assert np.abs(ours.ab - theirs.ab[0].numpy()).max() < 0.05
-    assert np.abs(ours.trust - theirs.trust[0].numpy()).max() < 0.05
+    assert np.abs(ours.cues - theirs.cues[0].numpy()).max() < 0.05
 
 
 def test_motion_is_found_and_followed():
@@ -133,9 +133,9 @@ def test_motion_is_found_and_followed():
     plane = np.arange(48, dtype=np.float32)[None].repeat(32, 0)
     flow = np.zeros((32, 48, 2), np.float32)
     flow[..., 0] = 3
-    moved = motion.follow([plane, 2 * plane], flow)
+    moved = motion.warp([plane, 2 * plane], flow)
     assert np.array_equal(moved[:, :, :40], np.stack([plane, 2 * plane])[:, :, 3:43])
-    again = motion.follow([plane + 1], flow)
+    again = motion.warp([plane + 1], flow)
     assert np.array_equal(moved[:, :, :40], np.stack([plane, 2 * plane])[:, :, 3:43]), "kept"
     assert np.array_equal(again[0, :, :40], plane[:, 3:43] + 1)
     assert np.array_equal(motion.coarser(flow, 4), flow[::4, ::4] / 4)
@@ -244,7 +244,9 @@ def test_a_dab_spreads_over_what_it_lies_on(video):
     luma = np.full(SHAPE, 30, np.float32)
     luma[16:48, 16:48] = 70
     features = video.encode(luma[None, None])[0]
-    ab, trust = video.spread(luma, features, [Dab(32, 32, 2, np.array([50, -20], np.float32))])
+    ab, trust = video.spread(
+        luma, features, [ScaledHint(32, 32, 2, np.array([50, -20], np.float32))]
+    )
     assert np.allclose(ab[:, 32, 32], [50, -20], atol=1e-3)
     assert trust[32, 32] == 1
     assert trust[24:40, 24:40].mean() > 0.5
@@ -257,7 +259,7 @@ def test_a_dab_spreads_along_ways_without_edges_though_nothing_looks_alike():
     luma[:, 60:68] = 5
     vectors = np.zeros((64, 8, 16), np.float32)
     vectors[np.arange(128) % 64, np.arange(128) // 16, np.arange(128) % 16] = 1
-    _, trust = spread(luma, vectors, [Dab(44, 32, 2, np.array([50, -20], np.float32))])
+    _, trust = spread(luma, vectors, [ScaledHint(44, 32, 2, np.array([50, -20], np.float32))])
     near, beyond = trust[20:44, 30:56].mean(), trust[20:44, 72:98].mean()
     assert near > 0.5
     assert beyond < 0.1
@@ -278,11 +280,11 @@ def test_a_picture_that_the_encoder_cannot_take_whole_is_coloured(video):
 
 def test_training_mixes_as_the_filter_does():
     rng = np.random.default_rng(15)
-    judgement = rng.normal(0, 1, (6, 16, 24)).astype(np.float32)
+    blend = rng.normal(0, 1, (6, 16, 24)).astype(np.float32)
     candidates = rng.normal(0, 30, (4, 2, *SHAPE)).astype(np.float32)
-    ours = model._mixed(judgement, *candidates)
+    ours = model._mixed(blend, *candidates)
     theirs = network.mix(
-        torch.from_numpy(judgement)[None], torch.from_numpy(candidates).flatten(0, 1)[None]
+        torch.from_numpy(blend)[None], torch.from_numpy(candidates).flatten(0, 1)[None]
     )
     assert np.abs(ours - theirs[0].numpy()).max() < 1e-3
 

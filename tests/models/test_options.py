@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vscolor.errors import SettingError
-from vscolor.models.options import Option, read_words, settle
+from vscolor.models.options import Option, read_words, resolve_options
 
 DECLARED = (
     Option("share", float, 0.5, "a share", low=0, high=1),
@@ -26,13 +26,13 @@ def test_what_is_not_given_has_its_default():
         "thing": None,
         "file": None,
     }
-    assert settle("m", DECLARED, None) == expected
-    assert settle("m", DECLARED, {"count": 9}) == {**expected, "count": 9}
-    assert settle("m", (), None) == {}
+    assert resolve_options("m", DECLARED, None) == expected
+    assert resolve_options("m", DECLARED, {"count": 9}) == {**expected, "count": 9}
+    assert resolve_options("m", (), None) == {}
 
 
 def test_whole_numbers_are_numbers():
-    share = settle("m", DECLARED, {"share": 1})["share"]
+    share = resolve_options("m", DECLARED, {"share": 1})["share"]
     assert share == 1
     assert isinstance(share, float)
 
@@ -54,13 +54,13 @@ def test_whole_numbers_are_numbers():
 )
 def test_what_is_refused(given, said):
     with pytest.raises(SettingError) as error:
-        settle("m", DECLARED, given)
+        resolve_options("m", DECLARED, given)
     assert said in str(error.value)
 
 
 def test_a_file_may_be_a_text():
-    assert settle("m", DECLARED, {"file": "a/b"})["file"] == Path("a/b")
-    assert settle("m", DECLARED, {"file": Path("a/b")})["file"] == Path("a/b")
+    assert resolve_options("m", DECLARED, {"file": "a/b"})["file"] == Path("a/b")
+    assert resolve_options("m", DECLARED, {"file": Path("a/b")})["file"] == Path("a/b")
 
 
 def test_words():

@@ -180,13 +180,13 @@ class TestInstColor:
         assert isinstance(model, WindowedModel)
         luma, box = luma_of(1, 48, 64), np.array([8, 8, 40, 40, 0.9], np.float32)
         nothing = np.zeros(0, np.float32)
-        alone = model.predict_among(luma, [{0: nothing}])
-        with_box = model.predict_among(luma, [{0: box}])
+        alone = model.predict_windowed(luma, [{0: nothing}])
+        with_box = model.predict_windowed(luma, [{0: box}])
         assert np.abs(alone - with_box).max() > 0.1
         once = {-2: nothing, -1: nothing, 0: box, 1: nothing, 2: nothing}
-        assert np.array_equal(model.predict_among(luma, [once]), alone)
+        assert np.array_equal(model.predict_windowed(luma, [once]), alone)
         missed = {-2: box, -1: box, 0: nothing, 1: box, 2: box}
-        assert np.allclose(model.predict_among(luma, [missed]), with_box, atol=1e-3)
+        assert np.allclose(model.predict_windowed(luma, [missed]), with_box, atol=1e-3)
 
     def test_a_detector_s_nonsense_is_refused(self, weights):
         clip = noise_clip(vs.GRAY8)

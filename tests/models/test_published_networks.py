@@ -133,7 +133,7 @@ def test_instcolor_with_and_without_objects(instcolor):
 def test_devc_two_frames(devc):
     reference = torch.cat([waves(1, 40, 48, -40, 40), waves(2, 40, 48, -40, 40)], 1)
     frame = waves(1, 40, 48, -45, 35).flip(3)
-    warped, similarity = devc.match(frame, devc.learn(reference), 1e-10)
+    warped, similarity = devc.match(frame, devc.encode_reference(reference), 1e-10)
     assert is_near(warped[:, 1:], [6.621501148, 8.973491204, 9.022931975])
     assert float(similarity.mean()) == pytest.approx(0.15683983030654602, rel=1e-9)
     first = devc.step(frame, warped, similarity, torch.zeros_like(reference))
@@ -144,7 +144,7 @@ def test_devc_two_frames(devc):
 
 def test_matching_in_parts_is_matching_at_once(devc, monkeypatch):
     reference = torch.cat([waves(1, 32, 48, -40, 40), waves(2, 32, 48, -40, 40)], 1)
-    frame, known = waves(1, 32, 48, -45, 35).flip(3), devc.learn(reference)
+    frame, known = waves(1, 32, 48, -45, 35).flip(3), devc.encode_reference(reference)
     whole = devc.match(frame, known, 0.01)
     monkeypatch.setattr("vscolor.models.devc.network.ROWS_AT_ONCE", 7)
     for a, b in zip(whole, devc.match(frame, known, 0.01), strict=True):

@@ -11,8 +11,11 @@ from wheel import wheel_clip
 
 torch = pytest.importorskip("torch")
 
-from vscolor import cli, stabilize  # noqa: E402
-from vscolor import clip as core  # noqa: E402
+from vscolor import (  # noqa: E402
+    cli,
+    nodes,
+    stabilize,
+)
 from vscolor.errors import SettingError  # noqa: E402
 from vscolor.film import inspect  # noqa: E402
 from vscolor.models.dvp import fitting as loops  # noqa: E402
@@ -26,8 +29,8 @@ from vscolor.testing import planes_of  # noqa: E402
 def cache(tmp_path, monkeypatch):
     """A cache of the test's own, and short fits."""
     monkeypatch.setenv("VSCOLOR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(loops, "MOST_STEPS", 8)
-    monkeypatch.setattr(loops, "LEAST_STEPS", 8)
+    monkeypatch.setattr(loops, "MAX_STEPS", 8)
+    monkeypatch.setattr(loops, "MIN_STEPS", 8)
     monkeypatch.setattr(loops, "EPOCHS", 1)
 
 
@@ -39,8 +42,8 @@ def film():
 
 
 def task_of(clip, cuts=None):
-    film = core.to_yuv(inspect(clip))
-    work = stabilizers.Work(film, core.luma_of(film), cuts)
+    film = nodes.to_yuv(inspect(clip))
+    work = stabilizers.StabilizeInput(film, nodes.luma_of(film), cuts)
     return stabilizers.fit_task(work, stabilizers.Options(size=64))
 
 
@@ -76,10 +79,10 @@ def test_only_scenes_of_the_span_are_fitted(film, span):
 
 
 def test_parts_of_a_long_scene_before_the_span_are_left_out(film, monkeypatch):
-    monkeypatch.setattr(fitting, "LONGEST_SCENE", 5)
+    monkeypatch.setattr(fitting, "MAX_SCENE", 5)
     task, told = task_of(film, ()), []
     assert fitting.fit(task, told.append, range(11, 13)) == 1
-    assert [(s.first, s.last) for s in task.store.read_clip(task.key())] == [(10, 15)]
+    assert [(s.first, s.stop) for s in task.store.read_clip(task.key())] == [(10, 15)]
     assert 0 <= min(told) <= max(told) == 2
 
 
@@ -102,7 +105,7 @@ def test_nothing_goes_over_a_cut(film):
     task = task_of(film, (8,))
     assert fitting.fit(task) == 2
     first, second = task.store.read_clip(task.key())
-    assert (first.first, first.last, second.first, second.last) == (0, 8, 8, 16)
+    assert (first.first, first.stop, second.first, second.stop) == (0, 8, 8, 16)
     other = film[:8] + film[8:].std.Expr(["", "x 20 +", ""])
     assert fitting.fit(task_of(other, (8,))) == 1
 
@@ -163,7 +166,7 @@ def test_a_damaged_checkpoint_does_not_count(film, damage):
     else:
         other = loops.PriorFit(
             loops.Scene(torch.rand(8, 1, 64, 64), torch.rand(8, 2, 32, 32)),
-            two=True,
+            irt=True,
             seed=9,
             device=torch.device("cpu"),
         )
@@ -293,7 +296,7 @@ def test_a_torn_list_is_none_and_a_damaged_network_is_told(film):
 
 
 def test_a_fit_runs_on_one_thread_and_gives_the_others_back(film, monkeypatch):
-    monkeypatch.setattr(loops, "MOST_STEPS", 2)
+    monkeypatch.setattr(loops, "MAX_STEPS", 2)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     seen = []

@@ -13,7 +13,7 @@ from vscolor.steadying.pictures import Sizes, small_pictures
 from vscolor.steadying.recurrence import (
     Blocks,
     centred,
-    change_in_blocks,
+    correction_in_blocks,
     places_of_scene,
     steadied,
     warm_up_order,
@@ -49,7 +49,7 @@ class Counting:
     def begin(self, picture):
         return 0
 
-    def step(self, before, now, made_before, memory):
+    def step(self, before, now, previous_output, memory):
         return np.full_like(now.chroma, memory + 1), memory + 1
 
 
@@ -87,7 +87,7 @@ class Numbering:
     def begin(self, picture):
         return None
 
-    def step(self, before, now, made_before, memory):
+    def step(self, before, now, previous_output, memory):
         return np.full_like(now.chroma, now.luma.mean()), None
 
 
@@ -96,10 +96,10 @@ class Numbering:
 def test_every_frame_gets_its_own(lanes, length):
     blank = vs.core.std.BlankClip(None, 16, 16, vs.YUV444PS, length, color=[0, 0, 0], keep=True)
     clip = vs.core.std.FrameEval(blank, lambda n: blank.std.Expr([f"{n}", "0.25", "0"]))
-    change = change_in_blocks(clip, Numbering(), Blocks(length, 8, 3, 2, lanes), "test")
-    assert change.num_frames == length
+    correction = correction_in_blocks(clip, Numbering(), Blocks(length, 8, 3, 2, lanes), "test")
+    assert correction.num_frames == length
     for n in range(length):
-        _, u, v = planes_of(change, n)
+        _, u, v = planes_of(correction, n)
         assert np.allclose(u, n - 0.25, atol=1e-4)
         assert np.allclose(v, n, atol=1e-4)
 
@@ -177,7 +177,7 @@ def test_formats(film, format):
 
 
 class Failing(Counting):
-    def step(self, before, now, made_before, memory):
+    def step(self, before, now, previous_output, memory):
         from vscolor.errors import DeviceError
 
         raise DeviceError("the device is on fire")
@@ -185,9 +185,9 @@ class Failing(Counting):
 
 def test_a_failing_network_is_told(film):
     pictures = small_pictures(film[0], film[0].std.ShufflePlanes(0, vs.GRAY), Sizes(64, 64, 4), [])
-    change = change_in_blocks(pictures, Failing(), Blocks(LENGTH, 8, 2, 4, 1), "stabilize")
+    correction = correction_in_blocks(pictures, Failing(), Blocks(LENGTH, 8, 2, 4, 1), "stabilize")
     with pytest.raises(vs.Error, match="stabilize: the device is on fire"):
-        change.get_frame(0)
+        correction.get_frame(0)
 
 
 @pytest.mark.parametrize(

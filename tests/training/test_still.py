@@ -21,7 +21,13 @@ from vscolor.models.mini.architecture import TAPS
 from vscolor.training import lab
 from vscolor.training.batches import BatchSettings, crop, make_batch
 from vscolor.training.degrade import degrade, film_weights
-from vscolor.training.objective import frequencies, rebalancing, soft_table, taught, terms
+from vscolor.training.objective import (
+    distillation_loss,
+    frequencies,
+    rebalancing,
+    soft_table,
+    terms,
+)
 from vscolor.training.photographs import open_folder, shares, source_of
 from vscolor.training.run import Progress, rate_at
 from vscolor.training.still import (
@@ -352,7 +358,8 @@ def test_taught_is_least_at_the_teachers_answer():
     told = torch.randn(50, 313, generator=torch.Generator().manual_seed(1))
     colour = torch.zeros(50, 2)
     at = [
-        taught(told + shift, colour, told.softmax(1), colour) for shift in (0, torch.eye(50, 313))
+        distillation_loss(told + shift, colour, told.softmax(1), colour)
+        for shift in (0, torch.eye(50, 313))
     ]
     assert at[0][0] < at[1][0]
     assert at[0][1] == 0

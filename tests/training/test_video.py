@@ -8,7 +8,7 @@ from skimage import data
 from vscolor.models.mini.adapter import TORCH_FILE as MINI
 from vscolor.models.mini_video import motion
 from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings, NetworkFiles
-from vscolor.training.lessons import follow, turned
+from vscolor.training.lessons import turned, warp
 from vscolor.training.photographs import open_folder, shares
 from vscolor.training.scenery import film_scene, make_scene
 from vscolor.training.video import VideoRecipe, VideoTrainer, publish
@@ -38,7 +38,7 @@ def test_a_scene_knows_where_its_places_were(pictures):
         places, seen = torch.from_numpy(scene.places[3]), scene.visible[3] > 0.5
         planes = torch.from_numpy(scene.ab[0].transpose(2, 0, 1).copy())[None]
         grid = places.permute(2, 0, 1)[None]
-        moved = follow(
+        moved = warp(
             planes,
             grid - torch.from_numpy(np.stack(np.meshgrid(range(128), range(96))))[None].float(),
         )
@@ -93,9 +93,9 @@ def test_following_is_the_filters_own():
     rng = np.random.default_rng(0)
     planes = rng.random((2, 20, 30), np.float32)
     flow = rng.normal(0, 2, (20, 30, 2)).astype(np.float32)
-    ours = motion.follow(planes, flow)
+    ours = motion.warp(planes, flow)
     turned_flow = torch.from_numpy(flow.transpose(2, 0, 1).copy())[None]
-    theirs = follow(torch.from_numpy(planes)[None], turned_flow)[0].numpy()
+    theirs = warp(torch.from_numpy(planes)[None], turned_flow)[0].numpy()
     assert np.abs(ours - theirs).max() < 0.05  # OpenCV interpolates in 32nds of a pixel
 
 

@@ -269,7 +269,7 @@ class TestArchives:
         assert left_over(cache) == []
 
     def test_a_member_that_claims_too_much(self, address, monkeypatch):
-        monkeypatch.setattr(fetch, "LARGEST_MEMBER", 1000)
+        monkeypatch.setattr(fetch, "MAX_MEMBER", 1000)
         with pytest.raises(WeightsError, match="too many for weights"):
             fetch.fetch(self.members(address))
 

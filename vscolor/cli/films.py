@@ -55,7 +55,7 @@ from vscolor.cli.options import (
     rate_of,
 )
 from vscolor.commands import album, convert, demo, pipe
-from vscolor.commands.treatment import Guiding, Look, Steadiness
+from vscolor.commands.treatment import ColorizeSettings, GuidanceSettings, StabilizeSettings
 from vscolor.errors import SettingError
 from vscolor.media.plan import Settings
 from vscolor.media.streams import Copy
@@ -121,8 +121,10 @@ def colorize_command(
     quiet: Quiet = False,
 ) -> None:
     """Colour IN into OUT; sound, subtitles, chapters, times and tags are kept."""
-    steadiness = None if stabilize is None else Steadiness.after(stabilize, scenes, device, runtime)
-    guiding = Guiding(
+    stabilizing = (
+        None if stabilize is None else StabilizeSettings.after(stabilize, scenes, device, runtime)
+    )
+    guiding = GuidanceSettings(
         history=history,
         references=tuple(reference or ()),
         hints=hints,
@@ -133,7 +135,7 @@ def colorize_command(
         still_strength=still_strength,
         debug=debug,
     )
-    look = Look(
+    colorizing = ColorizeSettings(
         model=model,
         size=size,
         batch=batch,
@@ -147,9 +149,9 @@ def colorize_command(
         weights=weights,
         options=tuple(model_options or ()),
         guiding=guiding,
-        steadiness=steadiness,
+        stabilizing=stabilizing,
     )
-    if scenes is not None and steadiness is None and not look.looks_around:
+    if scenes is not None and stabilizing is None and not colorizing.looks_around:
         raise SettingError(
             "--scenes is for history and steadying, expected --history or --stabilize beside it"
         )
@@ -161,12 +163,12 @@ def colorize_command(
         of_films |= {"--stabilize": stabilize, "--hints": hints}
         if foreign := [name for name, given in of_films.items() if given is not None]:
             raise SettingError(f"{foreign[0]} is for films, got it with the folder {source}")
-        album.convert(source, target, look, settings, quiet=quiet)
+        album.convert(source, target, colorizing, settings, quiet=quiet)
         return
     convert.convert(
         source,
         target,
-        look,
+        colorizing,
         settings,
         start=start,
         end=end,
@@ -239,11 +241,11 @@ def stabilize_command(
         irt=irt,
         reference=reference or None,
     )
-    steadiness = Steadiness(method, options, strength, scenes)
+    stabilizing = StabilizeSettings(method, options, strength, scenes)
     made = convert.convert(
         source,
         target,
-        steadiness,
+        stabilizing,
         settings,
         start=start,
         end=end,
@@ -284,7 +286,7 @@ def pipe_command(
     model_options: ModelOptions = None,
 ) -> None:
     """Colour Y4M from stdin to stdout: ffmpeg ... | vscolor pipe | ffmpeg ..."""
-    look = Look(
+    colorizing = ColorizeSettings(
         model=model,
         size=size,
         batch=batch,
@@ -298,7 +300,7 @@ def pipe_command(
         weights=weights,
         options=tuple(model_options or ()),
     )
-    if not pipe.run_on_stdio(look):
+    if not pipe.run_on_stdio(colorizing):
         raise typer.Exit(1)
 
 
@@ -314,4 +316,4 @@ def demo_command(
     quiet: Quiet = False,
 ) -> None:
     """Take a real colour clip, drop its colour, colour it: grey, ours and true side by side."""
-    demo.run(target, Look(model=model, device=device), overwrite=overwrite, quiet=quiet)
+    demo.run(target, ColorizeSettings(model=model, device=device), overwrite=overwrite, quiet=quiet)

@@ -10,7 +10,7 @@ import typer
 from vscolor.cli.options import Device, Overwrite, Quiet, Source
 from vscolor.commands import doctor
 from vscolor.commands import scenes as listing
-from vscolor.commands.treatment import Look
+from vscolor.commands.treatment import ColorizeSettings
 from vscolor.errors import SettingError
 
 
@@ -52,8 +52,8 @@ def keyframes_command(
     """Write one frame of each scene of IN as ref_000123.png, to colour and give to --reference."""
     if device is not None and model is None:
         raise SettingError("--device is the model's, expected --model beside it")
-    look = None if model is None else Look(model=model, device=device)
-    listing.export_keys(source, folder, scenes, look, overwrite=overwrite, quiet=quiet)
+    colorizing = None if model is None else ColorizeSettings(model=model, device=device)
+    listing.export_keys(source, folder, scenes, colorizing, overwrite=overwrite, quiet=quiet)
 
 
 def doctor_command() -> None:

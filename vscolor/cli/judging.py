@@ -9,7 +9,7 @@ import typer
 
 from vscolor.cli.options import End, Overwrite, Quiet, Source, Start, option
 from vscolor.commands import measure, timeline
-from vscolor.commands.measure import Wanted
+from vscolor.commands.measure import MetricsRequest
 from vscolor.commands.tabulate import Output, Per
 from vscolor.compare import command as compare
 from vscolor.compare.evidence import Choice
@@ -17,7 +17,7 @@ from vscolor.errors import SettingError
 
 WHAT: Final = "What"
 WHERE: Final = "Where to"
-MOST_SECONDS, MOST_STILLS = 30, 24
+MAX_SECONDS, MAX_STILLS = 30, 24
 
 Metrics = Annotated[
     str,
@@ -90,7 +90,7 @@ def metrics_command(
     quiet: Quiet = False,
 ) -> None:
     """Measure RESULT against TRUTH, or on its own: a table, JSON, CSV."""
-    wanted = Wanted(names_of(metrics), size, far, scenes, lpips, lpips_net, fid, flow)
+    wanted = MetricsRequest(names_of(metrics), size, far, scenes, lpips, lpips_net, fid, flow)
     output = Output(per, json, csv, overwrite, quiet)
     measure.run(result, truth, wanted, output, start=start, end=end)
 
@@ -158,7 +158,7 @@ def compare_command(
     quiet: Quiet = False,
 ) -> None:
     """Compare results of IN on one page that needs no network: slider, films, plots, figures."""
-    wanted = Wanted(
+    wanted = MetricsRequest(
         names_of(metrics), size, far, scenes, lpips=lpips, lpips_net=lpips_net, flow=flow
     )
     compare.run(
@@ -185,10 +185,10 @@ def choice_of(frames: str, seconds: float, start: int | None) -> Choice:
     parts = [part.strip() for part in frames.split(",") if part.strip()]
     if not parts or not all(part.isdecimal() for part in parts):
         raise SettingError(f"--frames is {frames!r}, expected a number, or numbers as 12,40,99")
-    if not 0 <= seconds <= MOST_SECONDS:
-        raise SettingError(f"--film-seconds is {seconds:g}, expected 0 to {MOST_SECONDS}")
+    if not 0 <= seconds <= MAX_SECONDS:
+        raise SettingError(f"--film-seconds is {seconds:g}, expected 0 to {MAX_SECONDS}")
     if "," in frames:
         return Choice(frames=tuple(map(int, parts)), seconds=seconds, start=start)
-    if not 1 <= int(parts[0]) <= MOST_STILLS:
-        raise SettingError(f"--frames is {frames}, expected 1 to {MOST_STILLS} frames")
+    if not 1 <= int(parts[0]) <= MAX_STILLS:
+        raise SettingError(f"--frames is {frames}, expected 1 to {MAX_STILLS} frames")
     return Choice(int(parts[0]), seconds=seconds, start=start)

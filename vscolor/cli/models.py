@@ -16,7 +16,7 @@ from vscolor.models import export
 from vscolor.models.options import read_words
 from vscolor.models.registry import registry
 from vscolor.weights import fetch, keeping
-from vscolor.weights.catalog import Need, serving
+from vscolor.weights.catalog import WeightAlternatives, serving
 
 MARKS: Final = {True: "ok", False: "!!", None: "--"}
 
@@ -95,7 +95,7 @@ def verify_command(
         raise typer.Exit(1)
 
 
-def _needs(name: str) -> tuple[Need, ...]:
+def _needs(name: str) -> tuple[WeightAlternatives, ...]:
     """Weights of a model, or of a metric's network."""
     if name in published.SETS:
         return ((published.SETS[name],),)

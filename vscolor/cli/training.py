@@ -23,7 +23,7 @@ from vscolor.models.mini_video import adapter as mini_video_adapter
 
 if TYPE_CHECKING:
     from vscolor.training.photographs import Photographs
-    from vscolor.training.run import Standing, Tell
+    from vscolor.training.run import StepReport, Tell
 
 EXTRA: Final = {
     "torch": "torch",
@@ -202,7 +202,7 @@ def video_command(
     from vscolor.training import video
     from vscolor.training.record import alone_in
 
-    process.settle()
+    process.limit_core_cache()
     recipe = video.VideoRecipe(hours=hours, **_given(samples=samples, rate=rate))
     recipe = replace(recipe, batches=replace(recipe.batches, seed=seed, **_given(size=batch)))
     pictures = _decoded(photographs, cache or run / "cache", quiet)
@@ -249,7 +249,7 @@ def blind_command(
     from vscolor.training.footage import load_shots, save_shots
     from vscolor.training.record import alone_in, refuse_begun
 
-    process.settle()
+    process.limit_core_cache()
     recipe = replace(blind.Recipe(), seed=seed, **_given(minutes=minutes, steps=steps, rate=rate))
     pictures = _decoded(photographs, cache or run / "cache", quiet)
     kept, given = run / "shots.npz", films or []
@@ -333,7 +333,7 @@ def _watched(label: str, run: Path, quiet: bool) -> Iterator[Tell]:
     """A bar, or without a terminal a line a checkpoint; and a word on how to go on."""
     with console.schedule_bar(label, quiet) as show:
 
-        def tell(now: Standing) -> None:
+        def tell(now: StepReport) -> None:
             words = f"step {now.step}, loss {now.loss:.3f}"
             show(now.share, words)
             if now.saved and not quiet and not console.stderr.is_terminal:

@@ -49,7 +49,7 @@ def convert(
         raise SettingError(f"output {target} is the name of a film, expected one for a folder")
     there = [] if settings.overwrite else [n for n in found if (target / n).exists()]
     names = [name for name in found if name not in there]
-    process.settle()
+    process.limit_core_cache()
     with console.core_log(quiet):  # what is wrong with the settings is said once
         _try_settings(folder, found, treatment)
     if not quiet:

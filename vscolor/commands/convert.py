@@ -10,14 +10,14 @@ import vapoursynth as vs
 
 from vscolor import console, process, report
 from vscolor.commands.inputs import opened, span_of, tell_grey, with_streams_of
-from vscolor.commands.treatment import Errand, Treatment
+from vscolor.commands.treatment import ApplyContext, Treatment
 from vscolor.media import encode, plan
 from vscolor.media.plan import Settings
 
 SHEET_FRAMES: Final = 6
 
 
-class Made(NamedTuple):
+class Converted(NamedTuple):
     """A film before and after its treatment, and the frames that were written."""
 
     before: vs.VideoNode
@@ -37,7 +37,7 @@ def convert(
     guide: Path | None = None,
     streams_from: Path | None = None,
     quiet: bool = False,
-) -> Made:
+) -> Converted:
     """Treat a film, a still, a series of stills or a script's clip, and write it to a file.
 
     Args:
@@ -59,7 +59,7 @@ def convert(
         VscolorError: Input, output or settings are at fault.
         vapoursynth.Error: A frame cannot be made.
     """
-    process.settle()
+    process.limit_core_cache()
     source = opened(path, rate, quiet)
     if streams_from is not None:
         source = with_streams_of(source, opened(streams_from, None, quiet))
@@ -75,7 +75,7 @@ def convert(
 
     with console.core_log(quiet):
         shown = seen.clip if seen else None
-        treated = treatment.apply(source.clip, Errand(shown, span, quiet, before=planned))
+        treated = treatment.apply(source.clip, ApplyContext(shown, span, quiet, preflight=planned))
     job = planned(treated)
     if not quiet:
         for notice in job.notices:
@@ -91,10 +91,10 @@ def convert(
         speed = total / max(watch.seconds, 1e-3)
         frames = console.counted(total, "frame")
         console.note(f"{target}: {frames} in {watch}, {speed:.1f} frames/s")
-    return Made(source.clip, treated, span)
+    return Converted(source.clip, treated, span)
 
 
-def write_before_after(sheet: Path, made: Made) -> None:
+def write_before_after(sheet: Path, made: Converted) -> None:
     """Show what a treatment did to frames that follow each other, in the middle of a film.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Final
 import vapoursynth as vs
 
 from vscolor import console, files, process, report
-from vscolor.commands.treatment import Look
+from vscolor.commands.treatment import ColorizeSettings
 from vscolor.errors import MissingExtraError
 from vscolor.media import encode, plan
 from vscolor.media.plan import Settings
@@ -23,12 +23,12 @@ LABELS: Final = ("grey", "ours", "true")
 SHEET_ROWS: Final = 6
 
 
-def run(target: Path, look: Look, *, overwrite: bool, quiet: bool) -> None:
+def run(target: Path, colorizing: ColorizeSettings, *, overwrite: bool, quiet: bool) -> None:
     """Write the video `target` and, beside it, the contact sheet of the same name in PNG.
 
     Args:
         target: The video.
-        look: How to colour.
+        colorizing: How to colour.
         overwrite: Whether existing files may be replaced.
         quiet: Whether to say nothing but errors.
 
@@ -40,9 +40,9 @@ def run(target: Path, look: Look, *, overwrite: bool, quiet: bool) -> None:
     files.refuse_existing(target, overwrite)
     sheet = target.with_suffix(".png")
     files.refuse_existing(sheet, overwrite)
-    process.settle()
+    process.limit_core_cache()
     source = open_source(find_clip())
-    views = three_views(source.clip, look)
+    views = three_views(source.clip, colorizing)
     film = vs.core.std.StackHorizontal(
         [view.text.Text(label, report.TOP_LEFT) for view, label in zip(views, LABELS, strict=True)]
     )
@@ -50,8 +50,8 @@ def run(target: Path, look: Look, *, overwrite: bool, quiet: bool) -> None:
     whole = range(film.num_frames)
     job = plan.plan(film, replace(source, clip=film), target, settings, whole)
     watch = console.Stopwatch()
-    with console.frames_bar(look.label, film.num_frames, quiet) as advance:
-        encode.run(job, advance, look.prefetch())
+    with console.frames_bar(colorizing.label, film.num_frames, quiet) as advance:
+        encode.run(job, advance, colorizing.prefetch())
     report.write_sheet(sheet, views, LABELS, report.spread(film.num_frames, SHEET_ROWS))
     if not quiet:
         console.note(f"{target}: {film.num_frames} frames in {watch}: {', '.join(LABELS)}")
@@ -76,10 +76,12 @@ def find_clip(name: str = "bikes.mp4") -> Path:
     return clip
 
 
-def three_views(true: vs.VideoNode, look: Look) -> tuple[vs.VideoNode, vs.VideoNode, vs.VideoNode]:
+def three_views(
+    true: vs.VideoNode, colorizing: ColorizeSettings
+) -> tuple[vs.VideoNode, vs.VideoNode, vs.VideoNode]:
     """The clip without colour, coloured from that alone, and as it was, all in its own format."""
     grey = vs.core.std.ShufflePlanes(true, 0, vs.GRAY)
-    ours = look.apply(grey)
+    ours = colorizing.apply(grey)
     neutral = 1 << (true.format.bits_per_sample - 1)
     drained = true.std.Expr(["", str(neutral), str(neutral)])
     return drained, ours, true

@@ -26,11 +26,11 @@ def run(
         VscolorError: The input cannot be read, or a setting is wrong.
         vapoursynth.Error: A frame cannot be made.
     """
-    process.settle()
+    process.limit_core_cache()
     source = inputs.opened(path, None, quiet)
     clip = source.clip
     shown = None if guide is None else inputs.opened(guide, None, quiet).clip
-    task = stabilizers.fit_task(stabilizers.checked_work_of(clip, shown, scenes), options)
+    task = stabilizers.fit_task(stabilizers.checked_input(clip, shown, scenes), options)
     span = range(clip.num_frames)
     if not quiet:
         inputs.tell_grey(source, span, "fit")

@@ -59,7 +59,7 @@ def with_streams_of(source: Source, film: Source) -> Source:
     )
     own = timing.moved(source.timeline, film.timeline.seconds(0) or Fraction(0))
     return replace(
-        source, container=film.container, timeline=replace(own, note=note, doubted=False)
+        source, container=film.container, timeline=replace(own, note=note, rate_unverified=False)
     )
 
 

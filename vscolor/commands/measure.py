@@ -18,7 +18,7 @@ from vscolor.metrics import clips, perceptual, published
 from vscolor.metrics.meters import METRICS, Meter, PairMeter, chosen
 from vscolor.metrics.table import Measurement, Table
 from vscolor.metrics.temporal import find_flow
-from vscolor.metrics.views import Moment
+from vscolor.metrics.views import Sample
 from vscolor.versions import installed_version
 
 LPIPS, FID = "lpips", "fid"
@@ -31,7 +31,7 @@ def ignore(_what: object) -> None:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MetricsRequest:
     """What to measure and how.
 
     Attributes:
@@ -78,11 +78,11 @@ class _Judge:
         self._fid = perceptual.Fid(fid) if fid is not None else None
         self.table = Table([column for meter in self._meters for column in meter.columns], first)
 
-    def add(self, moment: Moment) -> None:
-        row = [value for meter in self._meters for value in meter.add(moment)]
-        self.table.add(row, moment.cut)
-        if self._fid is not None and moment.truth is not None:
-            self._fid.add(moment.result.codes, moment.truth.codes)
+    def add(self, sample: Sample) -> None:
+        row = [value for meter in self._meters for value in meter.add(sample)]
+        self.table.add(row, sample.cut)
+        if self._fid is not None and sample.truth is not None:
+            self._fid.add(sample.result.rgb8, sample.truth.rgb8)
 
     def finish(self) -> Measurement:
         return Measurement(self.table, {FID: self._fid.value()} if self._fid else {})
@@ -91,13 +91,13 @@ class _Judge:
 def measure(
     results: Sequence[vs.VideoNode],
     truth: vs.VideoNode | None,
-    wanted: Wanted,
+    wanted: MetricsRequest,
     *,
     source: vs.VideoNode | None = None,
     first: int = 0,
     total: int | None = None,
     advance: Callable[[int], object] = ignore,
-    watch: Callable[[Sequence[Moment]], object] = ignore,
+    watch: Callable[[Sequence[Sample]], object] = ignore,
 ) -> list[Measurement]:
     """Measure several results side by side; motion and cuts are found once.
 
@@ -124,7 +124,7 @@ def measure(
     names = wanted.names(paired, luma and wanted.size is None)
     ours = [n for n in names if n not in (LPIPS, FID)] or ["colourfulness"]
     metrics = chosen(ours, paired, (LPIPS, FID))
-    need = clips.Need.of(metrics.values())
+    need = clips.Requirements.of(metrics.values())
     for clip in results:
         clips.check_pair(clip, truth, need)
     judges = _judges(len(results), names, paired, wanted, first)
@@ -142,8 +142,8 @@ def measure(
         find=find,
     )
     for n, row in enumerate(steps):
-        for judge, moment in zip(judges, row, strict=True):
-            judge.add(moment)
+        for judge, sample in zip(judges, row, strict=True):
+            judge.add(sample)
         watch(row)
         advance(n + 1)
     return [judge.finish() for judge in judges]
@@ -156,7 +156,7 @@ def _cuts(scenes: Path | None, first: int, length: int, total: int | None) -> li
 
 
 def _judges(
-    count: int, names: Sequence[str], paired: bool, wanted: Wanted, first: int
+    count: int, names: Sequence[str], paired: bool, wanted: MetricsRequest, first: int
 ) -> list[_Judge]:
     """Meters for each result; LPIPS's network is shared."""
     compared = next((name for name in (LPIPS, FID) if name in names), None)
@@ -170,7 +170,7 @@ def _judges(
 def run(
     result: Path,
     truth: Path | None,
-    wanted: Wanted,
+    wanted: MetricsRequest,
     output: Output,
     *,
     start: str | None = None,
@@ -191,9 +191,9 @@ def run(
         vapoursynth.Error: A frame cannot be made.
     """
     output.check(result, truth, wanted.scenes)
-    process.settle()
+    process.limit_core_cache()
     opened = [inputs.opened(p, None, output.quiet) for p in (result, truth) if p is not None]
-    clips.check_pair(opened[0].clip, opened[1].clip if truth else None, clips.Need.of([]))
+    clips.check_pair(opened[0].clip, opened[1].clip if truth else None, clips.Requirements.of([]))
     span = inputs.span_of(opened[0], start, end)
     ours, *true = [source.clip[span.start : span.stop] for source in opened]
     with console.frames_bar("measuring", ours.num_frames, output.quiet) as advance:
@@ -218,7 +218,7 @@ def run(
     tabulate.write(found, output, about)
 
 
-def settings_of(wanted: Wanted) -> dict[str, Any]:
+def settings_of(wanted: MetricsRequest) -> dict[str, Any]:
     """What was asked for, for a file; paths as text."""
     told = {k: str(v) if isinstance(v, Path) else v for k, v in vars(wanted).items()}
     if LPIPS not in wanted.metrics and wanted.lpips is None:

@@ -161,7 +161,7 @@ class Ring:
     def _frames(self) -> Iterator[_Arrival]:
         template = self._blank.get_frame(0)
         number = 0
-        while line := self._stream.readline(y4m.LONGEST_LINE):
+        while line := self._stream.readline(y4m.MAX_LINE):
             if not line.startswith(y4m.FRAME) or not line.endswith(b"\n"):
                 raise Y4MError(f"frame {number} starts with {line[:16]!r}, expected 'FRAME'")
             frame = template.copy()
@@ -194,7 +194,7 @@ def run(colourer: Colourer, source: BinaryIO, sink: Sink) -> int:
             "pipe: the model looks at frames that a stream has not brought yet or holds no more, "
             "expected one that colours each by itself; colorize takes it with a file"
         )
-    header = y4m.parse_header(source.readline(y4m.LONGEST_LINE).rstrip(b"\n"))
+    header = y4m.parse_header(source.readline(y4m.MAX_LINE).rstrip(b"\n"))
     ahead = colourer.prefetch()
     ring = Ring(source, header, colourer.group, ahead)
     try:
@@ -221,7 +221,7 @@ def run_on_stdio(colourer: Colourer) -> bool:
         SettingError: The model looks at other frames than the one it colours.
         vapoursynth.Error: A frame cannot be coloured.
     """
-    process.settle()
+    process.limit_core_cache()
     sys.stdout.flush()
     output = os.dup(1)
     # Whatever prints, in Python or in a library, must not end up among the frames.

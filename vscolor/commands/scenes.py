@@ -12,9 +12,9 @@ from vscolor import console, files, process, report
 from vscolor.arguments import read_cuts
 from vscolor.color import luma_to_lab_f
 from vscolor.commands import inputs
-from vscolor.commands.treatment import Look
+from vscolor.commands.treatment import ColorizeSettings
 from vscolor.errors import SettingError
-from vscolor.history import keys
+from vscolor.history import keyframes
 from vscolor.media.source import Source
 from vscolor.metrics import clips
 from vscolor.scenes import mark_detected, marked_cuts, scenes_between
@@ -39,7 +39,7 @@ def run(path: Path, sheet: Path | None, *, overwrite: bool, quiet: bool) -> None
         VscolorError: The input cannot be read.
     """
     files.check_png(sheet, overwrite, path)
-    process.settle()
+    process.limit_core_cache()
     source = inputs.opened(path, None, quiet)
     if not quiet:
         inputs.tell_interlaced(source)
@@ -69,7 +69,7 @@ def export_keys(
     path: Path,
     folder: Path,
     scenes: Path | None,
-    look: Look | None,
+    colorizing: ColorizeSettings | None,
     *,
     overwrite: bool,
     quiet: bool,
@@ -83,7 +83,7 @@ def export_keys(
         path: What `convert` reads.
         folder: Where to; made if need be.
         scenes: A list of cuts; None to find them.
-        look: How to colour them first; None for not at all.
+        colorizing: How to colour them first; None for not at all.
         overwrite: Whether existing pictures may be replaced.
         quiet: Whether to say nothing but errors.
 
@@ -93,11 +93,11 @@ def export_keys(
     """
     if folder.exists() and not folder.is_dir():
         raise SettingError(f"output {folder} is no folder, expected one for the pictures")
-    process.settle()
+    process.limit_core_cache()
     source = inputs.opened(path, None, quiet)
     if not quiet:
         inputs.tell_interlaced(source)
-    clip = source.clip if look is None else look.apply(source.clip)
+    clip = source.clip if colorizing is None else colorizing.apply(source.clip)
     length = source.clip.num_frames
     cuts = find_cuts(source, quiet) if scenes is None else read_cuts(scenes, length) or ()
     luma = clips.scaled(clips.to_luma(source.clip.std.SetFrameProps(_FieldBased=0)), GLANCE)
@@ -119,11 +119,11 @@ def export_keys(
 
 def _key_of(scene: range, luma: vs.VideoNode) -> int:
     """The frame of a scene to be coloured, by the film's light."""
-    first = keys.first_key(scene.start, scene.stop)
-    later = keys.later_key(keys.Scene(scene.start, scene.stop))
+    first = keyframes.first_keyframe(scene.start, scene.stop)
+    later = keyframes.later_keyframe(keyframes.Scene(scene.start, scene.stop))
     if later is None:
         return first
-    return later if keys.is_dark(*(_lightness(luma, n) for n in (first, later))) else first
+    return later if keyframes.is_dark(*(_lightness(luma, n) for n in (first, later))) else first
 
 
 def _lightness(luma: vs.VideoNode, number: int) -> float:

@@ -83,7 +83,7 @@ def _opened(target: Path) -> Iterator[TextIO]:
     if target == STDOUT:
         yield sys.stdout
         return
-    with files.replacing(target) as part, part.open("w", encoding="utf-8", newline="") as file:
+    with files.atomic_write(target) as part, part.open("w", encoding="utf-8", newline="") as file:
         yield file
 
 

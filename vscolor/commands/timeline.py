@@ -10,7 +10,7 @@ import vapoursynth as vs
 
 from vscolor import console, process, report
 from vscolor.commands import inputs
-from vscolor.commands.measure import Wanted, measure
+from vscolor.commands.measure import MetricsRequest, measure
 from vscolor.files import check_png
 from vscolor.metrics import clips
 from vscolor.metrics.table import Table
@@ -47,12 +47,12 @@ def run(
         VscolorError: The input cannot be read.
     """
     check_png(target, overwrite, path, scenes)
-    process.settle()
+    process.limit_core_cache()
     source = inputs.opened(path, None, quiet)
     span = inputs.span_of(source, start, end)
     clip = source.clip[span.start : span.stop]
-    clips.check_pair(clip, None, clips.Need.of([]))
-    wanted = Wanted(SHOWN, size=SHORT_SIDE, scenes=scenes)
+    clips.check_pair(clip, None, clips.Requirements.of([]))
+    wanted = MetricsRequest(SHOWN, size=SHORT_SIDE, scenes=scenes)
     with console.frames_bar("looking at colour", clip.num_frames, quiet) as advance:
         (found,) = measure(
             [clip],

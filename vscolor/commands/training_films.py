@@ -17,7 +17,7 @@ from vscolor.scenes import mark_detected, marked_cuts, scenes_between
 from vscolor.training.footage import FRAMES, SHORT_SIDES, Shot
 from vscolor.training.photographs import Bytes
 
-MOST_FRAMES: Final = 150
+MAX_FRAMES: Final = 150
 
 
 def shots_of(path: Path, quiet: bool = False) -> Iterator[Shot]:
@@ -41,7 +41,7 @@ def _cut_apart(path: Path, sides: Sequence[int], quiet: bool) -> Iterator[vs.Vid
         if len(scene) >= FRAMES:
             scale = sides[i % len(sides)] / min(clip.width, clip.height)
             width, height = (round(s * scale / 8) * 8 for s in (clip.width, clip.height))
-            shot = clip[scene.start : min(scene.stop, scene.start + MOST_FRAMES)]
+            shot = clip[scene.start : min(scene.stop, scene.start + MAX_FRAMES)]
             yield as_rgb(shot).resize.Bicubic(width, height, vs.YUV444P16, matrix=1)
 
 

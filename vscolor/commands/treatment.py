@@ -16,35 +16,35 @@ from vscolor.filters import colorize, stabilize
 from vscolor.history.guidance import Guidance, given_references
 from vscolor.history.hints import listed as read_hints
 from vscolor.models.base import WINDOW_OPTION
-from vscolor.models.options import read_words, settle
+from vscolor.models.options import read_words, resolve_options
 from vscolor.models.registry import Entry
 from vscolor.steadying import stabilizers
 from vscolor.steadying.stabilizers import OWN_OPTIONS, Options
 
 
 def tell_nobody(_: vs.VideoNode) -> None:
-    """An `Errand.before` for those who do not ask."""
+    """An `ApplyContext.preflight` for those who do not ask."""
 
 
 @dataclass(frozen=True)
-class Errand:
+class ApplyContext:
     """Why and how a treatment is wanted, beyond the clip.
 
     Attributes:
         guide: A clip as long to look at instead.
         span: The frames that will be asked for; None for all.
         quiet: Whether to say nothing while that takes long.
-        before: Is told, before anything that takes minutes, of a clip like the result in all but
+        preflight: Is told, before anything that takes minutes, of a clip like the result in all but
             its colours.
     """
 
     guide: vs.VideoNode | None = None
     span: range | None = None
     quiet: bool = True
-    before: Callable[[vs.VideoNode], object] = tell_nobody
+    preflight: Callable[[vs.VideoNode], object] = tell_nobody
 
 
-PLAIN: Final = Errand()
+PLAIN: Final = ApplyContext()
 
 
 class Treatment(Protocol):
@@ -65,7 +65,7 @@ class Treatment(Protocol):
         """Whether a film without colour is no use to it."""
         ...
 
-    def apply(self, clip: vs.VideoNode, errand: Errand = PLAIN) -> vs.VideoNode:
+    def apply(self, clip: vs.VideoNode, context: ApplyContext = PLAIN) -> vs.VideoNode:
         """Do it to a clip."""
         ...
 
@@ -75,7 +75,7 @@ class Treatment(Protocol):
 
 
 @dataclass(frozen=True)
-class Steadiness:
+class StabilizeSettings:
     """The arguments of `stabilize` that a command line can give, as it names them."""
 
     method: str = "motion"
@@ -86,7 +86,7 @@ class Steadiness:
     @classmethod
     def after(
         cls, method: str, scenes: Path | None, device: str | None, runtime: str | None
-    ) -> Steadiness:
+    ) -> StabilizeSettings:
         """What steadies colour just made, where it was made if the method asks for a place."""
         own = OWN_OPTIONS.get(method, set())
         # A fit runs on torch, which knows neither DirectML nor CoreML.
@@ -113,29 +113,29 @@ class Steadiness:
         """See `Treatment`."""
         return True
 
-    def apply(self, clip: vs.VideoNode, errand: Errand = PLAIN) -> vs.VideoNode:
+    def apply(self, clip: vs.VideoNode, context: ApplyContext = PLAIN) -> vs.VideoNode:
         """Steady a clip's chroma; see `Treatment`."""
         if self.method == "dvp":
             in_range("strength", self.strength, 0, 1)
-            errand.before(clip)
-            self._fit(clip, errand)
+            context.preflight(clip)
+            self._fit(clip, context)
         return stabilize(
             clip,
             self.method,
-            guide=errand.guide,
+            guide=context.guide,
             strength=self.strength,
             scenes=self.scenes,
             **vars(self.options),
         )
 
-    def _fit(self, clip: vs.VideoNode, errand: Errand) -> None:
+    def _fit(self, clip: vs.VideoNode, context: ApplyContext) -> None:
         """Fit what the wanted frames need and what was not fitted yet."""
         from vscolor.steadying import fitting
 
-        work = stabilizers.checked_work_of(clip, errand.guide, self.scenes)
+        work = stabilizers.checked_input(clip, context.guide, self.scenes)
         task = stabilizers.fit_task(work, self.options)
-        span = range(clip.num_frames) if errand.span is None else errand.span
-        fitting.fit_with_bar(task, span, errand.quiet)
+        span = range(clip.num_frames) if context.span is None else context.span
+        fitting.fit_with_bar(task, span, context.quiet)
 
     def prefetch(self) -> int:
         """See `Treatment`."""
@@ -143,7 +143,7 @@ class Steadiness:
 
 
 @dataclass(frozen=True)
-class Guiding:
+class GuidanceSettings:
     """What colours a frame beyond its luma, as the command line names it.
 
     Attributes:
@@ -200,7 +200,7 @@ class Guiding:
 
 
 @dataclass(frozen=True)
-class Look:
+class ColorizeSettings:
     """The arguments of `colorize` that a command line can give, as it names them."""
 
     model: str | None = None
@@ -215,22 +215,22 @@ class Look:
     format: str | None = None
     weights: Path | None = None
     options: tuple[str, ...] = ()
-    guiding: Guiding = field(default_factory=Guiding)
-    steadiness: Steadiness | None = None
+    guiding: GuidanceSettings = field(default_factory=GuidanceSettings)
+    stabilizing: StabilizeSettings | None = None
 
     @property
     def label(self) -> str:
         """See `Treatment`."""
         steps = [
-            f"{self._entry().card.name} on {self.place()}",
-            *([self.steadiness.label] if self.steadiness else []),
+            f"{self._entry().card.name} on {self.resolve_device()}",
+            *([self.stabilizing.label] if self.stabilizing else []),
         ]
         return ", ".join(steps)
 
     @property
     def reads(self) -> tuple[Path, ...]:
         """See `Treatment`."""
-        after = () if self.steadiness is None else self.steadiness.reads
+        after = () if self.stabilizing is None else self.stabilizing.reads
         return (*_given(self.weights), *self.guiding.reads, *after)
 
     @property
@@ -238,12 +238,12 @@ class Look:
         """See `Treatment`."""
         return False
 
-    def apply(self, clip: vs.VideoNode, errand: Errand = PLAIN) -> vs.VideoNode:
+    def apply(self, clip: vs.VideoNode, context: ApplyContext = PLAIN) -> vs.VideoNode:
         """Colour a clip, and steady it if asked to; see `Treatment`."""
-        coloured = self._coloured(clip, errand.guide)
-        if self.steadiness is None:
+        coloured = self._coloured(clip, context.guide)
+        if self.stabilizing is None:
             return coloured
-        return self.steadiness.apply(coloured, errand)
+        return self.stabilizing.apply(coloured, context)
 
     def _coloured(self, clip: vs.VideoNode, guide: vs.VideoNode | None) -> vs.VideoNode:
         return colorize(
@@ -270,9 +270,9 @@ class Look:
             return None
         return read_words(self._entry().options, self.options)
 
-    def place(self) -> devices.Device:
+    def resolve_device(self) -> devices.Device:
         """Where the model runs."""
-        return self._entry().place(self.device, self.runtime)
+        return self._entry().resolve_device(self.device, self.runtime)
 
     def _entry(self) -> Entry:
         return self.guiding.guidance.entry(self.model)
@@ -281,13 +281,13 @@ class Look:
     def looks_around(self) -> bool:
         """Whether it wants other frames than the one it colours."""
         entry = self._entry()
-        options = settle(entry.card.name, entry.options, self._settings())
+        options = resolve_options(entry.card.name, entry.options, self._settings())
         return entry.card.kind == "video" or bool(options.get(WINDOW_OPTION))
 
     @property
     def group(self) -> int:
         """Frames that go through the model together."""
-        group = self.place().default_batch if self.batch is None else self.batch
+        group = self.resolve_device().default_batch if self.batch is None else self.batch
         return whole_in_range("batch", group, 1, devices.MAX_BATCH)
 
     def prefetch(self) -> int:

@@ -11,12 +11,12 @@ import vapoursynth as vs
 
 from vscolor import console, process
 from vscolor.commands import inputs
-from vscolor.commands.measure import ALONE, PAIRED, Wanted, settings_of
+from vscolor.commands.measure import ALONE, PAIRED, MetricsRequest, settings_of
 from vscolor.compare import contestants, evidence, page
 from vscolor.compare.contestants import TRUE, Contestant
 from vscolor.compare.evidence import Choice
 from vscolor.errors import SettingError
-from vscolor.files import refuse_existing, replacing
+from vscolor.files import atomic_write, refuse_existing
 from vscolor.metrics import clips
 
 
@@ -27,7 +27,7 @@ def run(
     *,
     truth: Path | None,
     ignore_colour: bool,
-    wanted: Wanted,
+    wanted: MetricsRequest,
     choice: Choice,
     start: str | None = None,
     end: str | None = None,
@@ -56,10 +56,10 @@ def run(
     if target.suffix.lower() not in {".html", ".htm"}:
         raise SettingError(f"{target} is no page, expected a name that ends in .html")
     refuse_existing(target, overwrite)
-    process.settle()
+    process.limit_core_cache()
     film = inputs.opened(path, None, quiet)
     source, span = film.clip, inputs.span_of(film, start, end)
-    clips.check_pair(source, None, clips.Need.of([]))
+    clips.check_pair(source, None, clips.Requirements.of([]))
     results = contestants.gather(words, source, quiet)
     true = _truth(path, source, truth, ignore_colour, quiet)
     measured = replace(wanted, metrics=metrics_of(wanted, results, true))
@@ -68,7 +68,7 @@ def run(
             source, results, true, measured, choice, span=span, advance=advance
         )
     about = page.About(path.name, source, settings_of(measured))
-    with replacing(target) as part:
+    with atomic_write(target) as part:
         part.write_text(page.render(shown, about), encoding="utf-8")
     if not quiet:
         size = target.stat().st_size / 1e6
@@ -81,7 +81,7 @@ def _truth(
     """The true colours: those given, or the source's own where it has any."""
     if given is not None:
         clip = inputs.opened(given, None, quiet).clip
-        clips.check_pair(source, clip, clips.Need.of([]))
+        clips.check_pair(source, clip, clips.Requirements.of([]))
         return Contestant(TRUE, clip, str(given))
     if ignore_colour or not contestants.has_colour(source):
         return None
@@ -89,7 +89,7 @@ def _truth(
 
 
 def metrics_of(
-    wanted: Wanted, results: Sequence[Contestant], true: Contestant | None
+    wanted: MetricsRequest, results: Sequence[Contestant], true: Contestant | None
 ) -> tuple[str, ...]:
     """What the page wants measured: what was asked for, and what its plots are made of."""
     usual = [*(PAIRED if true else ALONE)]

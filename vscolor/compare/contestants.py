@@ -61,7 +61,7 @@ def gather(words: Sequence[str], source: vs.VideoNode, quiet: bool) -> list[Cont
         raise SettingError(f"two results are called {twice!r}, expected a name of its own for each")
     for contestant in found:
         try:
-            clips.check_pair(contestant.clip, source, clips.Need.of([]))
+            clips.check_pair(contestant.clip, source, clips.Requirements.of([]))
         except MeasureError as error:
             told = str(error).replace("truth", "the film")
             raise MeasureError(f"{contestant.name} ({contestant.origin}): {told}") from None
@@ -100,9 +100,9 @@ def has_colour(clip: vs.VideoNode) -> bool:
     """Whether a film is in colour, by a few of its frames."""
     if clip.format.color_family == vs.GRAY:
         return False
-    need = clips.Need(lab=True, motion=False, plane=False)
+    need = clips.Requirements(lab=True, motion=False, luma=False)
     chosen = report.spread(clip.num_frames, SAMPLES)
-    some = clips.scaled(clip, clips.LEAST_SIDE * 8)
+    some = clips.scaled(clip, clips.MIN_SIDE * 8)
     parts = [some[n] for n in chosen]
     spread = [
         np.hypot(v.ab[..., 0], v.ab[..., 1]).mean() for p in parts for v in clips.views(p, need)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vscolor import report
 from vscolor.color import lab_to_srgb
-from vscolor.commands.measure import Wanted, measure
+from vscolor.commands.measure import MetricsRequest, measure
 from vscolor.compare.contestants import GREY, TRUE, Contestant, grey_of
 from vscolor.errors import SettingError
 from vscolor.media import encode, plan, timing
@@ -24,7 +24,7 @@ from vscolor.media.plan import Settings
 from vscolor.media.source import Source
 from vscolor.media.streams import Copy
 from vscolor.metrics.table import Measurement
-from vscolor.metrics.views import Moment
+from vscolor.metrics.views import Sample
 
 CELLS: Final = 64
 REACH: Final = 80.0
@@ -114,9 +114,9 @@ class _Census:
     def __init__(self, names: Sequence[str]) -> None:
         self.counts = {name: np.zeros((CELLS, CELLS), np.float64) for name in names}
 
-    def add(self, row: Sequence[Moment]) -> None:
+    def add(self, row: Sequence[Sample]) -> None:
         """Count a frame of each result; the truth's after them."""
-        views = [moment.result for moment in row]
+        views = [sample.result for sample in row]
         if row[0].truth is not None:
             views.append(row[0].truth)
         for counts, view in zip(self.counts.values(), views, strict=True):
@@ -131,7 +131,7 @@ def collect(
     source: vs.VideoNode,
     results: Sequence[Contestant],
     truth: Contestant | None,
-    wanted: Wanted,
+    wanted: MetricsRequest,
     choice: Choice,
     *,
     span: range,

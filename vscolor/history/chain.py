@@ -21,12 +21,12 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor import memory
-from vscolor.blocks import FramePass, every, lines_like, pack, pad, weave
+from vscolor.batching import FramePass, coefficients_template, every, interleave, pack, pad
 from vscolor.errors import VscolorError
-from vscolor.guided import flat_lines, lines_through
+from vscolor.guided import constant_coefficients, exact_coefficients
 from vscolor.history.rows import Shape, fill, row_of
 from vscolor.models.base import Array
-from vscolor.models.running import in_numbers
+from vscolor.models.running import require_finite
 from vscolor.models.video import VideoModel
 from vscolor.scenes import shift
 from vscolor.scratch import scratch
@@ -109,7 +109,7 @@ class _Chain:
                 state = row_of(before[0])[prod(self._ab) : self.floats].reshape(self._state)
             try:
                 ab, state = self.step(row_of(told)[:size], state, height, width)
-                in_numbers(ab)
+                require_finite(ab)
             except VscolorError as error:
                 raise vs.Error(f"{self.caller}: {error}") from None
             frame = blank.copy()
@@ -123,16 +123,16 @@ class _Chain:
 def colour_in_blocks(
     frames: FramePass, model: VideoModel, matched: vs.VideoNode, *, step: Step, edge_aware: bool
 ) -> vs.VideoNode:
-    """Ab of every frame, from `match`'s frames, as lines (see `blocks.predict_lines`)."""
+    """Ab of every frame, from `match`'s frames, as lines (see `batching.predict_coefficients`)."""
     length, plan, shape = frames.luma.num_frames, model.blocks, Shape.of(model, frames.luma)
     blocks = -(-length // plan.length)
     chain = _Chain(frames.caller, model, step, shape, length)
     # One more: the last frames of the last block give way to it.
     runs = chain.runs(matched, blocks + 1)
     luma = pad(frames.luma, blocks * plan.length - length)
-    like = lines_like(frames.luma, model.grid.ab_stride)
+    like = coefficients_template(frames.luma, model.grid.ab_stride)
     template = vs.core.std.BlankClip(like, length=blocks, keep=True)
-    draw = lines_through if edge_aware else (lambda _, ab: flat_lines(ab))
+    draw = exact_coefficients if edge_aware else (lambda _, ab: constant_coefficients(ab))
 
     def member(i: int) -> vs.VideoNode:
         """Frame i of each block."""
@@ -150,7 +150,7 @@ def colour_in_blocks(
         inputs = [template, every(luma, plan.length, i), runs[plan.warm_up + i][:blocks]]
         return template.std.ModifyFrame([*inputs, *following], lines)
 
-    return weave([member(i) for i in range(plan.length)])[:length]
+    return interleave([member(i) for i in range(plan.length)])[:length]
 
 
 def _mixed(ab: Array, other: Array, share: float) -> Array:

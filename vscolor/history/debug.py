@@ -12,11 +12,11 @@ from vscolor.arguments import one_of
 from vscolor.color import luma_code_range
 from vscolor.errors import SettingError
 from vscolor.film import Film
-from vscolor.history.along import SERVING
 from vscolor.history.chain import Step
+from vscolor.history.propagation import USED_PROP
 from vscolor.models.base import Array
 from vscolor.models.registry import Entry, registry
-from vscolor.models.video import TellingModel, VideoModel
+from vscolor.models.video import AttributingModel, VideoModel
 
 MARKS: Final = "marks"
 SOURCES: Final = "sources"
@@ -54,16 +54,16 @@ def tinting(model: VideoModel) -> Step:
     Raises:
         SettingError: The model does not tell where its colours come from.
     """
-    if not isinstance(model, TellingModel):
+    if not isinstance(model, AttributingModel):
         raise SettingError(
             f"debug= is {SOURCES}, but the model does not tell where its colours come from, "
             f"expected one that does, such as mini-video, or {MARKS}"
         )
 
     def step(matched: Array, state: Array | None, height: int, width: int) -> tuple[Array, Array]:
-        shares = model.shares(matched, state, height, width)
+        source_weights = model.source_weights(matched, state, height, width)
         _, after = model.step(matched, state, height, width)
-        return np.asarray(np.einsum("sc,shw->chw", TINTS, shares), np.float32), after
+        return np.asarray(np.einsum("sc,shw->chw", TINTS, source_weights), np.float32), after
 
     return step
 
@@ -96,13 +96,13 @@ def written(view: str, picture: vs.VideoNode, told: vs.VideoNode) -> vs.VideoNod
     Args:
         view: One of `VIEWS`.
         picture: The result, of any format.
-        told: As long, with the property `history.SERVING`.
+        told: As long, with the property `history.USED_PROP`.
     """
     scale = max(1, picture.height // (LINES_A_PICTURE * LINE_HEIGHT))
     if view == SOURCES:
         return picture.text.Text(LEGEND, BOTTOM_LEFT, scale)
 
     def mark(n: int, f: vs.VideoFrame) -> vs.VideoNode:  # noqa: ARG001
-        return picture.text.Text(f.props[SERVING], TOP_LEFT, scale)
+        return picture.text.Text(f.props[USED_PROP], TOP_LEFT, scale)
 
     return picture.std.FrameEval(mark, prop_src=[told], clip_src=[picture])

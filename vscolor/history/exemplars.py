@@ -9,17 +9,17 @@ from functools import cached_property
 import numpy as np
 import vapoursynth as vs
 
-from vscolor.blocks import FramePass
+from vscolor.batching import FramePass
 from vscolor.errors import SettingError, VscolorError
 from vscolor.film import Film
-from vscolor.history import keys as key_plan
-from vscolor.history.along import Ready
+from vscolor.history import keyframes
 from vscolor.history.gather import cuts_within
 from vscolor.history.hints import Hint
 from vscolor.history.references import ColourlessError, Reference, shown
 from vscolor.history.rows import Shape, fill
+from vscolor.history.selection import PreparedReference
 from vscolor.models.base import Array
-from vscolor.models.video import Dab, VideoModel
+from vscolor.models.video import ScaledHint, VideoModel
 from vscolor.scenes import scenes_between
 
 HINT_RADIUS = 0.01
@@ -27,7 +27,7 @@ HINT_RADIUS = 0.01
 
 
 @dataclass(frozen=True)
-class Studio:
+class ExemplarBuilder:
     """What references and hints are made ready with.
 
     Attributes:
@@ -36,7 +36,7 @@ class Studio:
         groups: The cuts, as `gather.cuts_in_groups` has them.
         cuts: The list of cuts, where the user gave one.
         film: The film itself.
-        roams: Whether scenes that have no reference take from those of others.
+        cross_scene: Whether scenes that have no reference take from those of others.
     """
 
     frames: FramePass
@@ -44,7 +44,7 @@ class Studio:
     groups: vs.VideoNode
     cuts: tuple[int, ...] | None
     film: Film
-    roams: bool = True
+    cross_scene: bool = True
 
     @property
     def shape(self) -> Shape:
@@ -54,9 +54,11 @@ class Studio:
     @cached_property
     def _around(self) -> vs.VideoNode:
         """The cuts that tell the scene of a reference; made once for all of them."""
-        return cuts_within(self.groups, key_plan.REACH)
+        return cuts_within(self.groups, keyframes.REACH)
 
-    def given(self, references: Iterable[Reference], hints: Iterable[Hint]) -> list[Ready]:
+    def build(
+        self, references: Iterable[Reference], hints: Iterable[Hint]
+    ) -> list[PreparedReference]:
         """Everything the user gave.
 
         Raises:
@@ -67,16 +69,18 @@ class Studio:
             check_frame(hint.frame, "hint", self.frames.luma.num_frames)
             by_frame.setdefault(hint.frame, []).append(hint)
         return [
-            *self._coloured(references),
+            *self._from_references(references),
             *(
-                self._placed(f"hints of frame {n}", self._painted(n, dabs), n, whole=False)
-                for n, dabs in sorted(by_frame.items())
+                self._locate(
+                    f"hints of frame {n}", self._from_hints(n, scaled), n, full_frame=False
+                )
+                for n, scaled in sorted(by_frame.items())
             ),
         ]
 
-    def _coloured(self, references: Iterable[Reference]) -> list[Ready]:
+    def _from_references(self, references: Iterable[Reference]) -> list[PreparedReference]:
         """The references but for those that nobody has coloured, of which a notice tells."""
-        ready: list[Ready] = []
+        ready: list[PreparedReference] = []
         grey: list[ColourlessError] = []
         for reference in references:
             try:
@@ -92,25 +96,29 @@ class Studio:
             )
         return ready
 
-    def _reference(self, reference: Reference) -> Ready:
+    def _reference(self, reference: Reference) -> PreparedReference:
         frame = self._frame_of(reference)
         of = "no frame" if frame is None else f"frame {frame}"
         name = f"reference {reference.name} of {of}"
-        return self._placed(name, self._picture(reference), frame, whole=True)
+        return self._locate(name, self._picture(reference), frame, full_frame=True)
 
-    def _placed(self, name: str, row: vs.VideoNode, frame: int | None, *, whole: bool) -> Ready:
+    def _locate(
+        self, name: str, exemplar: vs.VideoNode, frame: int | None, *, full_frame: bool
+    ) -> PreparedReference:
         # Nodes that are made frame by frame ask for it; the core does not see that coming.
-        row.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
-        roams = whole and self.roams
+        exemplar.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
+        cross_scene = full_frame and self.cross_scene
         if frame is None:
-            return Ready(name, row, None, whole, roams)
+            return PreparedReference(name, exemplar, None, full_frame, cross_scene)
         if self.cuts is not None:
             length = self.frames.luma.num_frames
-            scene = key_plan.scene_around(frame, self.cuts, 0, length - 1, length)
-            return Ready(name, row, frame, whole, roams, scene=scene)
-        span = self._around[frame // key_plan.GROUP]
-        span.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
-        return Ready(name, row, frame, whole, roams, span=span)
+            scene = keyframes.scene_around(frame, self.cuts, 0, length - 1, length)
+            return PreparedReference(name, exemplar, frame, full_frame, cross_scene, scene=scene)
+        nearby_cuts = self._around[frame // keyframes.GROUP]
+        nearby_cuts.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
+        return PreparedReference(
+            name, exemplar, frame, full_frame, cross_scene, nearby_cuts=nearby_cuts
+        )
 
     def _frame_of(self, reference: Reference) -> int | None:
         if reference.scene is None:
@@ -130,21 +138,21 @@ class Studio:
                 f"reference belongs to scene {reference.scene}, expected 0 to {len(scenes) - 1}"
             )
         scene = scenes[reference.scene]
-        return key_plan.first_key(scene.start, scene.stop)
+        return keyframes.first_keyframe(scene.start, scene.stop)
 
     def _picture(self, reference: Reference) -> vs.VideoNode:
         """A reference's row, a clip of one frame."""
         shape = self.shape
         lab = shown(reference, shape.width, shape.height, self.film.colorimetry)
         blank = shape.like(lab, shape.exemplar, 1)
-        trust = np.ones(shape.colours, np.float32)
+        confidence = np.ones(shape.colours, np.float32)
 
         def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
             frame = f[0].copy()
             luma, *ab = (np.array(f[1][plane]) for plane in range(3))
             small = np.stack([_mean(plane, shape.colours) for plane in ab])
-            row = shape.pack_exemplar(self._features(luma), luma, small, trust)
-            fill(frame, row)
+            exemplar = shape.pack_exemplar(self._features(luma), luma, small, confidence)
+            fill(frame, exemplar)
             return frame
 
         return blank.std.ModifyFrame([blank, lab[0]], write)
@@ -156,22 +164,25 @@ class Studio:
             raise vs.Error(f"{self.frames.caller}: reference: {error}") from None
         return features
 
-    def _painted(self, frame: int, hints: Sequence[Hint]) -> vs.VideoNode:
+    def _from_hints(self, frame: int, hints: Sequence[Hint]) -> vs.VideoNode:
         """The row of a frame that hints colour in part, a clip of one frame."""
         shape = self.shape
         film = (self.film.clip.width, self.film.clip.height)
-        dabs = [dab_of(hint, film, (shape.width, shape.height)) for hint in hints]
+        scaled = [scaled_hint(hint, film, (shape.width, shape.height)) for hint in hints]
         blank = shape.like(self.frames.luma, shape.exemplar, 1)
 
         def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
             result = f[0].copy()
             luma = np.array(f[1][0])
             features = self._features(luma)
-            ab, trust = self.model.spread(luma, features, dabs)
+            ab, confidence = self.model.spread(luma, features, scaled)
             # Little trust is still more than that of anything else that serves the scene, so what
             # is hardly vouched for must be right too.
             own = self.model.still(features, shape.height, shape.width)
-            fill(result, shape.pack_exemplar(features, luma, own + trust * (ab - own), trust))
+            fill(
+                result,
+                shape.pack_exemplar(features, luma, own + confidence * (ab - own), confidence),
+            )
             return result
 
         return blank.std.ModifyFrame([blank, self.frames.luma[frame]], write)
@@ -183,7 +194,7 @@ def check_frame(frame: int, what: str, length: int) -> None:
         raise SettingError(f"{what} belongs to frame {frame!r}, expected 0 to {length - 1}")
 
 
-def dab_of(hint: Hint, film: tuple[int, int], seen: tuple[int, int]) -> Dab:
+def scaled_hint(hint: Hint, film: tuple[int, int], seen: tuple[int, int]) -> ScaledHint:
     """A hint in pixels of what the model sees.
 
     Args:
@@ -203,7 +214,7 @@ def dab_of(hint: Hint, film: tuple[int, int], seen: tuple[int, int]) -> Dab:
     if not radius > 0:
         raise SettingError(f"hint at frame {hint.frame} has radius {radius}, expected above 0")
     across, down = seen[0] / film[0], seen[1] / film[1]
-    return Dab((hint.x + 0.5) * across, (hint.y + 0.5) * down, radius * down, hint.colour())
+    return ScaledHint((hint.x + 0.5) * across, (hint.y + 0.5) * down, radius * down, hint.colour())
 
 
 def _mean(plane: Array, shape: tuple[int, int]) -> Array:

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import vapoursynth as vs
 
-from vscolor.blocks import every, pad
-from vscolor.history import keys as key_plan
+from vscolor.batching import every, pad
+from vscolor.history import keyframes
 from vscolor.scenes import shift
 
 CUTS: Final = "_vscolor_cuts"
@@ -24,17 +24,17 @@ def cuts_in_groups(flags: vs.VideoNode) -> vs.VideoNode:
         flags: A clip with `_SceneChangePrev`.
 
     Returns:
-        A clip of one frame a group of `keys.GROUP` frames; -1 leads each list, which may not be
-        empty.
+        A clip of one frame a group of `keyframes.GROUP` frames; -1 leads each list, which may not
+        be empty.
     """
-    padded = pad(flags, -flags.num_frames % key_plan.GROUP)
+    padded = pad(flags, -flags.num_frames % keyframes.GROUP)
     last = flags.num_frames - 1
-    members = [every(padded, key_plan.GROUP, i) for i in range(key_plan.GROUP)]
+    members = [every(padded, keyframes.GROUP, i) for i in range(keyframes.GROUP)]
     blank = vs.core.std.BlankClip(members[0], keep=True)
 
     def gather(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
         frame = f[0].copy()
-        first = n * key_plan.GROUP
+        first = n * keyframes.GROUP
         frame.props[CUTS] = [
             -1,
             *(
@@ -82,5 +82,5 @@ def cuts_of(frame: vs.VideoFrame) -> list[int]:
 
 def cuts_within(groups: vs.VideoNode, reach: int) -> vs.VideoNode:
     """For each group of frames the cuts within `reach` frames of its own."""
-    far = -(-reach // key_plan.GROUP)
+    far = -(-reach // keyframes.GROUP)
     return gathered_cuts(groups, far, far)

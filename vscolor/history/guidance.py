@@ -9,14 +9,14 @@ from typing import Final
 
 import vapoursynth as vs
 
-from vscolor.blocks import FramePass
+from vscolor.batching import FramePass
 from vscolor.errors import SettingError
 from vscolor.film import Film
 from vscolor.history import debug
-from vscolor.history.along import Along, colour_along
-from vscolor.history.exemplars import Studio
+from vscolor.history.exemplars import ExemplarBuilder
 from vscolor.history.gather import cuts_in_groups
 from vscolor.history.hints import Hint
+from vscolor.history.propagation import Propagated, propagate
 from vscolor.history.references import Reference, listed
 from vscolor.models.registry import Entry, registry
 from vscolor.models.video import Strengths, VideoModel
@@ -65,12 +65,12 @@ class Guidance:
         entry = registry.get(model)
         if self.view is not None:
             debug.check(self.view, entry)
-        for name, given in (
+        for name, build in (
             ("history", self.history),
             ("references", self.references),
             ("hints", self.hints),
         ):
-            if given and name not in entry.card.supports:
+            if build and name not in entry.card.supports:
                 able = [e.card.name for e in registry if name in e.card.supports]
                 raise SettingError(
                     f"model {model} takes no {name}, expected one that does: {', '.join(able)}"
@@ -110,7 +110,7 @@ def given_references(words: Iterable[str]) -> list[Reference]:
     return found
 
 
-def guided_lines(
+def guided_coefficients(
     frames: FramePass,
     model: VideoModel,
     picture: vs.VideoNode,
@@ -120,7 +120,7 @@ def guided_lines(
     batch: int,
     lanes: int,
     edge_aware: bool,
-) -> Along:
+) -> Propagated:
     """Colour a clip by a model that has history.
 
     Args:
@@ -142,13 +142,15 @@ def guided_lines(
     tells = guidance.view == debug.SOURCES
     step = debug.tinting(model) if tells else model.step
     groups = cuts_in_groups(flags(picture, guidance.cuts))
-    studio = Studio(frames, model, groups, guidance.cuts, film, roams=guidance.reach == "film")
-    given = studio.given(guidance.references, guidance.hints)
-    return colour_along(
+    builder = ExemplarBuilder(
+        frames, model, groups, guidance.cuts, film, cross_scene=guidance.reach == "film"
+    )
+    build = builder.build(guidance.references, guidance.hints)
+    return propagate(
         frames,
         model,
         groups,
-        given,
+        build,
         batch=batch,
         lanes=lanes,
         step=step,

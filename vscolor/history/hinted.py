@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 import vapoursynth as vs
 
-from vscolor.blocks import FramePass, line_work, run_frames
-from vscolor.history.exemplars import check_frame, dab_of
+from vscolor.batching import FramePass, coefficients_op, run_frames
+from vscolor.history.exemplars import check_frame, scaled_hint
 from vscolor.history.hints import Hint
 from vscolor.models.base import Array, HintedModel
-from vscolor.models.video import Dab
+from vscolor.models.video import ScaledHint
 
 NUMBER_PROP: Final = "_vscolor_number"
 
@@ -24,33 +24,33 @@ class HintedPass:
 
     Attributes:
         model: The model.
-        dabs: Points of each hinted frame, in pixels of what the model sees.
+        hints: Points of each hinted frame, in pixels of what the model sees.
     """
 
     model: HintedModel
-    dabs: dict[int, list[Dab]]
+    hints: dict[int, list[ScaledHint]]
 
     def predict(self, luma: Array, numbers: Sequence[int]) -> Array:
         """Ab of frames `[B,1,h,w]` of these numbers; see `HintedModel.predict_hinted`."""
         b, _, h, w = luma.shape
         ab, mask = np.zeros((b, 2, h, w), np.float32), np.zeros((b, 1, h, w), np.float32)
         for row, number in enumerate(numbers):
-            for dab in self.dabs.get(number, ()):
-                inside = covered(dab, h, w)
-                ab[row][:, inside] = dab.ab[:, None]
+            for hint in self.hints.get(number, ()):
+                inside = covered(hint, h, w)
+                ab[row][:, inside] = hint.ab[:, None]
                 mask[row, 0][inside] = 1
         return self.model.predict_hinted(luma, ab, mask)
 
 
-def covered(dab: Dab, height: int, width: int) -> np.ndarray:
+def covered(hint: ScaledHint, height: int, width: int) -> np.ndarray:
     """The pixels a point covers `[h,w]`, always the one it lies in."""
     y, x = np.ogrid[:height, :width]
-    inside = (x + 0.5 - dab.x) ** 2 + (y + 0.5 - dab.y) ** 2 <= dab.radius**2
-    inside[min(int(dab.y), height - 1), min(int(dab.x), width - 1)] = True
+    inside = (x + 0.5 - hint.x) ** 2 + (y + 0.5 - hint.y) ** 2 <= hint.radius**2
+    inside[min(int(hint.y), height - 1), min(int(hint.x), width - 1)] = True
     return np.asarray(inside)
 
 
-def hinted_lines(
+def hinted_coefficients(
     frames: FramePass,
     model: HintedModel,
     hints: Sequence[Hint],
@@ -72,24 +72,24 @@ def hinted_lines(
         edge_aware: Whether colour follows luma's edges.
 
     Returns:
-        Lines as `blocks.predict_lines` returns them.
+        Lines as `batching.predict_coefficients` returns them.
 
     Raises:
         SettingError: A hint cannot be used.
     """
-    dabs: dict[int, list[Dab]] = {}
+    scaled: dict[int, list[ScaledHint]] = {}
     for hint in hints:
         check_frame(hint.frame, "hint", frames.luma.num_frames)
-        dabs.setdefault(hint.frame, []).append(
-            dab_of(hint, film, (frames.luma.width, frames.luma.height))
+        scaled.setdefault(hint.frame, []).append(
+            scaled_hint(hint, film, (frames.luma.width, frames.luma.height))
         )
-    hinted = HintedPass(model, dabs)
+    hinted = HintedPass(model, scaled)
 
-    def predict(stack: Array, notes: Sequence[vs.VideoFrame]) -> Array:
-        return hinted.predict(stack, [int(str(f.props[NUMBER_PROP])) for f in notes])
+    def predict(stack: Array, analyses: Sequence[vs.VideoFrame]) -> Array:
+        return hinted.predict(stack, [int(str(f.props[NUMBER_PROP])) for f in analyses])
 
-    work = line_work(predict, frames.luma, model.grid, edge_aware=edge_aware)
-    return run_frames(replace(frames, notes=_numbered(frames.luma)), work, batch, lanes)
+    op = coefficients_op(predict, frames.luma, model.grid, edge_aware=edge_aware)
+    return run_frames(replace(frames, analyses=_numbered(frames.luma)), op, batch, lanes)
 
 
 def _numbered(clip: vs.VideoNode) -> vs.VideoNode:

@@ -18,7 +18,7 @@ from vscolor.color import srgb_to_lab
 from vscolor.errors import SettingError
 from vscolor.models.base import Array
 
-LARGEST_AB = 128.0
+MAX_AB = 128.0
 
 NUMBERS: Final = {"frame", "x", "y", "radius"}
 """Fields of a hint that are numbers."""
@@ -54,7 +54,7 @@ class Hint:
         if (self.rgb is None) == (self.ab is None):
             raise SettingError(f"{self} has rgb {self.rgb} and ab {self.ab}, expected one of them")
         if self.ab is not None:
-            values = _numbers(self.ab, "ab", (-LARGEST_AB, LARGEST_AB), 2, self.frame)
+            values = _numbers(self.ab, "ab", (-MAX_AB, MAX_AB), 2, self.frame)
             return np.array(values, np.float32)
         rgb = _numbers(_from_hex(self.rgb), "rgb", (0, 255), 3, self.frame)
         return np.asarray(srgb_to_lab(np.array(rgb) / 255)[1:], np.float32)

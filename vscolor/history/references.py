@@ -17,13 +17,13 @@ from typing import Final
 import numpy as np
 import vapoursynth as vs
 
-from vscolor import clip as core
+from vscolor import nodes
 from vscolor.color import (
     Colorimetry,
     decode_srgb,
     encode_srgb,
+    lab_for_merge,
     rgb_to_xyz_matrix,
-    underlaid_lab,
 )
 from vscolor.errors import SettingError
 from vscolor.film import COLOR_PROPS, Film, inspect, with_matrix
@@ -173,7 +173,7 @@ def shown(reference: Reference, width: int, height: int, colorimetry: Colorimetr
         src_width=wide,
         src_height=tall,
         **matrix,
-        **core.MITCHELL,
+        **nodes.MITCHELL,
     )
     blank = vs.core.std.BlankClip(rgb, format=vs.YUV444PS, keep=True)
 
@@ -181,7 +181,7 @@ def shown(reference: Reference, width: int, height: int, colorimetry: Colorimetr
         frame = f[0].copy()
         seen = np.stack([np.asarray(f[1][plane]) for plane in range(3)], axis=-1)
         brought = _brought(seen, film.colorimetry, colorimetry)
-        lab: Array = np.asarray(underlaid_lab(brought, colorimetry), np.float32)
+        lab: Array = np.asarray(lab_for_merge(brought, colorimetry), np.float32)
         for plane in range(3):
             np.copyto(np.asarray(frame[plane]), lab[..., plane])
         return frame

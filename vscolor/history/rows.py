@@ -41,7 +41,7 @@ class Shape:
 
     @property
     def exemplar(self) -> int:
-        """Floats of an exemplar: features, luma, ab, trust."""
+        """Floats of an exemplar: features, luma, ab, confidence."""
         pixels, samples = self.height * self.width, self.colours[0] * self.colours[1]
         return self.features + pixels + 3 * samples
 
@@ -52,9 +52,9 @@ class Shape:
             clip, self.width, rows, vs.GRAYS, length=length or clip.num_frames, keep=True
         )
 
-    def pack_exemplar(self, features: Array, luma: Array, ab: Array, trust: Array) -> Array:
+    def pack_exemplar(self, features: Array, luma: Array, ab: Array, confidence: Array) -> Array:
         """A row of floats that `read_exemplar` reads."""
-        return np.concatenate([np.ravel(x) for x in (features, luma, ab, trust)])
+        return np.concatenate([np.ravel(x) for x in (features, luma, ab, confidence)])
 
     def lightness(self, row: Array) -> float:
         """Mean L* of the exemplar of a row."""
@@ -64,11 +64,11 @@ class Shape:
         """An exemplar from its row."""
         pixels, samples = self.height * self.width, self.colours[0] * self.colours[1]
         sizes = np.cumsum([self.features, pixels, 2 * samples, samples])
-        features, luma, ab, trust = np.split(row[: sizes[-1]], sizes[:-1])
+        features, luma, ab, confidence = np.split(row[: sizes[-1]], sizes[:-1])
         return Exemplar(
             luma=luma.reshape(self.height, self.width),
             ab=ab.reshape(2, *self.colours),
-            trust=trust.reshape(self.colours),
+            confidence=confidence.reshape(self.colours),
             features=features,
             weight=weight,
             same_shot=same_shot,

@@ -26,7 +26,7 @@ from vscolor.media import ffmpeg, matroska, rawvideo, streams
 from vscolor.media.ffmpeg import FfmpegError
 from vscolor.media.rawvideo import Layout
 from vscolor.media.source import literal, numbered
-from vscolor.media.streams import Order
+from vscolor.media.streams import StreamMapping
 from vscolor.media.timing import Durations, Timeline
 
 type Advance = Callable[[int], None]
@@ -43,7 +43,7 @@ class Job:
         layout: Its format as ffmpeg knows it.
         timeline: Of the whole source.
         first: The source frame that is the clip's frame 0.
-        order: What becomes of the source's other streams.
+        mapping: What becomes of the source's other streams.
         outputs: Arguments after the inputs, but for the name.
         target: The name the user gave.
         numbered: Number of the first still of a series; None for one file.
@@ -56,7 +56,7 @@ class Job:
     layout: Layout
     timeline: Timeline
     first: int
-    order: Order
+    mapping: StreamMapping
     outputs: tuple[str, ...]
     target: Path
     numbered: int | None
@@ -83,7 +83,7 @@ def run(job: Job, advance: Advance, prefetch: int | None = None) -> list[str]:
     """
     durations = Durations()
     with (
-        streams.attachments(job.order) as attached,
+        streams.attachments(job.mapping) as attached,
         _place(job) if job.numbered is None else _series_place(job, job.numbered) as place,
         tempfile.TemporaryFile() as said,
         tempfile.TemporaryFile() as counted,
@@ -101,7 +101,7 @@ def run(job: Job, advance: Advance, prefetch: int | None = None) -> list[str]:
             raise FfmpegError(f"ffmpeg stopped after {sent} of {job.clip.num_frames} frames")
         if job.forget_range:
             matroska.forget_range(place)
-    if job.timeline.doubted and durations.differ:
+    if job.timeline.rate_unverified and durations.differ:
         remarks.append(
             f"the script's frames say that they last unequally, its clip {float(job.clip.fps):.3f} "
             "frames/s: written at that rate; --streams-from FILE takes the times of its film"
@@ -116,7 +116,7 @@ def _start(
     command = (
         *(ffmpeg.executable(), "-hide_banner", "-nostdin", "-loglevel", "error", "-nostats", "-y"),
         *("-progress", "pipe:1", "-copyts", "-f", "ivf", "-c:v", "rawvideo", "-i", "pipe:0"),
-        *job.order.inputs,
+        *job.mapping.inputs,
         *job.outputs,
         *attached,
         str(place),

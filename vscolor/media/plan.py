@@ -131,7 +131,7 @@ def plan(
         *("-pix_fmt", stored, *settings.extra),
     )
     _try_out(written, layout, target, picture)
-    order = streams.ordered(source.container, target, settings.copy, cut=span.start > 0)
+    mapping = streams.map_streams(source.container, target, settings.copy, cut=span.start > 0)
     silent = source.is_script and source.container is None and settings.copy != Copy.NONE
     if silent and not is_still(target):
         notices.append("a script has no sound: --streams-from FILE takes along that of its film")
@@ -142,15 +142,15 @@ def plan(
         timeline=source.timeline,
         first=span.start,
         outputs=(
-            *(*order.words, *picture, *_clock(source, target, span), *_muxing(target, first)),
+            *(*mapping.words, *picture, *_clock(source, target, span), *_muxing(target, first)),
             *(("-write_crc32", "0") if unsaid else ()),
         ),
         target=target,
         numbered=first,
-        order=order,
+        mapping=mapping,
         overwrite=settings.overwrite,
         forget_range=unsaid,
-        notices=tuple(filter(None, (source.timeline.note, *notices, *order.remarks))),
+        notices=tuple(filter(None, (source.timeline.note, *notices, *mapping.remarks))),
     )
 
 

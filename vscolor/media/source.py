@@ -18,8 +18,8 @@ import vapoursynth as vs
 
 from vscolor.errors import SettingError, VscolorError
 from vscolor.media import timing
+from vscolor.media.orientation import apply_exif_orientation
 from vscolor.media.timing import Timeline
-from vscolor.media.upright import upright
 
 type Percent = Callable[[int], None]
 
@@ -161,7 +161,7 @@ def _open_film(path: Path, percent: Percent | None) -> Source:
     base = Fraction(made["timebasenum"], made["timebaseden"])
     clip = _as_meant(made["clip"], path)
     if is_still(path):
-        clip = upright(clip, path)
+        clip = apply_exif_orientation(clip, path)
     timeline = timing.of_file(_listed(made["timestamps"]), base, Fraction(clip.fps))
     return Source(path, clip, timeline, Container(path, streams, film.index))
 

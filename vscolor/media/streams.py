@@ -42,7 +42,7 @@ class Copy(StrEnum):
     NONE = "none"
 
 
-class Order(NamedTuple):
+class StreamMapping(NamedTuple):
     """What becomes of the streams.
 
     Attributes:
@@ -66,7 +66,9 @@ class Order(NamedTuple):
         return ("-i", str(self.container.path.absolute())) if self.container and copied else ()
 
 
-def ordered(container: Container | None, target: Path, copy: Copy, *, cut: bool) -> Order:
+def map_streams(
+    container: Container | None, target: Path, copy: Copy, *, cut: bool
+) -> StreamMapping:
     """Arguments that order the streams, and remarks on those left out or rewritten.
 
     Args:
@@ -77,7 +79,7 @@ def ordered(container: Container | None, target: Path, copy: Copy, *, cut: bool)
             is one packet at its very beginning, which would be cut away and leave it empty.
     """
     if is_still(target) or container is None:
-        return Order(("-map", "0:v:0"), [])
+        return StreamMapping(("-map", "0:v:0"), [])
     wanted = [s for s in container.streams if s.index == container.track or _goes_along(s, copy)]
     covers = [s for s in wanted if s.kind == "video" and s.index != container.track]
     attached = target.suffix.lower() in ATTACHING
@@ -107,23 +109,23 @@ def ordered(container: Container | None, target: Path, copy: Copy, *, cut: bool)
             remarks.append(f"written as {told}: stream {stream}")
     words += ["-map_metadata", "1", "-map_chapters", "1", *codecs]
     files = sum(stream.kind == "attachment" for stream in wanted)
-    return Order(tuple(words), remarks, container, tuple(covers), files)
+    return StreamMapping(tuple(words), remarks, container, tuple(covers), files)
 
 
 @contextmanager
-def attachments(order: Order) -> Iterator[tuple[str, ...]]:
+def attachments(mapping: StreamMapping) -> Iterator[tuple[str, ...]]:
     """Arguments that attach the covers, each a file for as long as the block runs.
 
     Raises:
         FfmpegError: One cannot be taken out of the container.
     """
-    container = order.container
-    if container is None or not order.covers:
+    container = mapping.container
+    if container is None or not mapping.covers:
         yield ()
         return
     with tempfile.TemporaryDirectory(prefix="vscolor-") as folder:
         words: list[str] = []
-        for number, cover in enumerate(order.covers):
+        for number, cover in enumerate(mapping.covers):
             kind = "jpeg" if cover.codec == "mjpeg" else cover.codec
             place = Path(folder) / f"cover{number or ''}.{'jpg' if kind == 'jpeg' else kind}"
             picture = ("-map", f"0:{cover.index}", "-c", "copy", "-frames:v", "1")
@@ -135,7 +137,7 @@ def attachments(order: Order) -> Iterator[tuple[str, ...]]:
                 raise FfmpegError(
                     f"cover {cover} cannot be taken out: {ffmpeg.cause_of(made.stderr)}"
                 )
-            tag = f"-metadata:s:t:{order.files + number}"
+            tag = f"-metadata:s:t:{mapping.files + number}"
             name = _file_name(container, cover) or place.name
             words += ["-attach", str(place), tag, f"mimetype=image/{kind}", tag, f"filename={name}"]
         yield tuple(words)

@@ -17,7 +17,7 @@ from vscolor.errors import SettingError
 type Stamp = Callable[[vs.VideoFrame], int]
 
 SCRIPT_TIME_BASE: Final = Fraction(1, 90000)
-MOST_NUDGED: Final = 2
+MAX_NUDGED: Final = 2
 UNEQUAL: Final = Fraction(3, 1000)
 FINE_STEP: Final = 100
 _MICROSECONDS: Final = 10**6
@@ -37,7 +37,7 @@ class Timeline:
         rate: Frames a second, the mean where they differ; None where unknown.
         next_tick: When the frame after the last would come, if known.
         note: What the user should know of how they were found.
-        doubted: Whether frames may say otherwise than `rate`, as those of a script's clip.
+        rate_unverified: Whether frames may say otherwise than `rate`, as those of a script's clip.
         begin: When the first frame is shown, in seconds, where there are no ticks.
     """
 
@@ -47,7 +47,7 @@ class Timeline:
     rate: Fraction | None
     next_tick: int | None = None
     note: str = ""
-    doubted: bool = False
+    rate_unverified: bool = False
     begin: Fraction = Fraction(0)
 
     def seconds(self, frame: int) -> Fraction | None:
@@ -87,7 +87,7 @@ def of_rate(rate: Fraction, length: int) -> Timeline:
 def of_script(clip: vs.VideoNode) -> Timeline:
     """The timeline of a script's clip: its rate, or its frames' durations."""
     if clip.fps > 0:
-        return replace(of_rate(Fraction(clip.fps), clip.num_frames), doubted=True)
+        return replace(of_rate(Fraction(clip.fps), clip.num_frames), rate_unverified=True)
     return Timeline(SCRIPT_TIME_BASE, None, False, None)
 
 
@@ -104,7 +104,7 @@ def of_file(told: Sequence[int], time_base: Fraction, rate: Fraction) -> Timelin
         rate: Frames a second as the source filter has it.
     """
     ticks = _rising(told)
-    if max(abs(tick - kept) for tick, kept in zip(told, ticks, strict=True)) > MOST_NUDGED:
+    if max(abs(tick - kept) for tick, kept in zip(told, ticks, strict=True)) > MAX_NUDGED:
         note = f"the source's times do not rise: {float(rate):.3f} frames/s are taken instead"
         return replace(of_rate(rate, len(told)), note=note)
     if rate > 0 and (start := _constant_start(ticks, rate * time_base)) is not None:

@@ -17,7 +17,7 @@ from vscolor.errors import VscolorError
 
 MAGIC: Final = "YUV4MPEG2"
 FRAME: Final = b"FRAME"
-LONGEST_LINE: Final = 4096
+MAX_LINE: Final = 4096
 DEPTHS: Final = (9, 10, 12, 14, 16)
 LEFT, CENTRE, TOP_LEFT = 0, 1, 2
 

@@ -17,36 +17,36 @@ from vscolor.arguments import read_cuts
 from vscolor.errors import MeasureError, SettingError, VscolorError
 from vscolor.film import guess_matrix, with_matrix
 from vscolor.metrics.meters import Metric, chosen
-from vscolor.metrics.temporal import FlowFinder, Motion, Tracker, find_flow, find_path
-from vscolor.metrics.views import Moment, View
+from vscolor.metrics.temporal import FlowFinder, Motion, Tracker, find_backward_flow, find_flow
+from vscolor.metrics.views import Sample, View
 from vscolor.scenes import mark_detected, mark_listed, shift, starts_scene
 
 PREFIX: Final = "vscolor_"
-LEAST_SIDE, MAX_SIDE = 16, 8192
+MIN_SIDE, MAX_SIDE = 16, 8192
 
 
 @dataclass(frozen=True)
-class Need:
+class Requirements:
     """What a set of metrics wants to see.
 
     Attributes:
         lab: Lab of each frame.
         motion: The source's motion.
-        plane: Luma as the clips hold it.
+        luma: Luma as the clips hold it.
     """
 
     lab: bool
     motion: bool
-    plane: bool
+    luma: bool
 
     @classmethod
-    def of(cls, metrics: Iterable[Metric]) -> Need:
+    def of(cls, metrics: Iterable[Metric]) -> Requirements:
         """What all of some metrics want."""
         wanted = list(metrics)
-        return cls(*(any(getattr(m, k) for m in wanted) for k in ("lab", "motion", "plane")))
+        return cls(*(any(getattr(m, k) for m in wanted) for k in ("lab", "motion", "luma")))
 
 
-def check_pair(result: vs.VideoNode, truth: vs.VideoNode | None, need: Need) -> None:
+def check_pair(result: vs.VideoNode, truth: vs.VideoNode | None, need: Requirements) -> None:
     """Refuse clips that cannot be measured.
 
     Raises:
@@ -61,10 +61,10 @@ def check_pair(result: vs.VideoNode, truth: vs.VideoNode | None, need: Need) -> 
         if clip.format is None or clip.format.id == 0 or not clip.width or not clip.height:
             raise MeasureError(f"{role} has a variable format or size, expected a constant one")
         sides = (clip.width, clip.height)
-        if min(sides) < LEAST_SIDE or max(sides) > MAX_SIDE:
+        if min(sides) < MIN_SIDE or max(sides) > MAX_SIDE:
             raise MeasureError(
                 f"{role} is {clip.width}x{clip.height}, "
-                f"expected {LEAST_SIDE}x{LEAST_SIDE} to {MAX_SIDE}x{MAX_SIDE}"
+                f"expected {MIN_SIDE}x{MIN_SIDE} to {MAX_SIDE}x{MAX_SIDE}"
             )
     if truth is None:
         return
@@ -78,7 +78,7 @@ def check_pair(result: vs.VideoNode, truth: vs.VideoNode | None, need: Need) -> 
             f"result is {result.width}x{result.height} and truth {truth.width}x{truth.height}, "
             "expected one size"
         )
-    if need.plane and not same_luma(result, truth):
+    if need.luma and not same_luma(result, truth):
         raise MeasureError(
             f"result is {result.format.name} and truth {truth.format.name}, expected YUV or GRAY "
             "of one depth to compare luma"
@@ -116,25 +116,25 @@ def to_luma(clip: vs.VideoNode) -> vs.VideoNode:
     return with_matrix(clip).resize.Bicubic(format=vs.GRAY8, **options)
 
 
-def nodes_of(clip: vs.VideoNode, need: Need) -> list[vs.VideoNode]:
+def nodes_of(clip: vs.VideoNode, need: Requirements) -> list[vs.VideoNode]:
     """The clips that `view_of` takes a frame of each."""
     nodes = [to_rgb(clip, vs.RGB24)]
     if need.lab:
         nodes.append(to_rgb(clip, vs.RGB48))
-    if need.plane:
+    if need.luma:
         nodes.append(vsutil.get_y(clip))
     return nodes
 
 
-def view_of(frames: Sequence[vs.VideoFrame], need: Need) -> View:
+def view_of(frames: Sequence[vs.VideoFrame], need: Requirements) -> View:
     """A view of the frames of `nodes_of`, its pixels copied."""
     rest = iter(frames)
-    codes = _packed(next(rest))
-    fine = _packed(next(rest)) if need.lab else None
-    plane = np.array(next(rest)[0]) if need.plane else None
-    if plane is not None and plane.dtype.kind == "f" and not np.isfinite(plane).all():
+    rgb8 = _packed(next(rest))
+    rgb16 = _packed(next(rest)) if need.lab else None
+    luma = np.array(next(rest)[0]) if need.luma else None
+    if luma is not None and luma.dtype.kind == "f" and not np.isfinite(luma).all():
         raise MeasureError("luma holds NaN or infinity, expected finite samples")
-    return View(codes, fine, plane)
+    return View(rgb8, rgb16, luma)
 
 
 def _packed(frame: vs.VideoFrame) -> Any:
@@ -142,7 +142,7 @@ def _packed(frame: vs.VideoFrame) -> Any:
     return np.stack([np.asarray(frame[p]) for p in range(3)], axis=-1)
 
 
-def views(clip: vs.VideoNode, need: Need) -> Iterator[View]:
+def views(clip: vs.VideoNode, need: Requirements) -> Iterator[View]:
     """Views of all frames in order."""
     for frames in together(nodes_of(clip, need)):
         yield view_of(frames, need)
@@ -169,12 +169,12 @@ def moments(
     results: Sequence[vs.VideoNode],
     truth: vs.VideoNode | None,
     source: vs.VideoNode,
-    need: Need,
+    need: Requirements,
     *,
     cuts: Iterable[int] | None = None,
     far: bool = False,
     find: FlowFinder = find_flow,
-) -> Iterator[list[Moment]]:
+) -> Iterator[list[Sample]]:
     """Run through several results at once: for each frame a moment of each result.
 
     Motion is found once, whatever the number of results.
@@ -199,7 +199,7 @@ def moments(
         size = len(frames) // len(clips)
         seen = [view_of(frames[i : i + size], need) for i in range(0, len(frames), size)]
         true = seen.pop() if truth is not None else None
-        yield [Moment(cut, view, true, motion) for view in seen]
+        yield [Sample(cut, view, true, motion) for view in seen]
 
 
 def write_metrics(
@@ -229,7 +229,7 @@ def write_metrics(
     """
     try:
         wanted = chosen(metrics, truth is not None)
-        need = Need.of(wanted.values())
+        need = Requirements.of(wanted.values())
         if not isinstance(clip, vs.VideoNode):
             raise SettingError(f"clip is {type(clip).__name__}, expected a VideoNode")
         check_pair(clip, truth, need)
@@ -260,11 +260,15 @@ def write_metrics(
 
 
 def _measured(
-    n: int, steps: list[list[vs.VideoFrame]], wanted: dict[str, Metric], need: Need, paired: bool
+    n: int,
+    steps: list[list[vs.VideoFrame]],
+    wanted: dict[str, Metric],
+    need: Requirements,
+    paired: bool,
 ) -> dict[str, float]:
     """Run fresh meters through the frames up to frame n; what they say of the last."""
     seen = [
-        _moment(n - ago, step, need, paired)
+        _sample(n - ago, step, need, paired)
         for ago, step in zip(range(len(steps) - 1, -1, -1), steps, strict=True)
     ]
     if need.motion:
@@ -272,16 +276,16 @@ def _measured(
     found: dict[str, float] = {}
     for metric in wanted.values():
         meter = metric.make()
-        row = [meter.add(moment) for moment in seen[-1 - metric.reach :]][-1]
+        row = [meter.add(sample) for sample in seen[-1 - metric.reach :]][-1]
         found |= dict(zip(meter.columns, row, strict=True))
     return found
 
 
-def _moment(n: int, step: list[vs.VideoFrame], need: Need, paired: bool) -> Moment:
+def _sample(n: int, step: list[vs.VideoFrame], need: Requirements, paired: bool) -> Sample:
     flags, *frames = step
     size = len(frames) // 2 if paired else len(frames)
     true = view_of(frames[size:], need) if paired else None
-    return Moment(starts_scene(n, flags), view_of(frames[:size], need), true, Motion(None, None))
+    return Sample(starts_scene(n, flags), view_of(frames[:size], need), true, Motion(None, None))
 
 
 def _motion(steps: list[list[vs.VideoFrame]], cut: bool) -> Motion:
@@ -289,4 +293,4 @@ def _motion(steps: list[list[vs.VideoFrame]], cut: bool) -> Motion:
     if cut or len(steps) < 2:
         return Motion(None, None)
     earlier, later = (np.array(flags[0]) for flags, *_ in steps)
-    return Motion(find_path(earlier, later), None)
+    return Motion(find_backward_flow(earlier, later), None)

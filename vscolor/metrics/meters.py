@@ -17,8 +17,8 @@ import numpy as np
 from vscolor.errors import MeasureError, SettingError
 from vscolor.metrics import still
 from vscolor.metrics.distribution import INTERVALS, ColourDrift
-from vscolor.metrics.temporal import Path, path_error
-from vscolor.metrics.views import Float, Moment, View
+from vscolor.metrics.temporal import BackwardFlow, path_error
+from vscolor.metrics.views import Float, Sample, View
 
 type Row = Sequence[float]
 type Distance = Callable[[np.ndarray, np.ndarray], float]
@@ -32,7 +32,7 @@ class Meter(Protocol):
         """Names of the numbers of a row."""
         ...
 
-    def add(self, moment: Moment) -> Row:
+    def add(self, sample: Sample) -> Row:
         """The numbers of the next moment."""
         ...
 
@@ -44,9 +44,9 @@ class PairMeter:
         self.columns: tuple[str, ...] = (name,)
         self._compare = compare
 
-    def add(self, moment: Moment) -> Row:
+    def add(self, sample: Sample) -> Row:
         """See `Meter`."""
-        return (self._compare(moment.result.codes, true_view(moment).codes),)
+        return (self._compare(sample.result.rgb8, true_view(sample).rgb8),)
 
 
 class DifferenceMeter:
@@ -54,9 +54,9 @@ class DifferenceMeter:
 
     columns = ("ciede2000",)
 
-    def add(self, moment: Moment) -> Row:
+    def add(self, sample: Sample) -> Row:
         """See `Meter`."""
-        return (still.ciede2000(moment.result.lab, true_view(moment).lab),)
+        return (still.ciede2000(sample.result.lab, true_view(sample).lab),)
 
 
 class ColourfulnessMeter:
@@ -64,10 +64,10 @@ class ColourfulnessMeter:
 
     columns = ("colourfulness", "colourfulness_true")
 
-    def add(self, moment: Moment) -> Row:
+    def add(self, sample: Sample) -> Row:
         """See `Meter`."""
-        true = math.nan if moment.truth is None else still.colourfulness(moment.truth.codes)
-        return (still.colourfulness(moment.result.codes), true)
+        true = math.nan if sample.truth is None else still.colourfulness(sample.truth.rgb8)
+        return (still.colourfulness(sample.result.rgb8), true)
 
 
 class DriftMeter:
@@ -78,12 +78,12 @@ class DriftMeter:
     def __init__(self) -> None:
         self._result, self._truth = ColourDrift(), ColourDrift()
 
-    def add(self, moment: Moment) -> Row:
+    def add(self, sample: Sample) -> Row:
         """See `Meter`."""
-        found = self._result.add(moment.result.codes, moment.cut)
-        if moment.truth is None:
+        found = self._result.add(sample.result.rgb8, sample.cut)
+        if sample.truth is None:
             return [*found, *[math.nan] * len(INTERVALS)]
-        return [*found, *self._truth.add(moment.truth.codes, moment.cut)]
+        return [*found, *self._truth.add(sample.truth.rgb8, sample.cut)]
 
 
 class WarpMeter:
@@ -103,29 +103,29 @@ class WarpMeter:
         self._first: View | None = None
         self._last_true: View | None = None
 
-    def add(self, moment: Moment) -> Row:
+    def add(self, sample: Sample) -> Row:
         """See `Meter`."""
-        now, motion = moment.result, moment.motion
+        now, motion = sample.result, sample.motion
         if motion is None:
             raise MeasureError("warp error has no motion, expected the source's")
-        if moment.cut or self._last is None or self._first is None:
+        if sample.cut or self._last is None or self._first is None:
             self._last = self._first = now
         row = [
-            *_along(self._last, now, motion.near),
-            *_along(self._first, now, motion.far),
+            *_along(self._last, now, motion.to_previous),
+            *_along(self._first, now, motion.to_first),
             _square(now.ab),
-            *self._true(moment),
+            *self._true(sample),
         ]
         self._last = now
         return row
 
-    def _true(self, moment: Moment) -> Row:
-        now, motion = moment.truth, moment.motion
+    def _true(self, sample: Sample) -> Row:
+        now, motion = sample.truth, sample.motion
         if now is None or motion is None:
             return (math.nan, math.nan)
-        last = now if moment.cut or self._last_true is None else self._last_true
+        last = now if sample.cut or self._last_true is None else self._last_true
         self._last_true = now
-        return (path_error(last.ab, now.ab, motion.near), _square(now.ab))
+        return (path_error(last.ab, now.ab, motion.to_previous), _square(now.ab))
 
 
 class PulseMeter:
@@ -133,9 +133,9 @@ class PulseMeter:
 
     columns = ("error_a", "error_b")
 
-    def add(self, moment: Moment) -> Row:
+    def add(self, sample: Sample) -> Row:
         """See `Meter`."""
-        error = (moment.result.ab - true_view(moment).ab).mean(axis=(0, 1))
+        error = (sample.result.ab - true_view(sample).ab).mean(axis=(0, 1))
         return (float(error[0]), float(error[1]))
 
 
@@ -147,10 +147,10 @@ class ChromaMeter:
     def __init__(self) -> None:
         self._last: Float | None = None
 
-    def add(self, moment: Moment) -> Row:
+    def add(self, sample: Sample) -> Row:
         """See `Meter`."""
-        now = moment.result.ab
-        last, self._last = None if moment.cut else self._last, now
+        now = sample.result.ab
+        last, self._last = None if sample.cut else self._last, now
         step = math.nan if last is None else float(np.hypot(*np.moveaxis(now - last, -1, 0)).mean())
         a, b = now.mean(axis=(0, 1))
         return (float(a), float(b), step)
@@ -161,29 +161,29 @@ class LumaMeter:
 
     columns = ("luma_changed", "luma_largest")
 
-    def add(self, moment: Moment) -> Row:
+    def add(self, sample: Sample) -> Row:
         """See `Meter`."""
-        planes = (moment.result.plane, true_view(moment).plane)
+        planes = (sample.result.luma, true_view(sample).luma)
         if planes[0] is None or planes[1] is None:
             raise MeasureError("luma exactness has no luma planes, expected two YUV or GRAY clips")
         return still.changed_luma(planes[0], planes[1])
 
 
-def true_view(moment: Moment) -> View:
+def true_view(sample: Sample) -> View:
     """The true frame.
 
     Raises:
         MeasureError: There is none.
     """
-    if moment.truth is None:
+    if sample.truth is None:
         raise MeasureError("there is no true clip to compare with")
-    return moment.truth
+    return sample.truth
 
 
-def _along(earlier: View, later: View, path: Path | None) -> Row:
+def _along(earlier: View, later: View, path: BackwardFlow | None) -> Row:
     if path is None:
         return (math.nan, math.nan)
-    rgb = path_error(earlier.codes, later.codes, path) / 255**2
+    rgb = path_error(earlier.rgb8, later.rgb8, path) / 255**2
     return (rgb, path_error(earlier.ab, later.ab, path))
 
 
@@ -200,7 +200,7 @@ class Metric:
         truth: Whether it compares with a true clip.
         lab: Whether it looks at Lab.
         motion: Whether it wants the source's motion.
-        plane: Whether it wants the clips' own luma.
+        luma: Whether it wants the clips' own luma.
         reach: How many frames before its own a frame's numbers come from, `far_` ones apart.
     """
 
@@ -208,7 +208,7 @@ class Metric:
     truth: bool = False
     lab: bool = False
     motion: bool = False
-    plane: bool = False
+    luma: bool = False
     reach: int = 0
 
 
@@ -221,7 +221,7 @@ METRICS: Final[dict[str, Metric]] = {
     "warp": Metric(WarpMeter, lab=True, motion=True, reach=1),
     "pulsing": Metric(PulseMeter, truth=True, lab=True),
     "chroma": Metric(ChromaMeter, lab=True, reach=1),
-    "luma": Metric(LumaMeter, truth=True, plane=True),
+    "luma": Metric(LumaMeter, truth=True, luma=True),
 }
 """Those that need no package or weights beyond vscolor's own, but ciede2000 (scikit-image)."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 MULTIPLE: Final = 8
-LEAST_SIDE: Final = 128
+MIN_SIDE: Final = 128
 
 
 def finder(weights: Path, size: str = "large", device: str = "cpu") -> FlowFinder:
@@ -27,7 +27,7 @@ def finder(weights: Path, size: str = "large", device: str = "cpu") -> FlowFinde
         device: Where it runs, as torch says it.
 
     Returns:
-        What `temporal.find_path` takes. Luma is given to it as grey RGB.
+        What `temporal.find_backward_flow` takes. Luma is given to it as grey RGB.
 
     Raises:
         MissingExtraError: torchvision is not installed.
@@ -65,6 +65,6 @@ def _prepared(luma: Plane) -> torch.Tensor:
 
     grey = torch.from_numpy(np.ascontiguousarray(luma)).float() / 127.5 - 1
     height, width = luma.shape
-    below, right = (max(LEAST_SIDE, -(-v // MULTIPLE) * MULTIPLE) - v for v in (height, width))
+    below, right = (max(MIN_SIDE, -(-v // MULTIPLE) * MULTIPLE) - v for v in (height, width))
     padded = torch.nn.functional.pad(grey[None, None], (0, right, 0, below), mode="replicate")
     return padded.expand(-1, 3, -1, -1).contiguous()

@@ -24,7 +24,7 @@ type FlowFinder = Callable[[Plane, Plane], Flow]
 
 
 @dataclass(frozen=True)
-class Path:
+class BackwardFlow:
     """Where each pixel of a frame was in the frame before.
 
     Attributes:
@@ -51,7 +51,7 @@ def find_flow(start: Plane, end: Plane) -> Flow:
     return np.asarray(search.calc(start, end, empty), np.float32)
 
 
-def find_path(earlier: Plane, later: Plane, find: FlowFinder = find_flow) -> Path:
+def find_backward_flow(earlier: Plane, later: Plane, find: FlowFinder = find_flow) -> BackwardFlow:
     """The path from a frame back to an earlier one, found on luma `[h,w]`, 8 bits.
 
     Args:
@@ -60,7 +60,7 @@ def find_path(earlier: Plane, later: Plane, find: FlowFinder = find_flow) -> Pat
         find: Finds flow from its first plane to its second.
     """
     back, forth = find(later, earlier), find(earlier, later)
-    return Path(back, ~_occluded(back, forth) & ~_motion_boundary(back))
+    return BackwardFlow(back, ~_occluded(back, forth) & ~_motion_boundary(back))
 
 
 def warp(frame: Frame, flow: Flow) -> NDArray[np.float32]:
@@ -123,13 +123,13 @@ class Tracker:
         if cut or self._last is None or self._first is None:
             self._last = self._first = luma
             return Motion(None, None)
-        near = find_path(self._last, luma, self._find)
+        near = find_backward_flow(self._last, luma, self._find)
         if not self._far:
             far = None
         elif self._first is self._last:
             far = near
         else:
-            far = find_path(self._first, luma, self._find)
+            far = find_backward_flow(self._first, luma, self._find)
         self._last = luma
         return Motion(near, far)
 
@@ -139,15 +139,15 @@ class Motion:
     """A frame's paths; None where its scene begins, or where none was asked for.
 
     Attributes:
-        near: To the frame before.
-        far: To the first frame of its scene.
+        to_previous: To the frame before.
+        to_first: To the first frame of its scene.
     """
 
-    near: Path | None
-    far: Path | None
+    to_previous: BackwardFlow | None
+    to_first: BackwardFlow | None
 
 
-def path_error(earlier: Frame, later: Frame, path: Path | None) -> float:
+def path_error(earlier: Frame, later: Frame, path: BackwardFlow | None) -> float:
     """Mean squared difference of a frame and an earlier one along a path.
 
     Args:
@@ -199,7 +199,7 @@ def warp_error(
         if t in cuts:
             first = t
         motion = tracker.add(luma, t in cuts)
-        path, since = (motion.far, first) if far else (motion.near, t - 1)
+        path, since = (motion.to_first, first) if far else (motion.to_previous, t - 1)
         errors.append(path_error(frames[max(since, 0)], frame, path))
     known = [error for error in errors if not math.isnan(error)]
     return float(np.mean(known)) if known else 0.0

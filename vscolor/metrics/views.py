@@ -23,21 +23,21 @@ class View:
     """A frame.
 
     Attributes:
-        codes: R'G'B' `[h,w,3]`, uint8.
-        fine: The same in uint16, full range, from which Lab is made: eight bits would add to the
+        rgb8: R'G'B' `[h,w,3]`, uint8.
+        rgb16: The same in uint16, full range, from which Lab is made: eight bits would add to the
             warp error of a steady clip as much as it has.
-        plane: Luma `[h,w]` as the clip holds it, for exactness; None where it is not asked for.
+        luma: Luma `[h,w]` as the clip holds it, for exactness; None where it is not asked for.
     """
 
-    codes: NDArray[np.uint8]
-    fine: NDArray[np.uint16] | None = None
-    plane: NDArray[Any] | None = None
+    rgb8: NDArray[np.uint8]
+    rgb16: NDArray[np.uint16] | None = None
+    luma: NDArray[Any] | None = None
 
     @cached_property
     def lab(self) -> Float:
         """Lab `[h,w,3]`, by table and in single precision: off by less than 0.001."""
-        fine = self.codes.astype(np.uint16) * 257 if self.fine is None else self.fine
-        f = lab_f(_LINEAR[fine] @ _RELATIVE)
+        rgb16 = self.rgb8.astype(np.uint16) * 257 if self.rgb16 is None else self.rgb16
+        f = lab_f(_LINEAR[rgb16] @ _RELATIVE)
         x, y, z = f[..., 0], f[..., 1], f[..., 2]
         return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
@@ -48,7 +48,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Moment:
+class Sample:
     """What is measured together.
 
     Attributes:

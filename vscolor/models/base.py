@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from vscolor.device import Device
 
 __all__ = [
+    "Analysis",
     "Array",
     "Card",
     "ExportableModel",
     "Grid",
     "HintedModel",
-    "Notes",
     "Option",
     "StillLoader",
     "StillModel",
@@ -35,8 +35,8 @@ __all__ = [
 ]
 
 type Array = NDArray[np.float32]
-type Notes = NDArray[np.float32]
-"""What a model noticed in one frame: a flat array of any length, read by that model alone."""
+type Analysis = NDArray[np.float32]
+"""What a model found in one frame: a flat array of any length, read by that model alone."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +127,10 @@ WINDOW_OPTION: Final = "radius"
 
 @runtime_checkable
 class WindowedModel(StillModel, Protocol):
-    """A still model that wants to know what was noticed in the frames around.
+    """A still model that uses an analysis of the frames around.
 
-    Each frame is looked at once by `notice`. What was found in it and in its neighbours of the same
-    scene then goes to `predict_among`, so that a frame still depends on those frames alone.
+    Each frame is analysed once by `analyse`. Its result and those of the neighbours in the same
+    scene then go to `predict_windowed`, so that a frame still depends on those frames alone.
     """
 
     @property
@@ -138,16 +138,16 @@ class WindowedModel(StillModel, Protocol):
         """How many frames on each side count."""
         ...
 
-    def notice(self, luma: Array) -> Notes:
+    def analyse(self, luma: Array) -> Analysis:
         """Look at one frame, L* `[1,1,h,w]`."""
         ...
 
-    def predict_among(self, luma: Array, notes: Sequence[Mapping[int, Notes]]) -> Array:
+    def predict_windowed(self, luma: Array, analyses: Sequence[Mapping[int, Analysis]]) -> Array:
         """Predict colour.
 
         Args:
             luma: As for `predict`.
-            notes: For each frame of the batch, what was noticed at each distance from
+            analyses: For each frame of the batch, the analysis at each distance from
                 -`radius` to `radius`; frames beyond a cut or the clip's ends are left out.
 
         Returns:

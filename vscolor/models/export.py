@@ -21,7 +21,7 @@ import numpy as np
 
 from vscolor.device import Device, require_onnx, require_torch
 from vscolor.errors import SettingError, VscolorError
-from vscolor.files import refuse_existing, replacing
+from vscolor.files import atomic_write, refuse_existing
 from vscolor.models.base import ExportableModel
 from vscolor.models.registry import registry
 
@@ -80,7 +80,7 @@ def export(
             f"--size is {size[0]}x{size[1]}, expected multiples of {multiple} for model {name}"
         )
     network = _with_layout(model, layout)
-    with replacing(target) as part:
+    with atomic_write(target) as part:
         try:
             _write(network, layout, size or (TRIAL_SIDE, TRIAL_SIDE), size is None, part)
         except RuntimeError as error:  # of which torch's exporter errors are

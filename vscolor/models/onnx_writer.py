@@ -21,7 +21,7 @@ OPSET = 17
 IR_VERSION = 8
 """Of ONNX 1.12: the oldest that carries the opset, so that older runtimes read the file."""
 
-LEAST_LENGTH = 1e-12
+MIN_LENGTH = 1e-12
 """Of a vector that is made a unit vector; as torch's normalize."""
 
 
@@ -83,7 +83,7 @@ class Writer:
             group=weight.shape[0] if kernel > 1 and weight.shape[1] == 1 and name != "stem" else 1,
         )
 
-    def clipped(self, x: str) -> str:
+    def relu6(self, x: str) -> str:
         """ReLU6."""
         low = self.constant("zero", np.array(0.0))
         high = self.constant("limit", np.array(arch.RELU_LIMIT))
@@ -93,7 +93,7 @@ class Writer:
         """Sum of two planes, or of a plane and one value per channel."""
         return self.op("Add", [x, y], f"{x}.sum")
 
-    def doubled(self, x: str, name: str, *, smooth: bool = False) -> str:
+    def upsample2x(self, x: str, name: str, *, smooth: bool = False) -> str:
         """Twice the height and width, by repetition or smoothly."""
         scales = self.constant("double", np.array([1.0, 1.0, 2.0, 2.0]))
         if smooth:
@@ -108,7 +108,7 @@ class Writer:
         size = [factor, factor]
         return self.op("AveragePool", [x], name, kernel_shape=size, strides=size)
 
-    def standing_out(self, x: str, channels: int) -> str:
+    def center_and_normalize(self, x: str, channels: int) -> str:
         """What sets a place apart from the rest of its picture, scaled to a mean square of 1."""
         mean = self.op("GlobalAveragePool", [x], f"{x}.mean")
         centred = self.op("Sub", [x, mean], f"{x}.centred")
@@ -117,10 +117,10 @@ class Writer:
         root = self.op("Sqrt", [self.add(size, least)], f"{x}.root")
         return self.op("Div", [centred, root], f"{x}.standing")
 
-    def unit(self, x: str, channels: int, name: str) -> str:
+    def l2_normalize(self, x: str, channels: int, name: str) -> str:
         """Channels divided by their length."""
         length = self.op("Sqrt", [self._squares(x, channels, 1.0, f"{name}.size")], f"{name}.root")
-        least = self.constant("least", np.array(LEAST_LENGTH))
+        least = self.constant("least", np.array(MIN_LENGTH))
         return self.op("Div", [x, self.op("Max", [length, least], f"{name}.length")], name)
 
     def _squares(self, x: str, channels: int, each: float, name: str) -> str:
@@ -135,7 +135,7 @@ class Writer:
     def residual(self, x: str, name: str) -> str:
         """A decoder's residual block: filter per channel, then a two-layer mix of the channels."""
         y = self.conv(x, f"{name}.depthwise", arch.BLOCK_KERNEL)
-        y = self.clipped(self.conv(y, f"{name}.expand"))
+        y = self.relu6(self.conv(y, f"{name}.expand"))
         return self.add(self.conv(y, f"{name}.project"), x)
 
     def model(

@@ -87,7 +87,7 @@ class Option:
         return above and (self.high is None or bool(value <= self.high))
 
 
-def settle(
+def resolve_options(
     model: str, declared: Iterable[Option], given: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """Complete the options a user gave.

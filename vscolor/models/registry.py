@@ -26,7 +26,7 @@ from vscolor.models.mini import adapter as mini
 from vscolor.models.mini_video import adapter as mini_video
 from vscolor.models.siggraph17 import adapter as siggraph17
 from vscolor.models.video import Strengths, VideoLoader, VideoModel
-from vscolor.weights.catalog import Need, WeightSet, are_installed
+from vscolor.weights.catalog import WeightAlternatives, WeightSet, are_installed
 
 GROUP: Final = "vscolor.models"
 
@@ -51,7 +51,7 @@ class Entry:
     files: tuple[Path, ...] = ()
     options: tuple[Option, ...] = ()
     runtimes: tuple[str, ...] = devices.RUNTIMES
-    needs: tuple[Need, ...] = ()
+    needs: tuple[WeightAlternatives, ...] = ()
 
     @property
     def size(self) -> int:
@@ -59,7 +59,7 @@ class Entry:
         kept = [s.path(f) for need in self.needs for s in need for f in s.files]
         return sum(f.stat().st_size for f in {*self.files, *kept} if f.is_file())
 
-    def place(self, device: str | None, runtime: str | None) -> Device:
+    def resolve_device(self, device: str | None, runtime: str | None) -> Device:
         """Choose where the model runs; see `vscolor.device.resolve`.
 
         Raises:
@@ -96,7 +96,7 @@ class Entry:
         return load(device, weights, self._settled(given), strengths)
 
     def _settled(self, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        return choices.settle(self.card.name, self.options, given)
+        return choices.resolve_options(self.card.name, self.options, given)
 
     @property
     def sets(self) -> list[WeightSet]:
@@ -217,7 +217,7 @@ class Registry:
 def published(
     card: Card,
     load: StillLoader | VideoLoader,
-    needs: tuple[Need, ...],
+    needs: tuple[WeightAlternatives, ...],
     options: tuple[Option, ...] = (),
 ) -> Entry:
     """A model of torch whose weights are fetched or added."""

@@ -26,7 +26,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def naming_failures(device: Device, batch: int, height: int, width: int) -> Iterator[None]:
+def translate_errors(device: Device, batch: int, height: int, width: int) -> Iterator[None]:
     """Turn what torch or ONNX Runtime raises into `DeviceError`, or `DeviceMemoryError`.
 
     Args:
@@ -49,7 +49,7 @@ def naming_failures(device: Device, batch: int, height: int, width: int) -> Iter
 
 @contextmanager
 def inference(device: Device, batch: int, height: int, width: int) -> Iterator[None]:
-    """Run a network of torch: without gradients, its failures named as `naming_failures` does.
+    """Run a network of torch: without gradients, its failures named as `translate_errors` does.
 
     Args:
         device: Where it runs.
@@ -60,7 +60,7 @@ def inference(device: Device, batch: int, height: int, width: int) -> Iterator[N
     import torch
 
     devices.same_threads()
-    with naming_failures(device, batch, height, width), torch.inference_mode():
+    with translate_errors(device, batch, height, width), torch.inference_mode():
         yield
 
 
@@ -110,7 +110,7 @@ def _on_cuda(device: Device, network: Callable[..., Tensor], planes: tuple[Array
     return result
 
 
-def in_numbers(ab: Array) -> Array:
+def require_finite(ab: Array) -> Array:
     """Colours as they are.
 
     Raises:

@@ -39,14 +39,14 @@ class Stepper(Protocol):
         ...
 
     def step(
-        self, before: Picture, now: Picture, made_before: Array, memory: Any
+        self, before: Picture, now: Picture, previous_output: Array, memory: Any
     ) -> tuple[Array, Any]:
         """Take one step.
 
         Args:
             before: The frame before; at the start the same as `now`.
             now: The frame to steady.
-            made_before: The steadied chroma of the frame before; at the start as it is given.
+            previous_output: The steadied chroma of the frame before; at the start as it is given.
             memory: What `begin` or the last step returned.
 
         Returns:

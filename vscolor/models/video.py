@@ -42,7 +42,7 @@ class Exemplar:
     Attributes:
         luma: L* `[h,w]`, at the model's size.
         ab: `[2,h/s,w/s]`, s being `grid.ab_stride`.
-        trust: How far each place is vouched for, 0 to 1, `[h/s,w/s]`.
+        confidence: How far each place is vouched for, 0 to 1, `[h/s,w/s]`.
         features: What `VideoModel.encode` made of the luma, `[F]`.
         weight: How much it counts beside the others, above 0: less for one far away in time.
         same_shot: Whether it is of the frame's own shot, so that motion between them can be found.
@@ -50,14 +50,14 @@ class Exemplar:
 
     luma: Array
     ab: Array
-    trust: Array
+    confidence: Array
     features: Array
     weight: float
     same_shot: bool
 
 
 @dataclass(frozen=True)
-class Dab:
+class ScaledHint:
     """A colour at a point of the model's picture.
 
     Attributes:
@@ -121,13 +121,13 @@ class VideoModel(Protocol):
         """Say how the model colours a frame on its own, `[2,h/s,w/s]`, from its features `[F]`."""
         ...
 
-    def spread(self, luma: Array, features: Array, dabs: list[Dab]) -> tuple[Array, Array]:
+    def spread(self, luma: Array, features: Array, hints: list[ScaledHint]) -> tuple[Array, Array]:
         """Colour a frame from points of it.
 
         Args:
             luma: The frame's L* `[h,w]`.
             features: Its own, `[F]`.
-            dabs: The points, at least one.
+            hints: The points, at least one.
 
         Returns:
             ab `[2,h/s,w/s]` and how far each place is vouched for, 0 to 1, `[h/s,w/s]`.
@@ -176,10 +176,10 @@ class VideoModel(Protocol):
 
 
 @runtime_checkable
-class TellingModel(VideoModel, Protocol):
+class AttributingModel(VideoModel, Protocol):
     """A video model that can tell where its colours come from."""
 
-    def shares(self, matched: Array, state: Array | None, height: int, width: int) -> Array:
+    def source_weights(self, matched: Array, state: Array | None, height: int, width: int) -> Array:
         """Tell how much of each place's colour `step` takes from each of `SOURCES`.
 
         Args:

@@ -24,7 +24,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from vscolor.errors import SettingError
-from vscolor.files import replacing
+from vscolor.files import atomic_write
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -45,12 +45,12 @@ class SceneEntry:
 
     Attributes:
         first: Its first frame.
-        last: The frame after its last one.
+        stop: The frame after its last one.
         key: Of its fit.
     """
 
     first: int
-    last: int
+    stop: int
     key: str
 
 
@@ -144,7 +144,7 @@ class Store:
         from safetensors.torch import save_file
 
         self.scene_file(key).parent.mkdir(parents=True, exist_ok=True)
-        with replacing(self.scene_file(key)) as part:
+        with atomic_write(self.scene_file(key)) as part:
             save_file({**network, THUMBNAILS: torch.from_numpy(thumbnails)}, str(part))
         self.checkpoint(key).unlink(missing_ok=True)
 
@@ -180,9 +180,9 @@ class Store:
 
         path = self.folder / "clips" / f"{key}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")), replacing(path) as part:
+        with FileLock(path.with_suffix(".lock")), atomic_write(path) as part:
             others = self.read_clip(key)
-            kept = [o for o in others if o.last <= scene.first or scene.last <= o.first]
+            kept = [o for o in others if o.stop <= scene.first or scene.stop <= o.first]
             listed = sorted([*kept, scene], key=lambda entry: entry.first)
             part.write_text(json.dumps([asdict(entry) for entry in listed]))
 

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import vapoursynth as vs
 
-from vscolor import clip as core
-from vscolor import console
+from vscolor import console, nodes
 from vscolor import device as devices
 from vscolor.color import yuv_matrix
 from vscolor.errors import DeviceMemoryError, SettingError
-from vscolor.files import replacing
+from vscolor.files import atomic_write
 from vscolor.film import Film
 from vscolor.models.running import is_out_of_memory
 from vscolor.models.stepper import Picture
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from vscolor.models.dvp.fitting import Fit
 
 SECONDS_AT_RISK: Final = 20.0
-LONGEST_SCENE: Final = 1500
+MAX_SCENE: Final = 1500
 """Frames fitted as one; a longer scene is fitted in parts, since all of them lie in memory."""
 
 type Tell = Callable[[float], None]
@@ -74,7 +73,7 @@ class Task:
     ) -> Task:
         """For a clip and the luma that tells what moved."""
         listed = None if cuts is None else tuple(cuts)
-        height, width = core.model_size(canvas, settings.size, prior.multiple())
+        height, width = nodes.model_size(canvas, settings.size, prior.multiple())
         sizes = prior.picture_sizes(settings, height, width)
         pictures = small_pictures(canvas.clip, luma, sizes, listed)
         return cls(pictures, listed, settings, device, canvas.colorimetry.matrix)
@@ -84,7 +83,7 @@ class Task:
         return prior.clip_key(self.pictures, self.settings, self.cuts, self.matrix)
 
 
-def change(task: Task, caller: str) -> vs.VideoNode:
+def correction(task: Task, caller: str) -> vs.VideoNode:
     """What to add to chroma, from the fit there is.
 
     Raises:
@@ -94,7 +93,7 @@ def change(task: Task, caller: str) -> vs.VideoNode:
     if not scenes:
         raise SettingError(f"method dvp has no fit of this clip; {prior.REMEDY}")
     maker = prior.Maker(task.store, task.settings, task.device, task.matrix)
-    return prior.change_by_fit(task.pictures, scenes, task.settings, maker, caller)
+    return prior.correction_by_fit(task.pictures, scenes, task.settings, maker, caller)
 
 
 def fit_with_bar(task: Task, span: range, quiet: bool = False) -> int:
@@ -121,7 +120,7 @@ def fit(task: Task, tell: Tell = lambda _: None, span: range | None = None) -> i
     span = range(task.pictures.num_frames) if span is None else span
     key = task.key()
     known = task.store.read_clip(key)
-    held = {scene.key for scene in known if scene.first < span.stop and span.start < scene.last}
+    held = {scene.key for scene in known if scene.first < span.stop and span.start < scene.stop}
     fitted = done = 0
     for start, pictures in _scenes(task.pictures, span):
         inside = min(span.stop, start + len(pictures)) - max(span.start, start)
@@ -146,7 +145,7 @@ def _scenes(pictures: vs.VideoNode, span: range) -> Iterator[tuple[int, list[Pic
         begin -= 1
     held: list[Picture] = []
     for n, frame in enumerate(pictures[begin:].frames(close=True), begin):
-        if held and (starts_scene(n, frame) or len(held) == LONGEST_SCENE):
+        if held and (starts_scene(n, frame) or len(held) == MAX_SCENE):
             if n > span.start:  # else a part of a long scene, before the span
                 yield n - len(held), held
             held = []
@@ -222,12 +221,12 @@ class _SceneFit:
         luma = torch.from_numpy(self._luma)
         if not settings.reference:
             scene = fitting.Scene(luma, torch.from_numpy(self._chroma))
-            return fitting.PriorFit(scene, two=settings.irt, seed=settings.seed, device=where)
+            return fitting.PriorFit(scene, irt=settings.irt, seed=settings.seed, device=where)
         yuv = np.concatenate([self._luma, self._chroma], axis=1)
         rgb = np.einsum("kc,bchw->bkhw", np.linalg.inv(yuv_matrix(self._task.matrix)), yuv)
         wanted = torch.from_numpy(np.clip(rgb, 0, 1).astype(np.float32))
         return fitting.ReferenceFit(
-            luma, wanted, two=settings.irt, seed=settings.seed, device=where
+            luma, wanted, irt=settings.irt, seed=settings.seed, device=where
         )
 
 
@@ -253,5 +252,5 @@ def _one_thread() -> Iterator[None]:
 def _save(fit: Fit, place: Path) -> None:
     import torch
 
-    with replacing(place) as part:
+    with atomic_write(place) as part:
         torch.save(fit.state(), part)

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from vscolor import memory, scenes
 
 SHORT_SIDE: Final = 256
-LEAST_SIDE: Final = 64
+MIN_SIDE: Final = 64
 MULTIPLE: Final = 8
 BLOCK: Final = {"blksize": [16], "overlap": [8]}
 # Two chroma values this far apart (8-bit levels, |dU| + |dV|) do not support each other at all.
@@ -79,7 +79,7 @@ class Window:
 def working_size(width: int, height: int) -> tuple[int, int]:
     """Width and height chroma is steadied at: short side 256, never larger than the clip."""
     scale = min(1.0, SHORT_SIDE / min(width, height))
-    sides = (max(LEAST_SIDE, round(side * scale / MULTIPLE) * MULTIPLE) for side in (width, height))
+    sides = (max(MIN_SIDE, round(side * scale / MULTIPLE) * MULTIPLE) for side in (width, height))
     return next(sides), next(sides)
 
 
@@ -129,7 +129,7 @@ def _slow_correction(
 ) -> list[vs.VideoNode]:
     """U and V to add so that slow pulsing goes, in coarse cells (GRAYS, nominal units)."""
     half = [
-        max(LEAST_SIDE, round(side / 2 / MULTIPLE) * MULTIPLE)
+        max(MIN_SIDE, round(side / 2 / MULTIPLE) * MULTIPLE)
         for side in (steady.width, steady.height)
     ]
     small = steady.resize.Bilinear(*half)

@@ -75,6 +75,6 @@ def read_picture(frame: vs.VideoFrame) -> Picture:
     return Picture(luma[None, None], planes[None])
 
 
-def chroma_planes(change: vs.VideoNode) -> list[vs.VideoNode]:
-    """U and V of a clip whose chroma `blocks.pack` filled, as GRAYS clips."""
-    return [vsutil.plane(change, p) for p in (1, 2)]
+def chroma_planes(correction: vs.VideoNode) -> list[vs.VideoNode]:
+    """U and V of a clip whose chroma `batching.pack` filled, as GRAYS clips."""
+    return [vsutil.plane(correction, p) for p in (1, 2)]

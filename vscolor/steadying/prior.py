@@ -19,7 +19,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vscolor import device as devices
-from vscolor.blocks import pack
+from vscolor.batching import pack
 from vscolor.color import yuv_matrix
 from vscolor.errors import SettingError, VscolorError
 from vscolor.memory import tidy
@@ -104,7 +104,7 @@ def clip_key(pictures: vs.VideoNode, prior: Prior, cuts: Iterable[int] | None, m
     return digest(prior.identity(), matrix, count, listed, *looks)
 
 
-def change_by_fit(
+def correction_by_fit(
     pictures: vs.VideoNode, scenes: list[SceneEntry], prior: Prior, maker: Maker, caller: str
 ) -> vs.VideoNode:
     """What to add to chroma, by networks fitted before.
@@ -127,20 +127,20 @@ def change_by_fit(
     def steady(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
         scene = scenes[bisect_right(firsts, n) - 1] if scenes else None
         try:
-            if scene is None or not scene.first <= n < scene.last:
+            if scene is None or not scene.first <= n < scene.stop:
                 raise SettingError(f"frame {n} is of a scene without a fit; {REMEDY}")
             picture = read_picture(f[1])
             made = maker.steady(picture, scene.key, n - scene.first)
         except VscolorError as error:
             raise vs.Error(f"{caller}: {error}") from None
         tidy()
-        change = made - picture.chroma
-        return pack(f[0], change if prior.reference else smoothed(change))
+        correction = made - picture.chroma
+        return pack(f[0], correction if prior.reference else smoothed(correction))
 
     return blank.std.ModifyFrame([blank, pictures], steady)
 
 
-def smoothed(change: Array) -> Array:
+def smoothed(correction: Array) -> Array:
     """The change less its fine detail of up to `DETAIL`, `[1,2,h,w]`.
 
     A network's colours are soft, and what it misses of the film's own detail is small; what
@@ -148,14 +148,14 @@ def smoothed(change: Array) -> Array:
     """
     import cv2
 
-    spread = SMOOTHING * min(change.shape[2:])
+    spread = SMOOTHING * min(correction.shape[2:])
     broad = np.stack(
         [
             cv2.GaussianBlur(plane, (0, 0), spread, borderType=cv2.BORDER_REFLECT_101)
-            for plane in change[0]
+            for plane in correction[0]
         ]
     )[None]
-    return np.asarray(change - np.clip(change - broad, -DETAIL, DETAIL), np.float32)
+    return np.asarray(correction - np.clip(correction - broad, -DETAIL, DETAIL), np.float32)
 
 
 class Maker:
@@ -208,18 +208,18 @@ class Maker:
             return TorchNet(6 if self._prior.irt else 3)
         from vscolor.models.dvp.network import PriorNet
 
-        return PriorNet(two=self._prior.irt)
+        return PriorNet(irt=self._prior.irt)
 
     def _run(self, network: Callable[[Tensor], Tensor], picture: Picture) -> Array:
         import torch
 
-        from vscolor.models.dvp.network import settled
+        from vscolor.models.dvp.network import select_mode
 
         size = picture.luma.shape[2:]
         with running.inference(self._device, 1, *size):
             luma = torch.from_numpy(picture.luma).to(devices.torch_device(self._device))
             if not self._prior.reference:
-                made: Array = settled(network(luma)).cpu().numpy()
+                made: Array = select_mode(network(luma)).cpu().numpy()
                 return made
             rgb = network(luma.expand(-1, 3, -1, -1))[:, :3].clamp(0, 1).cpu().numpy()
         return np.asarray(np.einsum("kc,bchw->bkhw", self._yuv[1:], rgb), np.float32)

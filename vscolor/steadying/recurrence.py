@@ -17,7 +17,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor import scenes
-from vscolor.blocks import cut_apart, every, pack, pad, weave
+from vscolor.batching import cut_apart, every, interleave, pack, pad
 from vscolor.errors import VscolorError
 from vscolor.memory import tidy
 from vscolor.models.base import Array
@@ -149,7 +149,7 @@ def steadied(
         yield made
 
 
-def change_in_blocks(
+def correction_in_blocks(
     pictures: vs.VideoNode, stepper: Stepper, plan: Blocks, caller: str
 ) -> vs.VideoNode:
     """What to add to chroma to steady it.
@@ -173,7 +173,7 @@ def change_in_blocks(
         for own, after in zip(lanes, following, strict=True)
         for i in range(plan.length)
     ]
-    return weave(members)[: plan.frames]
+    return interleave(members)[: plan.frames]
 
 
 def _passing(
@@ -209,7 +209,7 @@ def _lane(
         blank, *window = f
         there = [i for i, k in enumerate(plan.window(lane, n)) if 0 <= k < plan.frames]
         inside = [i for i in plan.made if i in there]
-        change = np.zeros((count, 2, height, width), np.float32)
+        correction = np.zeros((count, 2, height, width), np.float32)
         if inside:
             first = plan.window(lane, n)[there[0]]
             held = [read_picture(window[i]) for i in there]
@@ -218,11 +218,11 @@ def _lane(
             try:
                 made = steadied(stepper, held, starts, places, plan.warm_up)
                 for i, place, chroma in zip(inside, places, made, strict=True):
-                    change[i - plan.warm_up] = chroma[0] - held[place].chroma[0]
+                    correction[i - plan.warm_up] = chroma[0] - held[place].chroma[0]
             except VscolorError as error:
                 raise vs.Error(f"{caller}: {error}") from None
         tidy()
-        return pack(blank, change)
+        return pack(blank, correction)
 
     inputs = [every(scenes.shift(pictures, o), plan.cycle, 0) for o in plan.window(lane, 0)]
     return cut_apart(template.std.ModifyFrame([template, *inputs], steady), count)

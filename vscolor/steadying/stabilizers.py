@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import vapoursynth as vs
 
-from vscolor import clip as core
 from vscolor import device as devices
+from vscolor import nodes
 from vscolor.arguments import in_range, inspect_guide, one_of, read_cuts, whole_in_range, yes_or_no
-from vscolor.blocks import guarded
+from vscolor.batching import guarded
 from vscolor.errors import SettingError
 from vscolor.film import Film, check_frame, inspect
 from vscolor.models.stepper import Stepper
@@ -86,7 +86,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Work:
+class StabilizeInput:
     """A clip to be steadied.
 
     Attributes:
@@ -100,9 +100,9 @@ class Work:
     cuts: Iterable[int] | None
 
 
-def work_of(
+def stabilize_input(
     clip: vs.VideoNode, guide: vs.VideoNode | None, scenes: Iterable[int] | str | Path | None
-) -> tuple[Film, Work]:
+) -> tuple[Film, StabilizeInput]:
     """A caller's clip, as it is and as it is worked on.
 
     Raises:
@@ -112,22 +112,22 @@ def work_of(
     film = inspect(clip)
     if clip.format.color_family == vs.GRAY:
         raise SettingError("clip is GRAY, expected a coloured one; colorize it first")
-    canvas = core.to_yuv(film)
+    canvas = nodes.to_yuv(film)
     seen = canvas if guide is None else inspect_guide(guide, clip, CALLER)
-    return film, Work(canvas, core.luma_of(seen), read_cuts(scenes, clip.num_frames))
+    return film, StabilizeInput(canvas, nodes.luma_of(seen), read_cuts(scenes, clip.num_frames))
 
 
-def checked_work_of(
+def checked_input(
     clip: vs.VideoNode, guide: vs.VideoNode | None, scenes: Iterable[int] | str | Path | None
-) -> Work:
+) -> StabilizeInput:
     """Likewise, for what does not return a clip: each frame is checked when it is worked on."""
-    film, work = work_of(clip, guide, scenes)
+    film, work = stabilize_input(clip, guide, scenes)
     check = partial(check_frame, film)
     passed = guarded(work.canvas.clip, clip, check, CALLER)
     return replace(work, canvas=replace(work.canvas, clip=passed))
 
 
-def correction(method: str, work: Work, options: Options) -> list[vs.VideoNode]:
+def correction(method: str, work: StabilizeInput, options: Options) -> list[vs.VideoNode]:
     """What to add to chroma: GRAYS clips for U and V, in nominal units.
 
     Raises:
@@ -138,7 +138,7 @@ def correction(method: str, work: Work, options: Options) -> list[vs.VideoNode]:
     return steady(work, options)
 
 
-def _by_motion(work: Work, options: Options) -> list[vs.VideoNode]:
+def _by_motion(work: StabilizeInput, options: Options) -> list[vs.VideoNode]:
     radius = 4 if options.radius is None else options.radius
     match = 8.0 if options.match is None else options.match
     window = motion.Window(
@@ -149,19 +149,19 @@ def _by_motion(work: Work, options: Options) -> list[vs.VideoNode]:
     return motion.correction(work.canvas.clip, work.luma, window, work.cuts)
 
 
-def _by_network(work: Work, options: Options) -> list[vs.VideoNode]:
+def _by_network(work: StabilizeInput, options: Options) -> list[vs.VideoNode]:
     size = BLIND_SIZE if options.size is None else options.size
     whole_in_range("size", size, MIN_SIZE, MAX_SIZE)
     stepper, where = _stepper(work, options)
-    height, width = core.model_size(work.canvas, size, stepper.multiple)
+    height, width = nodes.model_size(work.canvas, size, stepper.multiple)
     sizes = Sizes(width, height, stepper.stride)
     pictures = small_pictures(work.canvas.clip, work.luma, sizes, work.cuts)
     lanes = where.lanes(vs.core.num_threads)
     plan = recurrence.Blocks(pictures.num_frames, BLOCK, OVERLAP, WARM_UP, lanes)
-    return chroma_planes(recurrence.change_in_blocks(pictures, stepper, plan, CALLER))
+    return chroma_planes(recurrence.correction_in_blocks(pictures, stepper, plan, CALLER))
 
 
-def _stepper(work: Work, options: Options) -> tuple[Stepper, devices.Device]:
+def _stepper(work: StabilizeInput, options: Options) -> tuple[Stepper, devices.Device]:
     """The network that steadies, ours or the published one, and where it runs."""
     weights, runtime = options.weights, options.runtime
     if weights is not None and str(weights).endswith(PUBLISHED):
@@ -193,7 +193,7 @@ def prior_of(options: Options) -> Prior:
     )
 
 
-def fit_task(work: Work, options: Options) -> fitting.Task:
+def fit_task(work: StabilizeInput, options: Options) -> fitting.Task:
     """What `dvp` fits, or has fitted.
 
     Raises:
@@ -209,10 +209,10 @@ def fit_task(work: Work, options: Options) -> fitting.Task:
     return fitting.Task.of(work.canvas, work.luma, work.cuts, prior, where)
 
 
-def _by_fit(work: Work, options: Options) -> list[vs.VideoNode]:
+def _by_fit(work: StabilizeInput, options: Options) -> list[vs.VideoNode]:
     from vscolor.steadying import fitting
 
     task = fit_task(work, options)
     if options.fit:
         fitting.fit_with_bar(task, range(task.pictures.num_frames))
-    return chroma_planes(fitting.change(task, CALLER))
+    return chroma_planes(fitting.correction(task, CALLER))

@@ -13,7 +13,7 @@ import vapoursynth as vs
 from vscolor.device import Device
 from vscolor.models.base import Array, Card, Grid
 from vscolor.models.registry import Entry
-from vscolor.models.video import BlockPlan, Dab, Exemplar, Strengths
+from vscolor.models.video import BlockPlan, Exemplar, ScaledHint, Strengths
 
 TINY_CARD = Card(
     name="tiny",
@@ -135,10 +135,10 @@ class TinyVideoModel:
         """See `VideoModel`."""
         return features.reshape(2, height // 4, width // 4)
 
-    def spread(self, luma: Array, features: Array, dabs: list[Dab]) -> tuple[Array, Array]:  # noqa: ARG002
+    def spread(self, luma: Array, features: Array, hints: list[ScaledHint]) -> tuple[Array, Array]:  # noqa: ARG002
         """See `VideoModel`: the first point's colour everywhere."""
         shape = (luma.shape[0] // 4, luma.shape[1] // 4)
-        ab = np.broadcast_to(dabs[0].ab[:, None, None], (2, *shape)).astype(np.float32)
+        ab = np.broadcast_to(hints[0].ab[:, None, None], (2, *shape)).astype(np.float32)
         return ab, np.ones(shape, np.float32)
 
     def match(
@@ -154,14 +154,14 @@ class TinyVideoModel:
         mean = sum((e.ab * np.float32(e.weight / total) for e in exemplars), np.zeros_like(own))
         return np.ravel((mean + own) / 2).astype(np.float32)
 
-    def shares(
+    def source_weights(
         self,
         matched: Array,  # noqa: ARG002
         state: Array | None,
         height: int,
         width: int,
     ) -> Array:
-        """See `TellingModel`."""
+        """See `AttributingModel`."""
         follows = state is not None and self._strengths.history
         parts = (1 / 3, 0, 1 / 3, 1 / 3) if follows else (0, 0, 1 / 2, 1 / 2)
         return np.tile(np.array(parts, np.float32)[:, None, None], (1, height // 4, width // 4))

@@ -70,7 +70,7 @@ class Registered:
     @property
     def place(self) -> Device:
         """Where it runs."""
-        return self.entry.place(self.device, None)
+        return self.entry.resolve_device(self.device, None)
 
 
 @dataclass(frozen=True)
@@ -296,9 +296,9 @@ def looks_around_if_it_can(subject: Subject) -> None:
         return
     expect(subject.model.radius >= 0, f"radius is {subject.model.radius}")
     luma = subject.luma(1)
-    notes = subject.model.notice(luma)
-    expect(np.asarray(notes).ndim == 1, "notice returned no flat array")
-    among = subject.model.predict_among(luma, [{0: np.asarray(notes, np.float32)}])
+    analyses = subject.model.analyse(luma)
+    expect(np.asarray(analyses).ndim == 1, "notice returned no flat array")
+    among = subject.model.predict_windowed(luma, [{0: np.asarray(analyses, np.float32)}])
     same = np.allclose(among, subject.model.predict(luma), atol=ROUNDING)
     expect(same, "a frame alone in its scene is coloured otherwise by predict_among")
 
@@ -307,7 +307,7 @@ def refuses_runtimes_it_lacks(subject: Subject) -> None:
     """A runtime it does not run on is refused by name."""
     for runtime in set(RUNTIMES) - set(subject.entry.runtimes):
         try:
-            subject.entry.place("cpu", runtime)
+            subject.entry.resolve_device("cpu", runtime)
         except SettingError as error:
             expect(runtime in str(error), f"the refusal of {runtime} does not name it: {error}")
         else:

@@ -16,7 +16,7 @@ import vapoursynth as vs
 from vscolor.errors import SettingError
 from vscolor.filters import colorize
 from vscolor.models.base import Array
-from vscolor.models.video import SOURCES, Exemplar, Strengths, TellingModel, VideoModel
+from vscolor.models.video import SOURCES, AttributingModel, Exemplar, Strengths, VideoModel
 from vscolor.testing.builders import noise_clip, planes_of
 from vscolor.testing.conformance import AB_LIMIT, ROUNDING, Registered, expect, pictures
 
@@ -46,8 +46,8 @@ class VideoSubject(Registered):
         """The first frame, coloured as the model colours it on its own."""
         features = self.model.encode(self.luma[:1])[0]
         ab = self.model.still(features, *self.size)
-        trust = np.ones(ab.shape[1:], np.float32)
-        return Exemplar(self.luma[0, 0], ab, trust, features, 1.0, True)
+        confidence = np.ones(ab.shape[1:], np.float32)
+        return Exemplar(self.luma[0, 0], ab, confidence, features, 1.0, True)
 
     def matched(self, n: int, exemplars: list[Exemplar]) -> Array:
         """What `match` says of frame n."""
@@ -140,16 +140,16 @@ def runs_without_exemplars(subject: VideoSubject) -> None:
 
 
 def tells_its_shares_if_it_can(subject: VideoSubject) -> None:
-    """If it has `shares`, they are of the grid's size, 0 to 1, and together 1 everywhere."""
+    """If it has `source_weights`, they have the grid's size and sum to 1 everywhere."""
     model = subject.model
-    if not isinstance(model, TellingModel):
+    if not isinstance(model, AttributingModel):
         return
     stride = model.grid.ab_stride
     wanted = (len(SOURCES), *(side // stride for side in subject.size))
     row = subject.matched(1, [subject.exemplar()])
     _, state = model.step(row, None, *subject.size)
     for before in (None, state):
-        found = model.shares(row, before, *subject.size)
+        found = model.source_weights(row, before, *subject.size)
         expect(found.shape == wanted, f"shares returned {found.shape}, expected {wanted}")
         low, high = float(found.min()), float(found.max())
         expect(low >= -ROUNDING and high <= 1 + ROUNDING, f"shares reach from {low} to {high}")

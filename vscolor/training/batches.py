@@ -26,7 +26,7 @@ from vscolor.training.photographs import Bytes, Photographs
 SHAPES = ((128, 128), (128, 128), (128, 128), (128, 192), (160, 160))
 """Height and width of a batch, one drawn for each; wide ones show whole pictures."""
 
-SMALLEST_CROP = 0.6
+MIN_CROP = 0.6
 """Of the largest crop that fits, in each direction."""
 
 
@@ -62,7 +62,7 @@ class BatchSettings:
 def crop(picture: Bytes, shape: tuple[int, int], rng: Generator) -> Bytes:
     """A random part of a picture, scaled to `shape`, mirrored half the time."""
     height, width = picture.shape[:2]
-    fit = min(height / shape[0], width / shape[1]) * rng.uniform(SMALLEST_CROP, 1.0)
+    fit = min(height / shape[0], width / shape[1]) * rng.uniform(MIN_CROP, 1.0)
     tall, wide = max(1, int(shape[0] * fit)), max(1, int(shape[1] * fit))
     top, left = rng.integers(0, height - tall + 1), rng.integers(0, width - wide + 1)
     part = picture[top : top + tall, left : left + wide]

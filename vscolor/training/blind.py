@@ -31,9 +31,9 @@ from vscolor.training.run import (
     Progress,
     Run,
     Tell,
-    average_in,
-    go_through,
     tell_nobody,
+    training_loop,
+    update_ema,
     write_weights,
 )
 
@@ -149,7 +149,7 @@ class Trainer(Run[Blind]):
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.progress.step += 1
-        average_in(self.average, self.model, self.progress.step, self.recipe.averaging)
+        update_ema(self.average, self.model, self.progress.step, self.recipe.averaging)
         with torch.no_grad():
             flicker = (batch.given - batch.steady).diff(dim=0).abs().mean() * CHROMA_LEVELS
         return {
@@ -209,7 +209,7 @@ def train(
     if resume:
         trainer.restore(checkpoint)
     steps = range(trainer.progress.step, recipe.steps)
-    go_through(
+    training_loop(
         trainer,
         (make_batch(photographs, shots, recipe, step) for step in steps),
         trainer.learn,

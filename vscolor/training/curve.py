@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vscolor.errors import SettingError
-from vscolor.files import replacing
+from vscolor.files import atomic_write
 from vscolor.plot import Line, Panel, picture
 
 type Float = NDArray[np.float64]
@@ -118,7 +118,7 @@ def panels_of(runs: Sequence[Sequence[Row]]) -> list[Panel]:
 def draw(logs: Sequence[Path], target: Path) -> None:
     """Draw what logs tell against the step, as PNG."""
     drawn = cv2.imencode(".png", picture(panels_of([read_log(log) for log in logs])))[1]
-    with replacing(target) as part:
+    with atomic_write(target) as part:
         part.write_bytes(drawn.tobytes())
 
 

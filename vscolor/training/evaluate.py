@@ -181,7 +181,7 @@ def sheet(rows: list[Judged], target: Path, columns: int = 4, height: int = 160)
     widest = max(line.shape[1] for line in lines)
     lines = [np.pad(line, ((0, 4), (0, widest - line.shape[1]), (0, 0))) for line in lines]
     codes = np.rint(np.clip(np.vstack(lines), 0.0, 1.0) * 255.0).astype(np.uint8)
-    with files.replacing(target) as part:
+    with files.atomic_write(target) as part:
         Image.fromarray(codes).save(part, format="PNG")
 
 

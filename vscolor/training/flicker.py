@@ -14,13 +14,13 @@ from numpy.random import Generator
 
 from vscolor.training.lab import Float
 
-LARGEST_SHIFT: Final = 14.0
+MAX_SHIFT: Final = 14.0
 """Of the whole frame, in levels."""
 
 
 def whole_frame(chroma: Float, rng: Generator) -> Float:
     """Every frame shifted by itself."""
-    shifts = rng.uniform(-1, 1, (len(chroma), 2, 1, 1)) * rng.uniform(2, LARGEST_SHIFT)
+    shifts = rng.uniform(-1, 1, (len(chroma), 2, 1, 1)) * rng.uniform(2, MAX_SHIFT)
     return np.asarray(chroma + shifts, np.float32)
 
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from vscolor.files import replacing
+from vscolor.files import atomic_write
 from vscolor.models.blind.architecture import STRIDE
 from vscolor.training.lab import Float
 from vscolor.training.photographs import Bytes, Photographs
@@ -25,7 +25,7 @@ SHORT_SIDES: Final = (144, 192, 256)
 
 LUMA_ROW: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
 CHROMA_LEVELS: Final = 224.0
-LONGEST_STRIDE: Final = 2
+MAX_STRIDE: Final = 2
 
 FRAMES: Final = 16
 """Of a piece, if nothing else is asked for; a shorter shot is not kept."""
@@ -118,7 +118,7 @@ def shot_piece(shots: Sequence[Shot], frames: int, side: int, rng: Generator) ->
     """A window of a film: true colours to be made to flicker, or a model's that do so already."""
     chances = np.array([len(s.rgb) for s in shots], float)
     shot = shots[int(rng.choice(len(shots), p=chances / chances.sum()))]
-    stride = int(rng.integers(1, LONGEST_STRIDE + 1))
+    stride = int(rng.integers(1, MAX_STRIDE + 1))
     stride = stride if len(shot.rgb) >= frames * stride else 1
     first = int(rng.integers(0, len(shot.rgb) - (frames - 1) * stride))
     window = slice(first, first + (frames - 1) * stride + 1, stride)
@@ -143,7 +143,7 @@ def save_shots(path: Path, shots: Sequence[Shot]) -> None:
         for name, value in vars(shot).items()
         if value is not None
     }
-    with replacing(path) as part, part.open("wb") as file:
+    with atomic_write(path) as part, part.open("wb") as file:
         np.savez(file, **arrays)
 
 

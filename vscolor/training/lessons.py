@@ -32,7 +32,7 @@ class Shares:
     no_flow: float = 0.2
 
 
-class Lesson(NamedTuple):
+class Targets(NamedTuple):
     """An `Episodes` with what the frozen networks say of it and what is asked.
 
     Attributes:
@@ -60,7 +60,7 @@ class Lesson(NamedTuple):
     has_history: Tensor
 
 
-def make_lesson(batch: Episodes, embedding: Embedding, shares: Shares, step: int) -> Lesson:
+def make_targets(batch: Episodes, embedding: Embedding, shares: Shares, step: int) -> Targets:
     """Choose what the reference is and what the answer should be.
 
     Args:
@@ -87,7 +87,7 @@ def make_lesson(batch: Episodes, embedding: Embedding, shares: Shares, step: int
     stranger = (draw[4] < shares.stranger) & ~by_still
     reference = torch.where(by_still[:, None, None, None], still[:, 0], true[:, 0])
     flat = batch.places.flatten(0, 1)
-    moved = look_up(reference.repeat_interleave(frames, 0), flat).unflatten(0, (b, frames))
+    moved = sample(reference.repeat_interleave(frames, 0), flat).unflatten(0, (b, frames))
     seen = (batch.visible > 0.9).float()
     five = (b, 1, 1, 1, 1)
     wanted = torch.where(by_still.view(five), moved * seen + still * (1 - seen), true)
@@ -96,7 +96,7 @@ def make_lesson(batch: Episodes, embedding: Embedding, shares: Shares, step: int
     started = torch.rand((3, b), generator=chance)
     history = wanted[:, 1] + _blotches(wanted[:, 1], chance) * started[1].view(b, 1, 1, 1)
     history = torch.where((started[2] < 0.15).view(b, 1, 1, 1), still[:, 1], history)
-    lesson = Lesson(
+    lesson = Targets(
         vectors,
         context,
         still,
@@ -111,15 +111,15 @@ def make_lesson(batch: Episodes, embedding: Embedding, shares: Shares, step: int
     return _estranged(lesson, stranger, batch.ab)
 
 
-def follow(planes: Tensor, flow: Tensor) -> Tensor:
-    """Bring `[B,C,h,w]` along a flow `[B,2,h,w]` in pixels; as `motion.follow`, with gradients."""
+def warp(planes: Tensor, flow: Tensor) -> Tensor:
+    """Bring `[B,C,h,w]` along a flow `[B,2,h,w]` in pixels; as `motion.warp`, with gradients."""
     height, width = planes.shape[2:]
     x = flow[:, 0] + torch.arange(width, dtype=flow.dtype)
     y = flow[:, 1] + torch.arange(height, dtype=flow.dtype)[:, None]
-    return look_up(planes, torch.stack([x, y], dim=1))
+    return sample(planes, torch.stack([x, y], dim=1))
 
 
-def look_up(planes: Tensor, places: Tensor) -> Tensor:
+def sample(planes: Tensor, places: Tensor) -> Tensor:
     """Values of `[B,C,h,w]` at places `[B,2,h',w']` in pixels, x then y."""
     size = torch.tensor([planes.shape[3], planes.shape[2]], dtype=places.dtype).view(1, 2, 1, 1)
     grid = ((places + 0.5) / size * 2 - 1).permute(0, 2, 3, 1)
@@ -135,7 +135,7 @@ def turned(ab: Tensor, angle: Tensor, gain: Tensor) -> Tensor:
     return torch.stack([cos * a - sin * b, sin * a + cos * b], dim=-3)
 
 
-def _estranged(lesson: Lesson, stranger: Tensor, true: Tensor) -> Lesson:
+def _estranged(lesson: Targets, stranger: Tensor, true: Tensor) -> Targets:
     """Give some scenes the reference of the next one; the answer there is the truth."""
     five = stranger.view(-1, 1, 1, 1, 1)
     vectors = lesson.vectors

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from vscolor.errors import WeightsError
-from vscolor.files import replacing
+from vscolor.files import atomic_write
 
 
 def write_mean(first: Path, second: Path, target: Path, share: float = 0.5) -> None:
@@ -45,7 +45,7 @@ def write_mean(first: Path, second: Path, target: Path, share: float = 0.5) -> N
         name: torch.lerp(one[name].float(), tensor.float(), share).to(tensor.dtype)
         for name, tensor in other.items()
     }
-    with replacing(target) as part:
+    with atomic_write(target) as part:
         save_file(between, str(part), metadata)
 
 

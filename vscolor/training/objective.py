@@ -106,7 +106,9 @@ def terms(logits: Tensor, decoded: Tensor, ab: Tensor, table: SoftTable, weights
     return Terms((weights[index[:, 0]] * entropy).mean(), error, gain)
 
 
-def taught(logits: Tensor, decoded: Tensor, told: Tensor, told_ab: Tensor) -> tuple[Tensor, Tensor]:
+def distillation_loss(
+    logits: Tensor, decoded: Tensor, told: Tensor, told_ab: Tensor
+) -> tuple[Tensor, Tensor]:
     """Measure predictions against what teachers say (Hinton et al. 2015, arXiv:1503.02531).
 
     Args:

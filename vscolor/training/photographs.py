@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from vscolor.errors import SettingError
-from vscolor.files import replacing
+from vscolor.files import atomic_write
 from vscolor.training.lab import ab_of, linear_of
 
 type Bytes = NDArray[np.uint8]
@@ -123,7 +123,7 @@ def build_cache(folder: Path, cache: Path, track: Track = iter) -> None:
     np.save(cache / "places.npy", np.array(places, dtype=np.int64))
     np.save(cache / "spread.npy", np.array(spread, dtype=np.float32))
     (cache / "pixels.part").replace(cache / "pixels.bin")
-    with replacing(cache / "names.json") as part:
+    with atomic_write(cache / "names.json") as part:
         part.write_text(json.dumps(_listed(paths)))
 
 

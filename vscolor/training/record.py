@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from vscolor.errors import SettingError
-from vscolor.files import replacing
+from vscolor.files import atomic_write
 
 RECORD: Final = "recipe.json"
 PICTURES: Final = "pictures.tsv"
@@ -57,7 +57,7 @@ def open_run(folder: Path, checkpoint: Path, record: Mapping[str, Any], *, resum
     known = folder / RECORD
     if resume and known.exists():
         _refuse_other(folder, json.loads(known.read_text()), wanted)
-    with replacing(known) as part:
+    with atomic_write(known) as part:
         part.write_text(json.dumps(wanted, indent=2) + "\n")
 
 
@@ -105,5 +105,5 @@ def hash_of(file: Path | None) -> str | None:
 def list_pictures(folder: Path, names: tuple[str, ...], chances: NDArray[Any]) -> None:
     """Write which pictures a run draws from, with the chance of each, as `pictures.tsv`."""
     lines = [f"{name}\t{chance:.6g}\n" for name, chance in zip(names, chances, strict=True)]
-    with replacing(folder / PICTURES) as part:
+    with atomic_write(folder / PICTURES) as part:
         part.write_text("".join(["file\tchance\n", *lines]))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vscolor.errors import SettingError, WeightsError
-from vscolor.files import replacing
+from vscolor.files import atomic_write
 from vscolor.training.interruption import noting_interruptions
 
 type State = dict[str, Tensor]
@@ -84,7 +84,7 @@ class Progress:
         return min(share, 1.0)
 
 
-class Standing(NamedTuple):
+class StepReport(NamedTuple):
     """Where a run stands after a step.
 
     Attributes:
@@ -100,11 +100,11 @@ class Standing(NamedTuple):
     saved: bool
 
 
-type Tell = Callable[[Standing], None]
+type Tell = Callable[[StepReport], None]
 """Is told of every step."""
 
 
-def tell_nobody(_: Standing) -> None:
+def tell_nobody(_: StepReport) -> None:
     """A `Tell` for those who do not ask."""
 
 
@@ -121,7 +121,7 @@ def rate_at(share: float, recipe: Schedule) -> float:
     return recipe.final_rate + (1.0 - recipe.final_rate) * 0.5 * (1.0 + math.cos(math.pi * fallen))
 
 
-def average_in(average: State, model: nn.Module, step: int, limit: float) -> None:
+def update_ema(average: State, model: nn.Module, step: int, limit: float) -> None:
     """Move an average of the weights towards them, faster while the run is young.
 
     Args:
@@ -138,7 +138,7 @@ def average_in(average: State, model: nn.Module, step: int, limit: float) -> Non
 
 def write_checkpoint(state: dict[str, Any], path: Path) -> None:
     """Write a run's state, whole or not at all."""
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         torch.save(state, part)
 
 
@@ -151,7 +151,7 @@ def write_weights(state: State, path: Path, version: int) -> None:
     halves = {name: value.half().contiguous() for name, value in state.items()}
     if odd := next((name for name, half in halves.items() if not half.isfinite().all()), None):
         raise SettingError(f"{path} is not written: {odd} holds what is no number; lower --rate")
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         save_file(halves, str(part), metadata={"architecture": str(version)})
         part.chmod(0o644)  # safetensors writes it for the owner alone
 
@@ -196,7 +196,7 @@ def _unreadable(path: Path, reason: object) -> WeightsError:
     return WeightsError(f"{path} cannot be gone on from: {''.join(first)}")
 
 
-def go_through[Batch](
+def training_loop[Batch](
     run: Run[Any],
     batches: Iterable[Batch],
     learn: Callable[[Batch, float], dict[str, float]],
@@ -252,5 +252,5 @@ def go_through[Batch](
             if due:
                 save()
                 saved = time.monotonic()
-            tell(Standing(run.progress.step, done, scores["loss"], due))
+            tell(StepReport(run.progress.step, done, scores["loss"], due))
         save()

@@ -22,7 +22,14 @@ from vscolor.models.mini.architecture import TAPS, VERSION
 from vscolor.models.mini.network import Mini, folded_state, load
 from vscolor.training.batches import Batch, Batches, BatchSettings, batches_from
 from vscolor.training.imagenet import initialise_encoder
-from vscolor.training.objective import Terms, frequencies, rebalancing, soft_table, taught, terms
+from vscolor.training.objective import (
+    Terms,
+    distillation_loss,
+    frequencies,
+    rebalancing,
+    soft_table,
+    terms,
+)
 from vscolor.training.photographs import MIN_SPREAD, Photographs, shares
 from vscolor.training.record import data_of, hash_of, list_pictures, open_run
 from vscolor.training.run import (
@@ -31,11 +38,11 @@ from vscolor.training.run import (
     Run,
     State,
     Tell,
-    average_in,
-    go_through,
     rate_at,
     steps_of,
     tell_nobody,
+    training_loop,
+    update_ema,
     write_weights,
 )
 from vscolor.weights import reading
@@ -180,7 +187,7 @@ class Trainer(Run[Mini]):
         if self.teachers:
             told = self._told(luma, kept)
             told_ab = self.model.annealed_mean(told, self.recipe.temperature)
-            entropy, error = taught(logits, decoded, told.softmax(dim=1), told_ab)
+            entropy, error = distillation_loss(logits, decoded, told.softmax(dim=1), told_ab)
             answer = entropy + self.recipe.mean_weight * error
             loss = torch.lerp(loss, answer, self.recipe.teaching)
         return loss, parts
@@ -207,7 +214,7 @@ class Trainer(Run[Mini]):
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
         self.progress.step += 1
-        average_in(self.average, self.model, self.progress.step, self.recipe.averaging)
+        update_ema(self.average, self.model, self.progress.step, self.recipe.averaging)
         scores = {"loss": loss.item(), "rate": decoder_rate * self.recipe.rate}
         return scores | {k: v.item() for k, v in parts._asdict().items()}
 
@@ -305,7 +312,7 @@ def train(
     if resume:
         trainer.restore(checkpoint)
     batches = Batches(pictures, trainer.chances, recipe.batches)
-    go_through(
+    training_loop(
         trainer,
         batches_from(batches, trainer.progress.step, steps_of(recipe), workers),
         lambda batch, share: trainer.step(Batch(*batch), share),

@@ -17,11 +17,11 @@ from torch.nn import functional
 from torch.optim import AdamW
 
 from vscolor.models.mini_video import architecture as arch
-from vscolor.models.mini_video.motion import LARGEST_RESIDUAL
+from vscolor.models.mini_video.motion import MAX_RESIDUAL
 from vscolor.models.mini_video.network import Evidence, MiniVideo, attend, load, mix
 from vscolor.training.batches import batches_from
 from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings, NetworkFiles
-from vscolor.training.lessons import Lesson, Shares, follow, make_lesson
+from vscolor.training.lessons import Shares, Targets, make_targets, warp
 from vscolor.training.photographs import Bytes, Photographs, shares
 from vscolor.training.record import data_of, hash_of, list_pictures, open_run
 from vscolor.training.run import (
@@ -29,11 +29,11 @@ from vscolor.training.run import (
     Progress,
     Run,
     Tell,
-    average_in,
-    go_through,
     rate_at,
     steps_of,
     tell_nobody,
+    training_loop,
+    update_ema,
     write_weights,
 )
 from vscolor.training.video_objective import (
@@ -111,25 +111,25 @@ class VideoTrainer(Run[MiniVideo]):
         self.average = {k: v.clone() for k, v in self.model.state_dict().items()}
         self.progress = Progress()
 
-    def prepare(self, batch: Episodes) -> Lesson:
-        """What the next step asks of a batch; see `lessons.make_lesson`."""
-        return make_lesson(batch, self.model.embedding, self.recipe.shares, self.progress.step)
+    def prepare(self, batch: Episodes) -> Targets:
+        """What the next step asks of a batch; see `lessons.make_targets`."""
+        return make_targets(batch, self.model.embedding, self.recipe.shares, self.progress.step)
 
-    def unroll(self, batch: Episodes, lesson: Lesson) -> Losses:
+    def unroll(self, batch: Episodes, targets: Targets) -> Losses:
         """Colour the frames one after the other and score the result."""
         fine = functional.avg_pool2d(batch.luma.flatten(0, 1), 4).unflatten(0, batch.luma.shape[:2])
-        ab, memory = lesson.history, torch.zeros_like(fine[:, 1]).repeat(1, arch.HIDDEN, 1, 1)
-        has_history = lesson.has_history
+        ab, memory = targets.history, torch.zeros_like(fine[:, 1]).repeat(1, arch.HIDDEN, 1, 1)
+        has_history = targets.has_history
         terms: list[dict[str, Tensor]] = []
         for n in range(2, batch.luma.shape[1]):
-            matched, found = self._match(batch, lesson, n)
+            matched, found = self._match(batch, targets, n)
             back, direct = batch.back[:, n - 2], batch.direct[:, n - 2]
-            before = follow(ab, back)
-            memory = follow(memory, _coarser(back))
-            followed = _along_routes(lesson.reference, direct, batch.direct_shares[:, n - 2])
+            before = warp(ab, back)
+            memory = warp(memory, _coarser(back))
+            followed = _along_routes(targets.reference, direct, batch.direct_shares[:, n - 2])
             sharp = [
                 before * (has_history == 0).view(-1, 1, 1, 1),
-                followed * (lesson.direct == 0).view(-1, 1, 1, 1),
+                followed * (targets.direct == 0).view(-1, 1, 1, 1),
             ]
             pooled = torch.cat(
                 [
@@ -140,34 +140,36 @@ class VideoTrainer(Run[MiniVideo]):
                 dim=1,
             )
             candidates = torch.cat(
-                [*sharp, _grown(matched.ab, arch.MATCH_STRIDE), lesson.still[:, n]], dim=1
+                [*sharp, _grown(matched.ab, arch.MATCH_STRIDE), targets.still[:, n]], dim=1
             )
-            trust = torch.cat(
+            cues = torch.cat(
                 [
                     _or_worst(batch.back_residual[:, n - 2], has_history),
-                    _or_worst(batch.direct_residual[:, n - 2], lesson.direct),
-                    matched.trust,
+                    _or_worst(batch.direct_residual[:, n - 2], targets.direct),
+                    matched.cues,
                 ],
                 dim=1,
             )
             nothing = torch.zeros_like(has_history)
-            available = torch.stack([has_history, lesson.direct, nothing, nothing], dim=1)
-            seen = Evidence(fine[:, n], lesson.context[:, n], trust, memory)
-            judgement, memory = self.model.fusion(seen, pooled, available[..., None, None])
-            ab = mix(judgement, candidates)
+            score_bias = torch.stack([has_history, targets.direct, nothing, nothing], dim=1)
+            seen = Evidence(fine[:, n], targets.context[:, n], cues, memory)
+            blend, memory = self.model.fusion(seen, pooled, score_bias[..., None, None])
+            ab = mix(blend, candidates)
             known = (batch.back_residual[:, n - 2] < STILL_THERE).float()
             steady = Steadied(before if terms else ab, known)
-            terms.append(found | self._score(batch.luma, lesson, n, ab, steady))
+            terms.append(found | self._score(batch.luma, targets, n, ab, steady))
             has_history = nothing
         return Losses(*(_mean_of(name, terms) for name in Losses._fields))
 
-    def _match(self, batch: Episodes, lesson: Lesson, n: int) -> tuple[Matched, dict[str, Tensor]]:
+    def _match(
+        self, batch: Episodes, targets: Targets, n: int
+    ) -> tuple[Matched, dict[str, Tensor]]:
         """The reference's colours by correspondence, and how far to trust them."""
-        query, keys = (lesson.vectors[:, i].flatten(2).transpose(1, 2) for i in (n, 0))
-        shape = lesson.vectors.shape[-2:]
+        query, keys = (targets.vectors[:, i].flatten(2).transpose(1, 2) for i in (n, 0))
+        shape = targets.vectors.shape[-2:]
         values = reference_values(
             functional.avg_pool2d(batch.luma[:, 0], arch.MATCH_STRIDE),
-            functional.avg_pool2d(lesson.reference, arch.MATCH_STRIDE),
+            functional.avg_pool2d(targets.reference, arch.MATCH_STRIDE),
         )
         bias = torch.zeros(len(keys), 1, keys.shape[1])
         temperature = self.model.temperature.clamp(*arch.TEMPERATURES)
@@ -177,8 +179,8 @@ class VideoTrainer(Run[MiniVideo]):
         top = cosine.transpose(1, 2).unflatten(2, shape)
         matched = read_match(planes, top, now)
         eighth = arch.MATCH_STRIDE
-        seen = (functional.avg_pool2d(lesson.seen[:, n], eighth) > 0.8).float()
-        goal = functional.avg_pool2d(lesson.wanted[:, n], eighth)
+        seen = (functional.avg_pool2d(targets.seen[:, n], eighth) > 0.8).float()
+        goal = functional.avg_pool2d(targets.wanted[:, n], eighth)
         places = functional.avg_pool2d(batch.places[:, n], eighth)
         index = _nearest(places, shape)
         return matched, {
@@ -189,14 +191,14 @@ class VideoTrainer(Run[MiniVideo]):
         }
 
     def _score(
-        self, luma: Tensor, lesson: Lesson, n: int, ab: Tensor, steady: Steadied
+        self, luma: Tensor, targets: Targets, n: int, ab: Tensor, steady: Steadied
     ) -> dict[str, Tensor]:
         """The losses on frame n, `luma` being all frames' `[B,F,1,h,w]`."""
         known = functional.interpolate(
             steady.known, scale_factor=float(arch.FUSE_STRIDE), mode="nearest"
         )
         scores = {
-            "colour": colour_error(ab, lesson.wanted[:, n], lesson.weight[:, n]),
+            "colour": colour_error(ab, targets.wanted[:, n], targets.weight[:, n]),
             "temporal": colour_error(ab, steady.ab, known),
             "smooth": smoothness(ab, luma[:, n]),
         }
@@ -208,8 +210,8 @@ class VideoTrainer(Run[MiniVideo]):
             self.colours(*(functional.avg_pool2d(x, 2) for x in pair))
             for pair in (
                 (luma[:, n], ab),
-                (luma[:, n], lesson.wanted[:, n]),
-                (luma[:, 0], lesson.reference),
+                (luma[:, n], targets.wanted[:, n]),
+                (luma[:, 0], targets.reference),
             )
         )
         return scores | {
@@ -229,7 +231,7 @@ class VideoTrainer(Run[MiniVideo]):
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
         self.progress.step += 1
-        average_in(self.average, self.model, self.progress.step, self.recipe.averaging)
+        update_ema(self.average, self.model, self.progress.step, self.recipe.averaging)
         scores = {k: v.item() for k, v in losses._asdict().items()}
         return {"loss": loss.item(), "rate": rate, **scores}
 
@@ -245,7 +247,7 @@ class Matched(NamedTuple):
     """What correspondence says: ab `[B,2,h/8,w/8]` and its trust planes `[B,4,h/4,w/4]`."""
 
     ab: Tensor
-    trust: Tensor
+    cues: Tensor
 
 
 def reference_values(luma: Tensor, ab: Tensor) -> Tensor:
@@ -269,8 +271,8 @@ def read_match(planes: Tensor, cosine: Tensor, luma: Tensor) -> Matched:
     """
     ab, there, square, vouched = planes.split([2, 1, 1, 1], dim=1)
     spread = (square - ab.pow(2).sum(1, True)).clamp(min=1e-4).sqrt()
-    trust = torch.cat([cosine, (luma - there).abs(), spread, vouched], dim=1)
-    return Matched(ab, _grown(trust, arch.MATCH_STRIDE // arch.FUSE_STRIDE))
+    cues = torch.cat([cosine, (luma - there).abs(), spread, vouched], dim=1)
+    return Matched(ab, _grown(cues, arch.MATCH_STRIDE // arch.FUSE_STRIDE))
 
 
 def _mean_of(name: str, terms: list[dict[str, Tensor]]) -> Tensor:
@@ -305,12 +307,12 @@ def _coarser(flow: Tensor) -> Tensor:
 
 def _along_routes(ab: Tensor, flows: Tensor, shares: Tensor) -> Tensor:
     """Ab `[B,2,h,w]` brought along flows `[B,M,2,h,w]`, each with its share `[B,M,h/4,w/4]`."""
-    moved = torch.stack([follow(ab, flow) for flow in flows.unbind(1)], dim=1)
+    moved = torch.stack([warp(ab, flow) for flow in flows.unbind(1)], dim=1)
     return (moved * _grown(shares, arch.FUSE_STRIDE)[:, :, None]).sum(dim=1)
 
 
 def _or_worst(residual: Tensor, absent: Tensor) -> Tensor:
-    return torch.where((absent < 0).view(-1, 1, 1, 1), LARGEST_RESIDUAL, residual)
+    return torch.where((absent < 0).view(-1, 1, 1, 1), MAX_RESIDUAL, residual)
 
 
 def _nearest(places: Tensor, shape: torch.Size) -> Tensor:
@@ -376,7 +378,7 @@ def train(
     if resume:
         trainer.restore(checkpoint)
     batches = EpisodeBatches(pictures, chances, recipe.batches, NetworkFiles(mini, initial), shots)
-    go_through(
+    training_loop(
         trainer,
         batches_from(batches, trainer.progress.step, steps_of(recipe), workers),
         lambda batch, share: trainer.step(Episodes(*batch), share),

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from vscolor.color import rgb_to_xyz_matrix, white_xyz
 from vscolor.models.mini.architecture import bottlenecks
-from vscolor.models.mini.network import Conv, EncoderBlock, clipped
+from vscolor.models.mini.network import Conv, EncoderBlock, relu6
 from vscolor.training.imagenet import folded, read, set_block, set_conv
 
 AB_UNIT = 1.0
@@ -110,7 +110,7 @@ class ColourEncoder(nn.Module):
         self.register_buffer("to_rgb", torch.tensor(inverse, dtype=torch.float32))
 
     def rgb(self, luma: Tensor, ab: Tensor) -> Tensor:
-        """R'G'B' of L* `[B,1,h,w]` and ab, 0..1, clipped with a slope left outside."""
+        """R'G'B' of L* `[B,1,h,w]` and ab, 0..1, relu6 with a slope left outside."""
         y = (luma + 16) / 116
         f = torch.cat([y + ab[:, :1] / 500, y, y - ab[:, 1:] / 200], dim=1)
         relative = torch.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29))
@@ -123,7 +123,7 @@ class ColourEncoder(nn.Module):
 
     def forward(self, luma: Tensor, ab: Tensor) -> Tensor:
         """Features `[B,40,h/8,w/8]`."""
-        x = clipped(self.stem((self.rgb(luma, ab) * 255 - 127) / 128))
+        x = relu6(self.stem((self.rgb(luma, ab) * 255 - 127) / 128))
         for block in self.blocks:
             x = block(x)
         return x

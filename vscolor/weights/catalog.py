@@ -152,15 +152,15 @@ class WeightSet:
         )
 
 
-type Need = tuple[WeightSet, ...]
+type WeightAlternatives = tuple[WeightSet, ...]
 """Sets of which any one serves; the first is the one to fetch."""
 
 
-def serving(need: Need) -> WeightSet:
+def serving(need: WeightAlternatives) -> WeightSet:
     """The set of a need that is in place, else the first."""
     return next((s for s in need if s.installed), need[0])
 
 
-def are_installed(needs: tuple[Need, ...]) -> bool:
+def are_installed(needs: tuple[WeightAlternatives, ...]) -> bool:
     """Whether every need has a set in place."""
     return all(serving(need).installed for need in needs)

@@ -19,7 +19,7 @@ RETRIES: Final = 3
 PATIENCE: Final = (10.0, 60.0)
 """Seconds to wait for a connection, and for the next bytes."""
 FIRST_BYTES: Final = 512
-LARGEST_MEMBER: Final = 8 << 30
+MAX_MEMBER: Final = 8 << 30
 
 
 class Bar(Protocol):
@@ -295,10 +295,10 @@ def _extract(held: zipfile.ZipFile, member: str, part: Path) -> None:
     found = _entries(held, member)
     if not found:
         raise WeightsError(f"the archive has no {member}")
-    if found[0].file_size > LARGEST_MEMBER:
+    if found[0].file_size > MAX_MEMBER:
         raise WeightsError(f"{member} claims {found[0].file_size} bytes, too many for weights")
     with held.open(found[0]) as source, part.open("wb") as target:
         while block := source.read(1 << 20):
             target.write(block)
-            if target.tell() > LARGEST_MEMBER:
+            if target.tell() > MAX_MEMBER:
                 raise WeightsError(f"{member} is larger than it claims")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from vscolor.errors import WeightsError
-from vscolor.files import replacing
+from vscolor.files import atomic_write
 
 SUFFIX: Final = ".sha256"
 SHOWN: Final = 16
@@ -41,7 +41,7 @@ def recorded(path: Path) -> str | None:
 def record(path: Path, digest: str) -> None:
     """Note a file's hash beside it, whole or not at all."""
     try:
-        with replacing(_note(path)) as part:
+        with atomic_write(_note(path)) as part:
             part.write_text(f"{digest}  {path.name}\n", encoding="utf-8")
     except OSError as error:
         _log.warning("the hash of %s could not be noted: %s", path, error)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HERE: Final = Path(__file__).parent
 ONNX_FILE: Final = HERE / "blind.onnx"
 TORCH_FILE: Final = HERE / "blind.safetensors"
-INPUTS: Final = ("luma", "luma_before", "given", "made_before", "hidden", "cell")
+INPUTS: Final = ("luma", "luma_before", "given", "previous_output", "hidden", "cell")
 
 
 def load(device: Device, weights: str | Path | None) -> OnnxBlind | TorchBlind:
@@ -84,11 +84,11 @@ class OnnxBlind:
         return empty, empty
 
     def step(
-        self, before: Picture, now: Picture, made_before: Array, memory: tuple[Array, Array]
+        self, before: Picture, now: Picture, previous_output: Array, memory: tuple[Array, Array]
     ) -> tuple[Array, tuple[Array, Array]]:
         """See `vscolor.models.stepper.Stepper`."""
-        planes = (now.luma, before.luma, now.chroma, made_before, *memory)
-        with running.naming_failures(self._device, 1, *now.luma.shape[2:]):
+        planes = (now.luma, before.luma, now.chroma, previous_output, *memory)
+        with running.translate_errors(self._device, 1, *now.luma.shape[2:]):
             steady, hidden, cell = self._session.run(None, dict(zip(INPUTS, planes, strict=True)))
         return steady, (hidden, cell)
 
@@ -109,12 +109,12 @@ class TorchBlind:
         return self._network.fresh_memory(torch.from_numpy(picture.luma).to(self._target))
 
     def step(
-        self, before: Picture, now: Picture, made_before: Array, memory: Any
+        self, before: Picture, now: Picture, previous_output: Array, memory: Any
     ) -> tuple[Array, Any]:
         """See `vscolor.models.stepper.Stepper`."""
         import torch
 
-        planes = (now.luma, before.luma, now.chroma, made_before)
+        planes = (now.luma, before.luma, now.chroma, previous_output)
         with running.inference(self._device, 1, *now.luma.shape[2:]):
             tensors = [torch.from_numpy(plane).to(self._target) for plane in planes]
             steady, memory = self._network(*tensors, memory)

@@ -16,7 +16,7 @@ INPUTS: Final = {
     "luma": (1, "h", "w"),
     "luma_before": (1, "h", "w"),
     "given": (2, "h_c", "w_c"),
-    "made_before": (2, "h_c", "w_c"),
+    "previous_output": (2, "h_c", "w_c"),
     "hidden": (arch.MEMORY, "h_m", "w_m"),
     "cell": (arch.MEMORY, "h_m", "w_m"),
 }
@@ -43,7 +43,7 @@ class _Writer(Writer):
         """Leaky ReLU."""
         return self.op("LeakyRelu", [x], f"{x}.leaky", alpha=arch.SLOPE)
 
-    def around(self, x: str, name: str) -> str:
+    def residual_block(self, x: str, name: str) -> str:
         """Two convolutions around which the input goes."""
         y = self.conv3(self.leaky(self.conv3(x, f"{name}.first")), f"{name}.second")
         return self.add(x, y)
@@ -58,10 +58,17 @@ def _picture(writer: _Writer, luma: str) -> str:
 def _remember(writer: _Writer, x: str) -> None:
     """The ConvLSTM: writes `hidden_now` and `cell_now`."""
     both = writer.op("Concat", [x, "hidden"], "lstm.input", axis=1)
-    writer.split(writer.conv3(both, "gates"), [arch.MEMORY] * 4, ["admit", "keep", "show", "new"])
-    admit, keep, show = (writer.op("Sigmoid", [g], f"{g}.open") for g in ("admit", "keep", "show"))
+    writer.split(
+        writer.conv3(both, "gates"),
+        [arch.MEMORY] * 4,
+        ["input_gate", "forget_gate", "output_gate", "candidate"],
+    )
+    gates = ("input_gate", "forget_gate", "output_gate")
+    take, keep, show = (writer.op("Sigmoid", [g], f"{g}.open") for g in gates)
     kept = writer.op("Mul", [keep, "cell"], "cell.kept")
-    taken = writer.op("Mul", [admit, writer.op("Tanh", ["new"], "new.tanh")], "cell.taken")
+    taken = writer.op(
+        "Mul", [take, writer.op("Tanh", ["candidate"], "candidate.tanh")], "cell.taken"
+    )
     writer.op("Add", [kept, taken], "cell_now")
     shown = writer.op("Tanh", ["cell_now"], "cell.tanh")
     writer.op("Mul", [show, shown], "hidden_now")
@@ -71,7 +78,7 @@ def _mix(writer: _Writer, answer: str) -> None:
     """The answer as a mixture of candidates: writes `steady`."""
     names = [f"share.{i}" for i in range(arch.CANDIDATES)]
     writer.split(writer.op("Softmax", [answer], "shares", axis=1), [1] * arch.CANDIDATES, names)
-    step = writer.op("Sub", ["made_before", "given"], "step")
+    step = writer.op("Sub", ["previous_output", "given"], "step")
     around = writer.op(
         "AveragePool",
         [step],
@@ -94,13 +101,13 @@ def build(weights: str | Path) -> ModelProto:
     writer.constant("chroma.scale", np.array(arch.CHROMA_SCALE))
     parts = [_picture(writer, luma) for luma in ("luma", "luma_before")]
     parts += [
-        writer.op("Mul", [x, "chroma.scale"], f"{x}.scaled") for x in ("given", "made_before")
+        writer.op("Mul", [x, "chroma.scale"], f"{x}.scaled") for x in ("given", "previous_output")
     ]
     stem = writer.conv3(writer.op("Concat", parts, "seen", axis=1), "stem")
-    fine = writer.around(writer.leaky(stem), "fine")
-    _remember(writer, writer.around(writer.leaky(writer.conv3(fine, "down", 2)), "coarse"))
-    doubled = writer.doubled("hidden_now", "doubled")
-    up = writer.leaky(writer.conv3(doubled, "up"))
+    fine = writer.residual_block(writer.leaky(stem), "fine")
+    _remember(writer, writer.residual_block(writer.leaky(writer.conv3(fine, "down", 2)), "coarse"))
+    upsample2x = writer.upsample2x("hidden_now", "doubled")
+    up = writer.leaky(writer.conv3(upsample2x, "up"))
     both = writer.op("Concat", [up, fine], "joined", axis=1)
     _mix(writer, writer.conv3(writer.leaky(writer.conv3(both, "join")), "head"))
     inputs, outputs = (

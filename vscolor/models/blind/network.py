@@ -38,7 +38,7 @@ def _leaky(x: Tensor) -> Tensor:
     return functional.leaky_relu(x, arch.SLOPE)
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """Two convolutions around which the input goes."""
 
     def __init__(self, channels: int) -> None:
@@ -57,9 +57,9 @@ class Blind(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = _conv(arch.INPUTS, arch.CHANNELS)
-        self.fine = Residual(arch.CHANNELS)
+        self.fine = ResidualBlock(arch.CHANNELS)
         self.down = _conv(arch.CHANNELS, arch.MEMORY, stride=2)
-        self.coarse = Residual(arch.MEMORY)
+        self.coarse = ResidualBlock(arch.MEMORY)
         self.gates = _conv(2 * arch.MEMORY, 4 * arch.MEMORY)
         self.up = _conv(arch.MEMORY, arch.CHANNELS)
         self.join = _conv(2 * arch.CHANNELS, arch.CHANNELS)
@@ -75,7 +75,12 @@ class Blind(nn.Module):
         return Memory(luma.new_zeros(shape), luma.new_zeros(shape))
 
     def forward(
-        self, luma: Tensor, luma_before: Tensor, given: Tensor, made_before: Tensor, memory: Memory
+        self,
+        luma: Tensor,
+        luma_before: Tensor,
+        given: Tensor,
+        previous_output: Tensor,
+        memory: Memory,
     ) -> tuple[Tensor, Memory]:
         """Steady one frame.
 
@@ -83,7 +88,7 @@ class Blind(nn.Module):
             luma: `[B,1,h,w]`, nominal 0..1, h and w multiples of 8.
             luma_before: The frame before, likewise; at a scene's start the same frame.
             given: Chroma U, V `[B,2,h/4,w/4]`, nominal -0.5..0.5.
-            made_before: What this returned for the frame before; at a scene's start `given`.
+            previous_output: What this returned for the frame before; at a scene's start `given`.
             memory: What this returned for the frame before.
 
         Returns:
@@ -93,20 +98,22 @@ class Blind(nn.Module):
             functional.pixel_unshuffle(x - arch.LUMA_MIDDLE, arch.STRIDE)
             for x in (luma, luma_before)
         ]
-        colours = [arch.CHROMA_SCALE * x for x in (given, made_before)]
+        colours = [arch.CHROMA_SCALE * x for x in (given, previous_output)]
         fine = self.fine(_leaky(self.stem(torch.cat([*pictures, *colours], dim=1))))
         coarse = self.coarse(_leaky(self.down(fine)))
         memory = self._remember(coarse, memory)
         up = functional.interpolate(memory.hidden, scale_factor=2.0, mode="nearest")
         up = _leaky(self.up(up))
         answer = self.head(_leaky(self.join(torch.cat([up, fine], dim=1))))
-        return self._mixed(answer, given, made_before), memory
+        return self._mixed(answer, given, previous_output), memory
 
     def _remember(self, x: Tensor, memory: Memory) -> Memory:
         gates = self.gates(torch.cat([x, memory.hidden], dim=1))
-        admit, keep, show, new = gates.chunk(4, dim=1)
-        cell = torch.sigmoid(keep) * memory.cell + torch.sigmoid(admit) * torch.tanh(new)
-        return Memory(torch.sigmoid(show) * torch.tanh(cell), cell)
+        input_gate, forget_gate, output_gate, candidate = gates.chunk(4, dim=1)
+        cell = torch.sigmoid(forget_gate) * memory.cell + torch.sigmoid(input_gate) * torch.tanh(
+            candidate
+        )
+        return Memory(torch.sigmoid(output_gate) * torch.tanh(cell), cell)
 
     @staticmethod
     def _mixed(answer: Tensor, given: Tensor, before: Tensor) -> Tensor:

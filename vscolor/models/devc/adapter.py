@@ -22,8 +22,8 @@ from vscolor.models import running
 from vscolor.models.base import Array, Card, Grid, Option, StillModel
 from vscolor.models.devc import post
 from vscolor.models.parts import Parts
-from vscolor.models.video import BlockPlan, Dab, Exemplar, Strengths
-from vscolor.weights.catalog import Need, WeightFile, WeightSet
+from vscolor.models.video import BlockPlan, Exemplar, ScaledHint, Strengths
+from vscolor.weights.catalog import WeightAlternatives, WeightFile, WeightSet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +38,7 @@ CHANNELS: Final = 256
 PREFERENCE: Final = 0.05
 """Cosine that an exemplar of e times the weight is ahead by: correspondence decides within a
 shot, and the user's picture wins over the scene's own key, which resembles the frame most."""
-LEAST_SHARE: Final = 1e-6
+MIN_SHARE: Final = 1e-6
 KEYS_KEPT: Final = 8
 L_CENTRE: Final = 50.0
 AB_LIMIT: Final = 128.0
@@ -97,7 +97,7 @@ WEIGHTS = WeightSet(
     tuple(WeightFile(name, url=ARCHIVE, member=member) for name, (_, member) in NETS.items()),
     check,
 )
-NEEDS: tuple[Need, ...] = ((WEIGHTS,),)
+NEEDS: tuple[WeightAlternatives, ...] = ((WEIGHTS,),)
 
 
 def build(paths: Mapping[str, Path]) -> Devc:
@@ -215,7 +215,7 @@ class DevcVideo:
         """See `VideoModel`."""
         return _large(feature_parts(height, width).unpack(features)["still"], STRIDE)
 
-    def spread(self, luma: Array, features: Array, dabs: list[Dab]) -> tuple[Array, Array]:  # noqa: ARG002
+    def spread(self, luma: Array, features: Array, hints: list[ScaledHint]) -> tuple[Array, Array]:  # noqa: ARG002
         """See `VideoModel`; this model takes no hints.
 
         Raises:
@@ -272,18 +272,18 @@ class DevcVideo:
                 self._keys.move_to_end(name)
                 return self._keys[name]
         lab = np.concatenate([exemplar.luma[None] - L_CENTRE, exemplar.ab])[None]
-        key: Array = running.on_torch(self._device, self._learn, _padded(lab))[0]
+        key: Array = running.on_torch(self._device, self._encode_reference, _padded(lab))[0]
         with self._lock:
             self._keys[name] = key
             while len(self._keys) > KEYS_KEPT:
                 self._keys.popitem(last=False)
         return key
 
-    def _learn(self, lab: Tensor) -> Tensor:
+    def _encode_reference(self, lab: Tensor) -> Tensor:
         import torch
 
         with torch.autocast(lab.device.type, enabled=False):
-            return self._network.learn(lab.float()).key
+            return self._network.encode_reference(lab.float()).key
 
     def state_shape(self, height: int, width: int) -> tuple[int, ...]:
         """See `VideoModel`."""
@@ -369,5 +369,5 @@ def _pooled(planes: Array) -> Array:
 
 def _bias(exemplar: Exemplar, share: float) -> Array:
     """What an exemplar's places are ahead or behind by, `[m]`."""
-    standing = np.maximum(_pooled(exemplar.trust[None])[:, 0] * share, LEAST_SHARE)
+    standing = np.maximum(_pooled(exemplar.confidence[None])[:, 0] * share, MIN_SHARE)
     return np.asarray(PREFERENCE * np.log(standing), np.float32)

@@ -267,7 +267,7 @@ class ColorVidNet(nn.Module):
 
 
 @dataclass(frozen=True)
-class Known:
+class EncodedReference:
     """A reference as matching needs it.
 
     Attributes:
@@ -291,9 +291,11 @@ class Devc(nn.Module):
         luma, ab = lab[:, :1] + L_CENTRE, lab[:, 1:]
         return lab_to_srgb(torch.cat([luma, ab], 1)).clamp(0, 1)
 
-    def learn(self, lab: Tensor) -> Known:
+    def encode_reference(self, lab: Tensor) -> EncodedReference:
         """Prepare a reference `[B,3,h,w]`; h is a multiple of 8, w of 16."""
-        return Known(self.warp.key(self.warp.describe(self.vgg(self.reference_rgb(lab)))), lab)
+        return EncodedReference(
+            self.warp.key(self.warp.describe(self.vgg(self.reference_rgb(lab)))), lab
+        )
 
     def describe(self, luma: Tensor) -> Tensor:
         """What WarpNet says of frames, `[B,256,h/4,w/4]` of L - 50 `[B,1,h,w]`."""
@@ -304,7 +306,9 @@ class Devc(nn.Module):
         """What is matched of frames, `[B,256,h/4*w/4]` of L - 50 `[B,1,h,w]`."""
         return self.warp.query(self.describe(luma))
 
-    def match(self, luma: Tensor, known: Known, temperature: float) -> tuple[Tensor, Tensor]:
+    def match(
+        self, luma: Tensor, known: EncodedReference, temperature: float
+    ) -> tuple[Tensor, Tensor]:
         """Carry a reference's colour to a frame L - 50 `[B,1,h,w]`; see `carry`."""
         size = luma.shape[2], luma.shape[3]
         return carry(self.query(luma), known.key, known.lab, size, temperature)

@@ -16,7 +16,7 @@ from torch.optim import Adam
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vscolor.models.dvp import objective, reference
-from vscolor.models.dvp.network import MULTIPLE, STRIDE, PriorNet, colours, initialise, settled
+from vscolor.models.dvp.network import MULTIPLE, STRIDE, PriorNet, colours, initialise, select_mode
 
 LEVELS: Final = 224.0
 """8-bit levels of one nominal unit of chroma."""
@@ -30,8 +30,8 @@ HELD_OUT: Final = 6
 TOGETHER: Final = 120
 """Steps of the first phase, in which both colours learn every frame."""
 
-LEAST_STEPS: Final = 300
-MOST_STEPS: Final = 630
+MIN_STEPS: Final = 300
+MAX_STEPS: Final = 630
 EPOCHS: Final = 12
 """Most passes over a long scene."""
 
@@ -115,18 +115,18 @@ class PriorFit:
 
     Args:
         scene: What to fit.
-        two: Whether to use iteratively reweighted training.
+        irt: Whether to use iteratively reweighted training.
         seed: Of weights and order.
         device: Where.
     """
 
-    def __init__(self, scene: Scene, *, two: bool, seed: int, device: torch.device) -> None:
-        self._two, self._seed = two, seed
+    def __init__(self, scene: Scene, *, irt: bool, seed: int, device: torch.device) -> None:
+        self._irt, self._seed = irt, seed
         self._luma, self._chroma = scene.luma.to(device), scene.chroma.to(device)
-        network = PriorNet(two=two)
+        network = PriorNet(irt=irt)
         initialise(network, seed)
         self._network = network.to(device).to(memory_format=torch.channels_last)
-        self._average = PriorNet(two=two).to(device).to(memory_format=torch.channels_last)
+        self._average = PriorNet(irt=irt).to(device).to(memory_format=torch.channels_last)
         self._average.load_state_dict(network.state_dict())
         self._optimizer = Adam(self._network.parameters(), lr=RATE, fused=True)
         held = [n for n in range(len(scene)) if n % HELD_OUT == HELD_OUT // 2]
@@ -140,7 +140,7 @@ class PriorFit:
     def steps(self) -> int:
         """See `Fit`."""
         passes = EPOCHS * len(self._seen) // BATCH
-        return max(MOST_STEPS, passes) if self._held else LEAST_STEPS
+        return max(MAX_STEPS, passes) if self._held else MIN_STEPS
 
     @property
     def done(self) -> bool:
@@ -149,7 +149,7 @@ class PriorFit:
 
     def advance(self) -> None:
         """See `Fit`."""
-        objective.learn(self._optimizer, self._loss(*self._parts()))
+        objective.optimizer_step(self._optimizer, self._loss(*self._parts()))
         self.step += 1
         decay = min(AVERAGING, self.step / (self.step + 9))
         means, weights = (list(n.parameters()) for n in (self._average, self._network))
@@ -197,7 +197,7 @@ class PriorFit:
 
     def _loss(self, luma: Tensor, wanted: Tensor) -> Tensor:
         made = self._network(luma)
-        if not self._two:
+        if not self._irt:
             return functional.mse_loss(made * LEVELS, wanted * LEVELS) / SOFTNESS**2
         main, minor, logit = colours(made)
         to_main, to_minor = (robust(x - wanted).mean(dim=1, keepdim=True) for x in (main, minor))
@@ -217,12 +217,12 @@ class PriorFit:
         if not self._held:
             self._keep()
             return
-        if self.step <= TOGETHER and self._two:
+        if self.step <= TOGETHER and self._irt:
             return
         # A mean is judged by squares, a majority by distances.
-        power = 1 if self._two else 2
+        power = 1 if self._irt else 2
         errors = [
-            (settled(self._average(self._luma[n : n + 1])) - self._chroma[n : n + 1])
+            (select_mode(self._average(self._luma[n : n + 1])) - self._chroma[n : n + 1])
             .abs()
             .pow(power)
             .mean()
@@ -232,7 +232,7 @@ class PriorFit:
         if error < GAIN * self._least:
             self._least, self._since = error, 0
             self._keep()
-        elif self.step > LEAST_STEPS:
+        elif self.step > MIN_STEPS:
             self._since += 1
 
     def _keep(self) -> None:
@@ -268,7 +268,7 @@ class ReferenceFit:
     Args:
         luma: `[N,1,h,w]`, the grey input.
         rgb: `[N,3,h,w]`, the processed frames, 0..1.
-        two: Whether to use iteratively reweighted training, with the phase on the first frame;
+        irt: Whether to use iteratively reweighted training, with the phase on the first frame;
             without it the loss is L1 in place of theirs, which needs VGG-19.
         seed: Of the weights.
         device: Where.
@@ -280,13 +280,13 @@ class ReferenceFit:
         luma: Tensor,
         rgb: Tensor,
         *,
-        two: bool,
+        irt: bool,
         seed: int,
         device: torch.device,
         epochs: int = REFERENCE_EPOCHS,
     ) -> None:
-        self._luma, self._rgb, self._two = luma.to(device), rgb.to(device), two
-        network = reference.TorchNet(6 if two else 3)
+        self._luma, self._rgb, self._irt = luma.to(device), rgb.to(device), irt
+        network = reference.TorchNet(6 if irt else 3)
         reference.initialise(network, seed)
         self._network = network.to(device)
         self._optimizer = Adam(self._network.parameters(), lr=objective.RATE)
@@ -306,17 +306,17 @@ class ReferenceFit:
     def advance(self) -> None:
         """See `Fit`."""
         epoch, n = divmod(self.step, len(self._luma))
-        first = self._two and epoch < REFERENCE_FIRST
+        first = self._irt and epoch < REFERENCE_FIRST
         n = 0 if first else n
         seen, wanted = self._luma[n : n + 1].expand(-1, 3, -1, -1), self._rgb[n : n + 1]
         made = self._network(seen)
-        if not self._two:
+        if not self._irt:
             loss = functional.l1_loss(made, wanted)
         elif first:
             loss = objective.first_frame_loss(made, wanted)
         else:
             loss = objective.reweighted_loss(made, wanted, objective.confidence(made, wanted, seen))
-        objective.learn(self._optimizer, loss)
+        objective.optimizer_step(self._optimizer, loss)
         self.step += 1
 
     def state(self) -> dict[str, Any]:

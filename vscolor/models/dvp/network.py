@@ -2,7 +2,7 @@
 
 A U-Net as the authors', but narrow, on chroma alone, and with a stride in its first layer. With
 iteratively reweighted training it makes two colours for every place, the main and the minor one,
-and the logit of the main one's share of the frames; see `settled` for what becomes of them.
+and the logit of the main one's share of the frames; see `select_mode` for what becomes of them.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class PriorNet(nn.Module):
     """The U-Net.
 
     Args:
-        two: Whether it makes two colours and a share, or one colour.
+        irt: Whether it makes two colours and a share, or one colour.
     """
 
-    def __init__(self, *, two: bool = True) -> None:
+    def __init__(self, *, irt: bool = True) -> None:
         super().__init__()
         self.stem = _conv(1, WIDTHS[0], stride=STRIDE)
         self.encoder = nn.ModuleList(_conv(a, b, stride=2) for a, b in pairwise(WIDTHS))
@@ -44,7 +44,7 @@ class PriorNet(nn.Module):
             _conv(a + b, b) for a, b in zip(WIDTHS[:0:-1], WIDTHS[-2::-1], strict=True)
         )
         self.last = nn.ModuleList(_conv(w, w) for w in WIDTHS[-2::-1])
-        self.head = nn.Conv2d(WIDTHS[0], 5 if two else 2, 1)
+        self.head = nn.Conv2d(WIDTHS[0], 5 if irt else 2, 1)
 
     def forward(self, luma: Tensor) -> Tensor:
         """Make colour.
@@ -97,7 +97,7 @@ def colours(made: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return made[:, :2], made[:, 2:4], made[:, 4:] / OUTPUT_SCALE
 
 
-def settled(made: Tensor) -> Tensor:
+def select_mode(made: Tensor) -> Tensor:
     """The colour to show, `[B,2,h,w]`.
 
     Two colours that lie close are one that flickers: the answer is their mean by share. The farther

@@ -68,7 +68,7 @@ class TensorFlowAdam(Adam):
         super().step(closure)
 
 
-def learn(optimizer: Adam, loss: Tensor) -> None:
+def optimizer_step(optimizer: Adam, loss: Tensor) -> None:
     """One step down."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()

@@ -12,11 +12,11 @@ from vscolor import device as devices
 from vscolor.device import Device
 from vscolor.errors import SettingError
 from vscolor.models import running
-from vscolor.models.base import WINDOW_OPTION, Array, Card, Grid, Notes, Option, StillModel
+from vscolor.models.base import WINDOW_OPTION, Analysis, Array, Card, Grid, Option, StillModel
 from vscolor.models.instcolor import boxes, detector
 from vscolor.models.instcolor.boxes import Boxes
 from vscolor.models.instcolor.detector import Detector
-from vscolor.weights.catalog import Need, WeightFile, WeightSet, serving
+from vscolor.weights.catalog import WeightAlternatives, WeightFile, WeightSet, serving
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -96,7 +96,7 @@ AUTHORS = WeightSet(
     ),
     check,
 )
-NEEDS: tuple[Need, ...] = ((OPENMMLAB, AUTHORS), (detector.WEIGHTS,))
+NEEDS: tuple[WeightAlternatives, ...] = ((OPENMMLAB, AUTHORS), (detector.WEIGHTS,))
 
 
 def build(paths: Mapping[str, Path]) -> InstColor:
@@ -175,8 +175,8 @@ class InstColorStill:
         self._crop: int = options["crop"]
         self.radius: int = options[WINDOW_OPTION]
 
-    def notice(self, luma: Array) -> Notes:
-        """See `WindowedModel.notice`.
+    def analyse(self, luma: Array) -> Analysis:
+        """See `WindowedModel.analyse`.
 
         Raises:
             SettingError: The caller's own detector returned no boxes.
@@ -191,15 +191,15 @@ class InstColorStill:
 
     def predict(self, luma: Array) -> Array:
         """See `StillModel.predict`: every frame with its own objects, not steadied."""
-        alone = [{0: self.notice(frame[None])} for frame in luma]
-        return self.predict_among(luma, alone)
+        alone = [{0: self.analyse(frame[None])} for frame in luma]
+        return self.predict_windowed(luma, alone)
 
-    def predict_among(self, luma: Array, notes: Sequence[Mapping[int, Notes]]) -> Array:
-        """See `WindowedModel.predict_among`."""
+    def predict_windowed(self, luma: Array, analyses: Sequence[Mapping[int, Analysis]]) -> Array:
+        """See `WindowedModel.predict_windowed`."""
         return np.concatenate(
             [
                 self._color(frame[None], {d: boxes.as_boxes(v) for d, v in window.items()})
-                for frame, window in zip(luma, notes, strict=True)
+                for frame, window in zip(luma, analyses, strict=True)
             ]
         )
 

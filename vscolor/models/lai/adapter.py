@@ -70,14 +70,14 @@ class TorchLai:
         return self._network.fresh_memory(self._rgb(picture.luma, picture.chroma))
 
     def step(
-        self, before: Picture, now: Picture, made_before: Array, memory: Any
+        self, before: Picture, now: Picture, previous_output: Array, memory: Any
     ) -> tuple[Array, Any]:
         """See `vscolor.models.stepper.Stepper`."""
         import torch
 
         with running.inference(self._device, 1, *now.luma.shape[2:]):
             given = self._rgb(now.luma, now.chroma)
-            earlier = self._rgb(before.luma, made_before).clamp(0, 1)
+            earlier = self._rgb(before.luma, previous_output).clamp(0, 1)
             greys = [
                 torch.from_numpy(p.luma).to(self._target).expand(-1, 3, -1, -1)
                 for p in (now, before)

@@ -79,9 +79,13 @@ class ConvLstm(nn.Module):
 
     def forward(self, x: Tensor, memory: Memory) -> Memory:
         """Take in `[B,C,h,w]`."""
-        admit, keep, show, new = self.Gates(torch.cat([x, memory.hidden], dim=1)).chunk(4, dim=1)
-        cell = torch.sigmoid(keep) * memory.cell + torch.sigmoid(admit) * torch.tanh(new)
-        return Memory(torch.sigmoid(show) * torch.tanh(cell), cell)
+        input_gate, forget_gate, output_gate, candidate = self.Gates(
+            torch.cat([x, memory.hidden], dim=1)
+        ).chunk(4, dim=1)
+        cell = torch.sigmoid(forget_gate) * memory.cell + torch.sigmoid(input_gate) * torch.tanh(
+            candidate
+        )
+        return Memory(torch.sigmoid(output_gate) * torch.tanh(cell), cell)
 
 
 class Lai(nn.Module):
@@ -107,13 +111,18 @@ class Lai(nn.Module):
         return Memory(frame.new_zeros(shape), frame.new_zeros(shape))
 
     def forward(
-        self, processed: Tensor, made_before: Tensor, now: Tensor, before: Tensor, memory: Memory
+        self,
+        processed: Tensor,
+        previous_output: Tensor,
+        now: Tensor,
+        before: Tensor,
+        memory: Memory,
     ) -> tuple[Tensor, Memory]:
         """Take one step.
 
         Args:
             processed: The flickering frame, RGB `[B,3,h,w]` in 0..1, sides multiples of 4.
-            made_before: The steadied frame before; at the start the processed one.
+            previous_output: The steadied frame before; at the start the processed one.
             now: The source's frame.
             before: The source's frame before.
             memory: What this returned for the frame before.
@@ -121,7 +130,7 @@ class Lai(nn.Module):
         Returns:
             What to add to `processed`, `[B,3,h,w]` in -1..1, and the memory for the next frame.
         """
-        top_a = _leaky(self.conv1a(torch.cat([processed, made_before], dim=1)))
+        top_a = _leaky(self.conv1a(torch.cat([processed, previous_output], dim=1)))
         top_b = _leaky(self.conv1b(torch.cat([now, before], dim=1)))
         half_a, half_b = _leaky(self.conv2a(top_a)), _leaky(self.conv2b(top_b))
         x = _leaky(self.conv3(torch.cat([half_a, half_b], dim=1)))

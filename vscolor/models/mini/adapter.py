@@ -129,7 +129,7 @@ class OnnxMini:
     def predict(self, luma: Array) -> Array:
         """See `StillModel.predict`."""
         feeds = {"luma": luma, "temperature": self._temperature}
-        with running.naming_failures(self._device, len(luma), *luma.shape[2:]):
+        with running.translate_errors(self._device, len(luma), *luma.shape[2:]):
             ab: Array = self._session.run(["ab"], feeds)[0]
         return ab
 

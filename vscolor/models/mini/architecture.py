@@ -128,14 +128,14 @@ LEVELS = (
 TAPS = (2, 4, 10)
 """Encoder blocks whose outputs the ONNX file offers to other models (`mini_video`)."""
 
-SHARPNESS = (10.0, 100.0)
+INITIAL_LOGIT_SCALES = (10.0, 100.0)
 """Where training starts: what the cosine of two places, and the square of their difference in
 luma (0..1), add to and take from how much they tell each other."""
 
-TOLD = 0.9
+INITIAL_GATE = 0.9
 """Where training starts: the part of a place that what it is told makes up."""
 
-TELLING = 16
+MAX_KEY_SIDE = 16
 """Most rows, or columns if those are fewer, of the places that tell; more would cost a large
 picture the square of its size and say the same."""
 

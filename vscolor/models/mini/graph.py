@@ -22,13 +22,13 @@ def _encode(writer: Writer) -> dict[int, str]:
     scale = writer.constant("luma.scale", np.array(arch.LUMA_SCALE))
     shift = writer.constant("luma.shift", np.array(arch.LUMA_SHIFT))
     x = writer.add(writer.op("Mul", [_softened(writer), scale], "luma.scaled"), shift)
-    x = writer.clipped(writer.conv(x, "stem", 3, 2))
+    x = writer.relu6(writer.conv(x, "stem", 3, 2))
     outputs = {}
     for index, block in enumerate(arch.bottlenecks()):
         name, y = f"encoder.{index}", x
         if block.expands:
-            y = writer.clipped(writer.conv(y, f"{name}.expand"))
-        y = writer.clipped(writer.conv(y, f"{name}.depthwise", block.kernel, block.stride))
+            y = writer.relu6(writer.conv(y, f"{name}.expand"))
+        y = writer.relu6(writer.conv(y, f"{name}.depthwise", block.kernel, block.stride))
         y = writer.conv(y, f"{name}.project")
         x = writer.add(y, x) if block.is_residual else y
         outputs[index] = x
@@ -54,7 +54,7 @@ def _decode(writer: Writer, outputs: dict[int, str]) -> str:
         if number:
             if level.channels != arch.LEVELS[number - 1].channels:
                 x = writer.conv(x, f"{name}.reduce")
-            x = writer.doubled(x, f"{name}.doubled")
+            x = writer.upsample2x(x, f"{name}.doubled")
         x = writer.add(writer.conv(outputs[level.tap], f"{name}.lateral"), x)
         for index in range(level.blocks):
             x = writer.residual(x, f"{name}.blocks.{index}")
@@ -62,15 +62,17 @@ def _decode(writer: Writer, outputs: dict[int, str]) -> str:
 
 
 def _coherent(writer: Writer, x: str) -> str:
-    """Write `network.Coherence`.
+    """Write `network.NonLocal`.
 
     The square of the difference of luma is multiplied out: its one square that differs within a
     softmax is a bias, and its product goes into that of the features.
     """
     alike, darker = np.exp(writer.weights["coherence.log_sharpness"].astype(np.float32))
     places = writer.pooled(x, 2, "coherence.places")
-    seen = writer.standing_out(places, arch.HEAD_CHANNELS)
-    seen = writer.unit(writer.conv(seen, "coherence.compare"), arch.HEAD_CHANNELS, "coherence.seen")
+    seen = writer.center_and_normalize(places, arch.HEAD_CHANNELS)
+    seen = writer.l2_normalize(
+        writer.conv(seen, "coherence.compare"), arch.HEAD_CHANNELS, "coherence.seen"
+    )
     grey = writer.op("Div", ["luma", writer.constant("white", np.array(100.0))], "coherence.luma")
     light = writer.pooled(grey, 8, "coherence.light")
 
@@ -80,7 +82,7 @@ def _coherent(writer: Writer, x: str) -> str:
     ]
     asking = writer.op("Concat", asked, "coherence.asked", axis=1)
     query = writer.op("Transpose", [_row(writer, asking)], "coherence.query", perm=[0, 2, 1])
-    keys, dark, values = _telling(writer, [seen, light, places])
+    keys, dark, values = _key_grid(writer, [seen, light, places])
     telling = _row(writer, writer.op("Concat", [keys, dark], "coherence.keys", axis=1))
     square = writer.op("Mul", [dark, dark], "coherence.dark.square")
     bias = _row(writer, _times(writer, square, -darker, "coherence.bias"))
@@ -95,17 +97,17 @@ def _coherent(writer: Writer, x: str) -> str:
     part = writer.weight("coherence.told", writer.weights["coherence.told"])
     change = writer.op("Sub", [told, places], "coherence.difference")
     change = writer.op("Mul", [change, part], "coherence.change")
-    return writer.add(writer.doubled(change, "coherence.doubled", smooth=True), x)
+    return writer.add(writer.upsample2x(change, "coherence.doubled", smooth=True), x)
 
 
-def _telling(writer: Writer, planes: list[str]) -> list[str]:
+def _key_grid(writer: Writer, planes: list[str]) -> list[str]:
     """The places that tell, of planes of stride 8: pooled and, where there are many, thinned."""
     names = [f"coherence.telling.{index}" for index in range(len(planes))]
     together = writer.op("Concat", planes, "coherence.planes", axis=1)
     pooled = writer.pooled(together, 2, "coherence.pooled")
     size = writer.op("Shape", [pooled], "coherence.pooled.size", start=2)
     short = writer.op("ReduceMin", [size], "coherence.short", axes=[0])
-    most = writer.integers("telling", [arch.TELLING])
+    most = writer.integers("telling", [arch.MAX_KEY_SIDE])
     kept = writer.op("Min", [short, most], "coherence.kept")
     wanted = writer.op("Mul", [size, kept], "coherence.size.times")
     wanted = writer.op("Div", [wanted, short], "coherence.size")

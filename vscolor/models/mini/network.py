@@ -60,7 +60,7 @@ class Conv(nn.Module):
         return x
 
 
-def clipped(x: Tensor) -> Tensor:
+def relu6(x: Tensor) -> Tensor:
     """ReLU6."""
     return functional.hardtanh(x, 0.0, arch.RELU_LIMIT)
 
@@ -79,8 +79,8 @@ class EncoderBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B,Cin,h,w]` to `[B,Cout,h/stride,w/stride]`."""
-        y: Tensor = x if self.expand is None else clipped(self.expand(x))
-        y = self.project(clipped(self.depthwise(y)))
+        y: Tensor = x if self.expand is None else relu6(self.expand(x))
+        y = self.project(relu6(self.depthwise(y)))
         return x + y if self.is_residual else y
 
 
@@ -98,7 +98,7 @@ class DecoderBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B,C,h,w]` to the same."""
-        y: Tensor = self.project(clipped(self.expand(self.depthwise(x))))
+        y: Tensor = self.project(relu6(self.expand(self.depthwise(x))))
         return x + y
 
 
@@ -126,20 +126,20 @@ class DecoderLevel(nn.Module):
         return x
 
 
-def standing_out(x: Tensor) -> Tensor:
+def center_and_normalize(x: Tensor) -> Tensor:
     """What sets a place `[B,C,h,w]` apart from the rest of its picture, mean square 1."""
     centred = x - x.mean(dim=(2, 3), keepdim=True)
     size = centred.pow(2).mean(dim=1, keepdim=True)
     return centred * torch.rsqrt(size + arch.STANDING_EPSILON)
 
 
-class Coherence(nn.Module):
+class NonLocal(nn.Module):
     """Tells places that look alike of each other, over the whole picture.
 
     Non-local means of features (Buades et al. 2005; Wang et al. 2018, arXiv:1711.07971): each
     convolution decides for itself, and a coat whose colour could be anything comes out half blue
     and half brown. The head is linear, so a mean of features is the mean of the bins' scores.
-    Places are of stride 8; those that tell are of stride 16, or fewer (`arch.TELLING`).
+    Places are of stride 8; those that tell are of stride 16, or fewer (`arch.MAX_KEY_SIDE`).
     """
 
     def __init__(self, channels: int) -> None:
@@ -148,8 +148,8 @@ class Coherence(nn.Module):
         assert self.compare.conv.bias is not None
         nn.init.dirac_(self.compare.conv.weight)
         nn.init.zeros_(self.compare.conv.bias)
-        self.log_sharpness = nn.Parameter(torch.tensor(arch.SHARPNESS).log())
-        self.told = nn.Parameter(torch.full((1, channels, 1, 1), arch.TOLD))
+        self.log_sharpness = nn.Parameter(torch.tensor(arch.INITIAL_LOGIT_SCALES).log())
+        self.told = nn.Parameter(torch.full((1, channels, 1, 1), arch.INITIAL_GATE))
 
     def forward(self, x: Tensor, luma: Tensor) -> Tensor:
         """Mix features.
@@ -162,9 +162,9 @@ class Coherence(nn.Module):
             As `x`.
         """
         places = functional.avg_pool2d(x, 2)
-        seen = functional.normalize(self.compare(standing_out(places)), dim=1)
+        seen = functional.normalize(self.compare(center_and_normalize(places)), dim=1)
         light = functional.avg_pool2d(luma / 100.0, 8)
-        keys, dark, values = (_telling(plane).flatten(2) for plane in (seen, light, places))
+        keys, dark, values = (_key_grid(plane).flatten(2) for plane in (seen, light, places))
         alike, darker = self.log_sharpness.exp()
         cosine = seen.flatten(2).transpose(1, 2) @ keys
         apart = light.flatten(2).transpose(1, 2) - dark
@@ -174,12 +174,12 @@ class Coherence(nn.Module):
         return x + functional.interpolate(change, scale_factor=2.0, mode="bilinear")
 
 
-def _telling(x: Tensor) -> Tensor:
+def _key_grid(x: Tensor) -> Tensor:
     """The places that tell, of a plane `[B,C,h/8,w/8]`."""
     x = functional.avg_pool2d(x, 2)
     height, width = x.shape[2:]
     short = _smaller(height, width)
-    kept = _smaller(short, arch.TELLING)
+    kept = _smaller(short, arch.MAX_KEY_SIDE)
     # Whole numbers: runtimes round the places of a resize each in their own way.
     rows, columns = (
         torch.arange(side * kept // short, device=x.device) * short // kept
@@ -212,7 +212,7 @@ class Mini(nn.Module):
             for level, width in zip(arch.LEVELS, widths, strict=True)
         )
         self.context = Conv(arch.LEVELS[0].tap_channels, arch.LEVELS[0].channels)
-        self.coherence = Coherence(arch.HEAD_CHANNELS)
+        self.coherence = NonLocal(arch.HEAD_CHANNELS)
         self.head = Conv(arch.HEAD_CHANNELS, bins.COUNT)
         # Filled from the weight file, or by training: finding the bins takes seconds.
         self.register_buffer("centres", torch.zeros(bins.COUNT, 2))
@@ -230,7 +230,7 @@ class Mini(nn.Module):
         taps, x = {}, softened(luma) * arch.LUMA_SCALE + arch.LUMA_SHIFT
         for index, block in enumerate(self.encoder):
             with half if index < rough else nullcontext():
-                x = block(x if index else clipped(self.stem(x)))
+                x = block(x if index else relu6(self.stem(x)))
             if index + 1 == rough:
                 x = x.float()
             if index in wanted:

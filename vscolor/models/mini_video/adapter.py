@@ -191,7 +191,7 @@ class OnnxNetworks:
     def see(self, luma: Array) -> tuple[Array, Array, Array]:
         """See `Networks`."""
         feeds = {"luma": luma, "temperature": STILL_TEMPERATURE}
-        with running.naming_failures(self._device, len(luma), *luma.shape[2:]):
+        with running.translate_errors(self._device, len(luma), *luma.shape[2:]):
             ab, *taps = self._still.run(["ab", *self._taps], feeds)
             vectors, context = self._sessions["embed"].run(
                 ["vectors", "context"], dict(zip(self._taps, taps, strict=True))
@@ -213,7 +213,7 @@ class OnnxNetworks:
         self, graph: str, outputs: list[str], query: Array, rest: dict[str, Array]
     ) -> list[Any]:
         """Run a graph on some of the query's places at a time."""
-        with running.naming_failures(self._device, *query.shape):
+        with running.translate_errors(self._device, *query.shape):
             parts = [
                 self._sessions[graph].run(outputs, {"query": part, **rest})
                 for part in np.split(query, range(QUERIES, query.shape[1], QUERIES), axis=1)
@@ -223,9 +223,9 @@ class OnnxNetworks:
     def fuse(self, feeds: dict[str, Array]) -> tuple[Array, Array]:
         """See `Networks`."""
         luma = feeds["luma"]
-        with running.naming_failures(self._device, len(luma), *luma.shape[2:]):
-            judgement, memory = self._sessions["fuse"].run(["judgement", "memory_out"], feeds)
-        return judgement, memory
+        with running.translate_errors(self._device, len(luma), *luma.shape[2:]):
+            blend, memory = self._sessions["fuse"].run(["blend", "memory_out"], feeds)
+        return blend, memory
 
 
 def _temperature_of(attend: onnxruntime.InferenceSession) -> float:
@@ -267,7 +267,7 @@ class TorchNetworks:
 
     def fuse(self, feeds: dict[str, Array]) -> tuple[Array, Array]:
         """See `Networks`."""
-        order = ("luma", "context", "trust", "memory", "candidates", "available")
+        order = ("luma", "context", "cues", "memory", "candidates", "score_bias")
         return self._run(self._fuse, *(feeds[name] for name in order))  # type: ignore[return-value]
 
     def _fuse(self, *inputs: Tensor) -> tuple[Tensor, ...]:

@@ -25,8 +25,8 @@ def build(weights: str | Path) -> dict[str, ModelProto]:
     Returns:
         By name: `embed` from `tap.2`, `tap.4`, `tap.10` to `vectors` and `context`; `nearest` from
         `query` and `keys` to `index`; `attend` from `query`, `keys`, `values` and `bias` to `found`
-        and `cosine`; `fuse` from `luma`, `context`, `trust`, `memory`, `candidates` and `available`
-        to `judgement` and `memory_out`.
+        and `cosine`; `fuse` from `luma`, `context`, `cues`, `memory`, `candidates` and `score_bias`
+        to `blend` and `memory_out`.
         Shapes are those of `network.py`, float32.
     """
     tensors = load_file(str(weights))
@@ -43,15 +43,15 @@ def _embed(tensors: Weights) -> ModelProto:
     fine, middle, coarse = (f"tap.{index}" for index in arch.TAPS)
     small = writer.pooled(fine, 2, "fine.pooled")
     levels = [
-        writer.standing_out(x, channels)
+        writer.center_and_normalize(x, channels)
         for x, channels in zip(
-            (small, middle, writer.doubled(coarse, "coarse")), arch.TAPS.values(), strict=True
+            (small, middle, writer.upsample2x(coarse, "coarse")), arch.TAPS.values(), strict=True
         )
     ]
     x = writer.op("Concat", levels, "levels", axis=1)
-    x = writer.conv(writer.clipped(writer.conv(x, "embedding.hidden")), "embedding.compare")
-    writer.unit(x, arch.EMBED, "vectors")
-    context = writer.clipped(writer.conv(fine, "embedding.context"))
+    x = writer.conv(writer.relu6(writer.conv(x, "embedding.hidden")), "embedding.compare")
+    writer.l2_normalize(x, arch.EMBED, "vectors")
+    context = writer.relu6(writer.conv(fine, "embedding.context"))
     writer.op("Identity", [context], "context")
     taps = [value(f"tap.{i}", "batch", c, f"h_{i}", f"w_{i}") for i, c in arch.TAPS.items()]
     outputs = [
@@ -100,28 +100,28 @@ def _attend(tensors: Weights) -> ModelProto:
 def _fuse(tensors: Weights) -> ModelProto:
     writer = Writer(tensors)
     x = _fuse_inputs(writer)
-    out = _judge(writer, x)
+    out = _trunk(writer, x)
     count = len(arch.CANDIDATES)
     names = ["scores.learned", "correction", "memory.raw"]
     writer.split(out, [count, 2, arch.HIDDEN], names)
     writer.op("Tanh", ["memory.raw"], "memory_out")
-    scores = writer.add(writer.add("scores.learned", writer.conv(x, "fusion.prior")), "available")
+    scores = writer.add(writer.add("scores.learned", writer.conv(x, "fusion.prior")), "score_bias")
     shares = writer.op("Softmax", [scores], "shares", axis=1)
     scaled = writer.op(
         "Mul", ["correction", writer.constant("ab.scale", np.array(arch.AB_SCALE))], "correction.ab"
     )
-    writer.op("Concat", [shares, scaled], "judgement", axis=1)
+    writer.op("Concat", [shares, scaled], "blend", axis=1)
     fine = ("h4", "w4")
     inputs = [
         value("luma", "batch", 1, *fine),
         value("context", "batch", arch.CONTEXT, *fine),
-        value("trust", "batch", len(arch.EVIDENCE_SCALES), *fine),
+        value("cues", "batch", len(arch.EVIDENCE_SCALES), *fine),
         value("memory", "batch", arch.HIDDEN, *fine),
         value("candidates", "batch", 2 * count, *fine),
-        value("available", "batch", count, 1, 1),
+        value("score_bias", "batch", count, 1, 1),
     ]
     outputs = [
-        value("judgement", "batch", count + 2, *fine),
+        value("blend", "batch", count + 2, *fine),
         value("memory_out", "batch", arch.HIDDEN, *fine),
     ]
     return writer.model("fuse", inputs, outputs)
@@ -134,21 +134,21 @@ def _fuse_inputs(writer: Writer) -> str:
         for x, scale in (
             ("luma", 1 / arch.LUMA_SCALE),
             ("candidates", 1 / arch.AB_SCALE),
-            ("trust", scales),
+            ("cues", scales),
         )
     ]
     ordered = [parts[0], "context", parts[1], parts[2], "memory"]
     return writer.op("Concat", ordered, "inputs", axis=1)
 
 
-def _judge(writer: Writer, x: str) -> str:
+def _trunk(writer: Writer, x: str) -> str:
     y = writer.conv(x, "fusion.enter")
     for index in range(arch.BLOCKS_IN):
         y = writer.residual(y, f"fusion.first.{index}")
-    z = writer.conv(writer.pooled(y, 2, "judged.pooled"), "fusion.down")
+    z = writer.conv(writer.pooled(y, 2, "trunk.pooled"), "fusion.down")
     for index in range(arch.BLOCKS_COARSE):
         z = writer.residual(z, f"fusion.coarse.{index}")
-    y = writer.add(writer.doubled(writer.conv(z, "fusion.up"), "judged.doubled"), y)
+    y = writer.add(writer.upsample2x(writer.conv(z, "fusion.up"), "trunk.doubled"), y)
     for index in range(arch.BLOCKS_OUT):
         y = writer.residual(y, f"fusion.last.{index}")
     return writer.conv(y, "fusion.leave")

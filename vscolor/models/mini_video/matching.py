@@ -15,8 +15,8 @@ from vscolor.models.base import Array
 from vscolor.models.video import Exemplar
 
 from . import architecture as arch
-from .motion import LARGEST_RESIDUAL, LEAST_SHARE
-from .planes import area, resized
+from .motion import MAX_RESIDUAL, MIN_SHARE
+from .resampling import area, resized
 
 SPARSE = 2
 """Of so many places in each direction one is looked up for flow to start from."""
@@ -43,7 +43,7 @@ class Matched(NamedTuple):
     """What correspondence says: ab `[2,h/8,w/8]` and its trust planes `[4,h/4,w/4]`."""
 
     ab: Array
-    trust: Array
+    cues: Array
 
 
 def match(
@@ -79,9 +79,7 @@ def match(
     return _read(planes, top, area(luma, arch.MATCH_STRIDE)[None])
 
 
-def likeness_start(
-    vectors: Array, keys: Array, nearest: Callable[[Array, Array], Indices]
-) -> Array:
+def initial_flow(vectors: Array, keys: Array, nearest: Callable[[Array, Array], Indices]) -> Array:
     """How far off each second place's likest is in an exemplar, for flow to start from.
 
     Args:
@@ -101,30 +99,32 @@ def likeness_start(
 
 def _bias(exemplar: Exemplar, share: float) -> Array:
     """Log of each place's share times trust `[M]`: attention then counts it so often."""
-    trust = area(exemplar.trust, arch.MATCH_STRIDE)
-    return np.asarray(np.log(np.maximum(trust * share, LEAST_SHARE)).ravel(), np.float32)
+    confidence = area(exemplar.confidence, arch.MATCH_STRIDE)
+    return np.asarray(np.log(np.maximum(confidence * share, MIN_SHARE)).ravel(), np.float32)
 
 
 def _unmatched(height: int, width: int) -> Matched:
-    trust = np.zeros((4, height // 4, width // 4), np.float32)
-    trust[0], trust[1] = -1, LARGEST_RESIDUAL
-    return Matched(np.zeros((2, height // 8, width // 8), np.float32), trust)
+    cues = np.zeros((4, height // 4, width // 4), np.float32)
+    cues[0], cues[1] = -1, MAX_RESIDUAL
+    return Matched(np.zeros((2, height // 8, width // 8), np.float32), cues)
 
 
 def _read(planes: Array, cosine: Array, luma: Array) -> Matched:
     """From matched values at stride 8 to what the fusion takes; as in training."""
     ab, there, square, vouched = planes[:2], planes[2:3], planes[3:4], planes[4:5]
     spread = np.sqrt(np.maximum(square - (ab * ab).sum(axis=0, keepdims=True), 1e-4))
-    trust = np.concatenate([cosine, np.abs(luma - there), spread, vouched])
-    return Matched(ab, resized(trust, arch.MATCH_STRIDE // arch.FUSE_STRIDE))
+    cues = np.concatenate([cosine, np.abs(luma - there), spread, vouched])
+    return Matched(ab, resized(cues, arch.MATCH_STRIDE // arch.FUSE_STRIDE))
 
 
 def _values(exemplar: Exemplar) -> Array:
     """What an exemplar's places carry `[M,5]`; as in training."""
     ab = np.stack([area(plane, arch.MATCH_STRIDE) for plane in exemplar.ab])
-    luma, trust = (area(x, arch.MATCH_STRIDE)[None] for x in (exemplar.luma, exemplar.trust))
+    luma, confidence = (
+        area(x, arch.MATCH_STRIDE)[None] for x in (exemplar.luma, exemplar.confidence)
+    )
     square = (ab * ab).sum(axis=0, keepdims=True)
-    return _places(np.concatenate([ab, luma, square, trust]))
+    return _places(np.concatenate([ab, luma, square, confidence]))
 
 
 def _places(planes: Array) -> Array:

@@ -15,14 +15,14 @@ from vscolor.models import running
 from vscolor.models.base import Array, Grid
 from vscolor.models.mini.architecture import MULTIPLE as MINI_MULTIPLE
 from vscolor.models.parts import Parts
-from vscolor.models.video import BlockPlan, Dab, Exemplar, Strengths
+from vscolor.models.video import BlockPlan, Exemplar, ScaledHint, Strengths
 from vscolor.scratch import scratch
 
 from . import architecture as arch
-from .following import Followed, follow_exemplars
-from .matching import Attention, likeness_start, match
-from .motion import LARGEST_RESIDUAL, coarser, find_motion, find_routes, follow
-from .planes import add_shares, area, resized
+from .exemplar_warp import Warped, warp_exemplars
+from .matching import Attention, initial_flow, match
+from .motion import MAX_RESIDUAL, coarser, find_motion, flow_candidates, warp
+from .resampling import add_shares, area, resized
 from .spreading import spread
 
 BLOCKS = BlockPlan(length=16, warm_up=8)
@@ -40,16 +40,16 @@ class Networks(Attention, Protocol):
         ...
 
 
-class Judged(NamedTuple):
+class FusionResult(NamedTuple):
     """What the fusion makes of a frame.
 
     Attributes:
-        judgement: Shares of the candidates and a correction, `[6,h/4,w/4]`, as `network.Fusion`.
+        blend: Shares of the candidates and a correction, `[6,h/4,w/4]`, as `network.Fusion`.
         memory: For the next frame, `[4,h/4,w/4]`.
         before: The frame before's ab, brought along, `[2,h,w]`; the next frame writes over it.
     """
 
-    judgement: Array
+    blend: Array
     memory: Array
     before: Array
 
@@ -66,12 +66,12 @@ def match_parts(height: int, width: int) -> Parts:
     return Parts(
         luma=(1, *fine),
         context=(arch.CONTEXT, *fine),
-        trust=(len(arch.EVIDENCE_SCALES), *fine),
+        cues=(len(arch.EVIDENCE_SCALES), *fine),
         flow=(height, width, 2),
         direct=(2, height, width),
         matched=(2, *eighth),
         still=(2, *fine),
-        available=(len(arch.CANDIDATES),),
+        score_bias=(len(arch.CANDIDATES),),
     )
 
 
@@ -114,9 +114,9 @@ class MiniVideo:
         still = feature_parts(height, width).unpack(features)["still"]
         return resized(still, arch.FUSE_STRIDE)
 
-    def spread(self, luma: Array, features: Array, dabs: list[Dab]) -> tuple[Array, Array]:
+    def spread(self, luma: Array, features: Array, hints: list[ScaledHint]) -> tuple[Array, Array]:
         """See `VideoModel`."""
-        return spread(luma, feature_parts(*luma.shape).unpack(features)["vectors"], dabs)
+        return spread(luma, feature_parts(*luma.shape).unpack(features)["vectors"], hints)
 
     def match(
         self, luma: Array, before: Array, features: Array, exemplars: Sequence[Exemplar]
@@ -125,19 +125,19 @@ class MiniVideo:
         height, width = luma.shape
         seen = feature_parts(height, width).unpack(features)
         back = find_motion(luma, before, near=True)
-        direct = self._followed(luma, seen["vectors"], [e for e in exemplars if e.same_shot])
+        direct = self._warped(luma, seen["vectors"], [e for e in exemplars if e.same_shot])
         keys = [_vectors(e) for e in exemplars]
         matched = match(self._networks, luma, seen["vectors"], exemplars, keys)
-        trust = [back.residual[None], direct.residual[None], matched.trust]
+        cues = [back.residual[None], direct.residual[None], matched.cues]
         return match_parts(height, width).pack(
             luma=area(luma, arch.FUSE_STRIDE)[None],
             context=seen["context"],
-            trust=np.concatenate(trust),
+            cues=np.concatenate(cues),
             flow=back.flow,
             direct=direct.ab,
             matched=matched.ab,
             still=seen["still"],
-            available=self._scores(direct.exists, bool(exemplars)),
+            score_bias=self._scores(direct.exists, bool(exemplars)),
         )
 
     def state_shape(self, height: int, width: int) -> tuple[int, ...]:
@@ -149,38 +149,38 @@ class MiniVideo:
     ) -> tuple[Array, Array]:
         """See `VideoModel`."""
         parts = match_parts(height, width).unpack(matched)
-        judged = self._judged(parts, state, height, width)
+        fused = self._fuse(parts, state, height, width)
         ab = _mixed(
-            judged.judgement,
-            judged.before,
+            fused.blend,
+            fused.before,
             parts["direct"],
             resized(parts["matched"], arch.MATCH_STRIDE, reuse="matched"),
             resized(parts["still"], arch.FUSE_STRIDE, reuse="still"),
         )
         left = state_parts(height, width)
-        after = left.pack(ab=ab, memory=judged.memory)
+        after = left.pack(ab=ab, memory=fused.memory)
         return left.unpack(after)["ab"], after
 
-    def shares(self, matched: Array, state: Array | None, height: int, width: int) -> Array:
-        """See `TellingModel`. The fusion's correction of the mean is of none of the sources."""
+    def source_weights(self, matched: Array, state: Array | None, height: int, width: int) -> Array:
+        """See `AttributingModel`. The fusion's correction of the mean is of none of the sources."""
         parts = match_parts(height, width).unpack(matched)
-        judged = self._judged(parts, state, height, width)
-        return resized(judged.judgement[: len(arch.CANDIDATES)], arch.FUSE_STRIDE)
+        fused = self._fuse(parts, state, height, width)
+        return resized(fused.blend[: len(arch.CANDIDATES)], arch.FUSE_STRIDE)
 
-    def _judged(
+    def _fuse(
         self, parts: dict[str, Array], state: Array | None, height: int, width: int
-    ) -> Judged:
-        trust, available = parts["trust"], parts["available"]
+    ) -> FusionResult:
+        cues, score_bias = parts["cues"], parts["score_bias"]
         if state is None:
             before = np.zeros((2, height, width), np.float32)
             memory = np.zeros((arch.HIDDEN, height // 4, width // 4), np.float32)
-            trust, available = trust.copy(), available.copy()
-            trust[0], available[0] = LARGEST_RESIDUAL, arch.ABSENT
+            cues, score_bias = cues.copy(), score_bias.copy()
+            cues[0], score_bias[0] = MAX_RESIDUAL, arch.ABSENT
         else:
             left = state_parts(height, width).unpack(state)
             into = scratch("mini_video.before", left["ab"].shape)
-            before = follow(left["ab"], parts["flow"], into)
-            memory = follow(left["memory"], coarser(parts["flow"], arch.FUSE_STRIDE))
+            before = warp(left["ab"], parts["flow"], into)
+            memory = warp(left["memory"], coarser(parts["flow"], arch.FUSE_STRIDE))
         matched, still = parts["matched"], parts["still"]
         ratio = arch.MATCH_STRIDE // arch.FUSE_STRIDE
         pooled = [
@@ -188,17 +188,17 @@ class MiniVideo:
             resized(matched, ratio),
             still,
         ]
-        judgement, memory = self._networks.fuse(
+        blend, memory = self._networks.fuse(
             {
                 "luma": parts["luma"][None],
                 "context": parts["context"][None],
-                "trust": trust[None],
+                "cues": cues[None],
                 "memory": memory[None],
                 "candidates": np.concatenate(pooled)[None],
-                "available": available.reshape(1, -1, 1, 1),
+                "score_bias": score_bias.reshape(1, -1, 1, 1),
             }
         )
-        return Judged(judgement[0], memory[0], before)
+        return FusionResult(blend[0], memory[0], before)
 
     def _scores(self, follows: bool, matches: bool) -> Array:
         """What is added to the candidates' scores: their strength, or that they do not exist."""
@@ -206,17 +206,17 @@ class MiniVideo:
         present = (s.history, s.reference * follows, s.reference * matches, s.still)
         return np.array([log(x) if x > 0 else arch.ABSENT for x in present], np.float32)
 
-    def _followed(self, luma: Array, vectors: Array, exemplars: Sequence[Exemplar]) -> Followed:
+    def _warped(self, luma: Array, vectors: Array, exemplars: Sequence[Exemplar]) -> Warped:
         """The exemplars' colours along flow; for one alone, along two routes.
 
         Several exemplars make up for each other.
         """
         if len(exemplars) != 1:
             motions = [find_motion(luma, e.luma) for e in exemplars]
-            return follow_exemplars(luma.shape, exemplars, motions)
+            return warp_exemplars(luma.shape, exemplars, motions)
         (only,) = exemplars
-        start = likeness_start(vectors, _vectors(only), self._networks.nearest)
-        return follow_exemplars(luma.shape, [only, only], find_routes(luma, only.luma, start))
+        start = initial_flow(vectors, _vectors(only), self._networks.nearest)
+        return warp_exemplars(luma.shape, [only, only], flow_candidates(luma, only.luma, start))
 
 
 def _vectors(exemplar: Exemplar) -> Array:
@@ -224,12 +224,12 @@ def _vectors(exemplar: Exemplar) -> Array:
     return feature_parts(*exemplar.luma.shape).unpack(exemplar.features)["vectors"]
 
 
-def _mixed(judgement: Array, *candidates: Array) -> Array:
+def _mixed(blend: Array, *candidates: Array) -> Array:
     """The candidates' weighted mean, corrected, `[2,h,w]`; as `network.mix`.
 
     The thread's next call writes over it.
     """
-    fine = resized(judgement, arch.FUSE_STRIDE, reuse="judgement")
+    fine = resized(blend, arch.FUSE_STRIDE, reuse="blend")
     ab = fine[len(candidates) :]
     add_shares(ab, fine, candidates)
     return ab

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vscolor.models.base import Array
-from vscolor.scratch import own, scratch
+from vscolor.scratch import scratch, thread_local
 
 from . import architecture as arch
-from .planes import area
+from .resampling import area
 
-LARGEST_RESIDUAL = 30.0
+MAX_RESIDUAL = 30.0
 """L* units; what cannot be explained at all counts as this."""
 
 
@@ -49,9 +49,9 @@ twice the time. It also finds the second route to a reference."""
 RESIDUAL_HALVING = 1.0
 """L* units of unexplained luma that halve one motion's say against another's."""
 
-LEAST_SHARE = 1e-6
+MIN_SHARE = 1e-6
 
-LEAST_SPREAD = 1.0
+MIN_SPREAD = 1.0
 MEDIAN = 5
 """Places across of the window in which a guess's strays are outvoted."""
 
@@ -90,13 +90,13 @@ def find_motion(
     search = NEAR if near else FAR
     flow = _estimator(search, now.shape, start is not None).calc(seen, sought, guess)
     residual = scratch("motion.residual", now.shape)
-    _fetch(then, _places(flow), residual)
+    _remap(then, _places(flow), residual)
     cv2.absdiff(now, residual, dst=residual)
-    np.minimum(residual, LARGEST_RESIDUAL, out=residual)
+    np.minimum(residual, MAX_RESIDUAL, out=residual)
     return Motion(np.asarray(flow, np.float32), area(residual, arch.FUSE_STRIDE))
 
 
-def find_routes(now: Array, reference: Array, start: Array | None) -> list[Motion]:
+def flow_candidates(now: Array, reference: Array, start: Array | None) -> list[Motion]:
     """Two ways from a frame to the one reference of its shot, to be weighed against each other.
 
     Likeness misleads now and then, and flow from nothing is then right.
@@ -109,7 +109,7 @@ def find_routes(now: Array, reference: Array, start: Array | None) -> list[Motio
     return [find_motion(now, reference, start), find_motion(now, reference, near=True)]
 
 
-class Weighed(NamedTuple):
+class FlowWeights(NamedTuple):
     """What several motions are worth beside each other.
 
     Attributes:
@@ -121,19 +121,19 @@ class Weighed(NamedTuple):
     residual: Array
 
 
-def weigh(left: Array, weights: Array) -> Weighed:
+def weigh(left: Array, weights: Array) -> FlowWeights:
     """Weigh motions: at each place the one that explains the luma better counts more.
 
     Args:
         left: What each leaves unexplained `[M,h/4,w/4]`, L* units.
         weights: How much each counts by itself `[M]`.
     """
-    shares = weights[:, None, None] * (0.5 ** (left / RESIDUAL_HALVING) + LEAST_SHARE)
+    shares = weights[:, None, None] * (0.5 ** (left / RESIDUAL_HALVING) + MIN_SHARE)
     shares = np.asarray(shares / shares.sum(axis=0), np.float32)
-    return Weighed(shares, np.minimum((shares * left).sum(axis=0), LARGEST_RESIDUAL))
+    return FlowWeights(shares, np.minimum((shares * left).sum(axis=0), MAX_RESIDUAL))
 
 
-def follow(planes: Iterable[Array], flow: Array, into: Array | None = None) -> Array:
+def warp(planes: Iterable[Array], flow: Array, into: Array | None = None) -> Array:
     """Bring planes `[h,w]` from the other frame along a flow of their size.
 
     Args:
@@ -148,11 +148,11 @@ def follow(planes: Iterable[Array], flow: Array, into: Array | None = None) -> A
     places = _places(flow)
     moved = np.empty((len(planes), *flow.shape[:2]), np.float32) if into is None else into
     for plane, target in zip(planes, moved, strict=True):
-        _fetch(plane, places, target)
+        _remap(plane, places, target)
     return moved
 
 
-def _fetch(plane: Array, places: Array, target: Array) -> None:
+def _remap(plane: Array, places: Array, target: Array) -> None:
     """Write into `target` what a plane shows at places `[h,w,2]`, x then y."""
     import cv2
 
@@ -173,7 +173,7 @@ def _estimator(search: Search, shape: tuple[int, ...], led: bool) -> Any:
     One that is sometimes given a start and sometimes none would go on from the last one. And one
     that met a small picture keeps the scales it chose for it, so another size gets a new one.
     """
-    made: dict[tuple[int, ...], Any] = own(f"motion.{search} {led}", dict)
+    made: dict[tuple[int, ...], Any] = thread_local(f"motion.{search} {led}", dict)
     if shape not in made:
         made.clear()
         made[shape] = _new_estimator(search)
@@ -227,7 +227,7 @@ def _levelled(then: Array, now: Array) -> Array:
     (now_mean, now_spread), (then_mean, then_spread) = (
         [float(x[0, 0]) for x in cv2.meanStdDev(luma)] for luma in (now, then)
     )
-    gain = max(now_spread, LEAST_SPREAD) / max(then_spread, LEAST_SPREAD)
+    gain = max(now_spread, MIN_SPREAD) / max(then_spread, MIN_SPREAD)
     # Two different pictures are not to be made alike.
     gain = min(1.5, max(1 / 1.5, gain))
     level = scratch("motion.level", then.shape)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vscolor.models.mini.network import Conv, DecoderBlock, clipped, standing_out
+from vscolor.models.mini.network import Conv, DecoderBlock, center_and_normalize, relu6
 
 from . import architecture as arch
 
@@ -44,9 +44,9 @@ class Embedding(nn.Module):
             middle,
             functional.interpolate(coarse, scale_factor=2.0, mode="nearest"),
         ]
-        x = torch.cat([standing_out(level) for level in levels], dim=1)
-        x = self.compare(clipped(self.hidden(x)))
-        return functional.normalize(x, dim=1), clipped(self.context(fine))
+        x = torch.cat([center_and_normalize(level) for level in levels], dim=1)
+        x = self.compare(relu6(self.hidden(x)))
+        return functional.normalize(x, dim=1), relu6(self.context(fine))
 
 
 def attend(
@@ -75,13 +75,13 @@ class Evidence(NamedTuple):
     Attributes:
         luma: L* `[B,1,h/4,w/4]`.
         context: The frame's features `[B,16,h/4,w/4]`.
-        trust: The planes of `arch.EVIDENCE_SCALES` `[B,6,h/4,w/4]`, in their own units.
+        cues: The planes of `arch.EVIDENCE_SCALES` `[B,6,h/4,w/4]`, in their own units.
         memory: Of the frame before, brought along the motion `[B,4,h/4,w/4]`.
     """
 
     luma: Tensor
     context: Tensor
-    trust: Tensor
+    cues: Tensor
     memory: Tensor
 
 
@@ -106,7 +106,7 @@ class Fusion(nn.Module):
         self.register_buffer("scale", scale, persistent=False)
 
     def forward(
-        self, seen: Evidence, candidates: Tensor, available: Tensor
+        self, seen: Evidence, candidates: Tensor, score_bias: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Judge a frame's candidates.
 
@@ -114,7 +114,7 @@ class Fusion(nn.Module):
             seen: What there is to judge by.
             candidates: ab of the four candidates in the order of `arch.CANDIDATES`,
                 `[B,8,h/4,w/4]`; zero where there is none.
-            available: Added to the candidates' scores `[B,4,1,1]`: 0, or `arch.ABSENT` for one
+            score_bias: Added to the candidates' scores `[B,4,1,1]`: 0, or `arch.ABSENT` for one
                 that does not exist, or the logarithm of its strength.
 
         Returns:
@@ -126,19 +126,19 @@ class Fusion(nn.Module):
                 seen.luma / arch.LUMA_SCALE,
                 seen.context,
                 candidates / arch.AB_SCALE,
-                seen.trust * self.scale,
+                seen.cues * self.scale,
                 seen.memory,
             ],
             dim=1,
         )
-        out = self._judge(x)
+        out = self._trunk(x)
         count = len(arch.CANDIDATES)
-        scores = out[:, :count] + self.prior(x) + available
+        scores = out[:, :count] + self.prior(x) + score_bias
         correction = out[:, count : count + 2] * arch.AB_SCALE
-        judgement = torch.cat([torch.softmax(scores, dim=1), correction], dim=1)
-        return judgement, torch.tanh(out[:, count + 2 :])
+        blend = torch.cat([torch.softmax(scores, dim=1), correction], dim=1)
+        return blend, torch.tanh(out[:, count + 2 :])
 
-    def _judge(self, x: Tensor) -> Tensor:
+    def _trunk(self, x: Tensor) -> Tensor:
         y: Tensor = self.enter(x)
         for block in self.first:
             y = block(y)
@@ -152,18 +152,18 @@ class Fusion(nn.Module):
         return out
 
 
-def mix(judgement: Tensor, candidates: Tensor) -> Tensor:
+def mix(blend: Tensor, candidates: Tensor) -> Tensor:
     """Colour a frame: the candidates' weighted mean, corrected.
 
     Args:
-        judgement: What `Fusion` returns `[B,6,h/4,w/4]`.
+        blend: What `Fusion` returns `[B,6,h/4,w/4]`.
         candidates: As it takes them, at the luma's size `[B,8,h,w]`.
 
     Returns:
         ab `[B,2,h,w]`.
     """
     count = len(arch.CANDIDATES)
-    fine = functional.interpolate(judgement, scale_factor=float(arch.FUSE_STRIDE), mode="bilinear")
+    fine = functional.interpolate(blend, scale_factor=float(arch.FUSE_STRIDE), mode="bilinear")
     pairs = candidates.unflatten(1, (count, 2))
     ab: Tensor = (pairs * fine[:, :count, None]).sum(dim=1) + fine[:, count:]
     return ab

@@ -2,7 +2,7 @@
 
 A point's colour goes to places that look alike, whose features are close (the same kind of thing),
 whose luma is close, and that are not far away; and to places that a way without edges leads to,
-since a thing's parts need not look alike. How sure that is becomes the exemplar's trust.
+since a thing's parts need not look alike. How sure that is becomes the exemplar's confidence.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from math import sqrt
 import numpy as np
 
 from vscolor.models.base import Array
-from vscolor.models.video import Dab
+from vscolor.models.video import ScaledHint
 
 from . import architecture as arch
-from .planes import area
+from .resampling import area
 
 # Judged on 40 frames of real clips with true colours at five points, put where the still colour is
 # most wrong, on a grid, and anywhere. Wider, some frames get worse; narrower, a hint stays a dot.
@@ -25,46 +25,46 @@ LUMA_SCALE = 12.0
 DISTANCE_SCALE = 0.35
 """Of the picture's short side."""
 
-WAY_SCALE = 0.35
+GEODESIC_SCALE = 0.35
 """Of the picture's short side, for the length of a way."""
-WAY_LUMA_SCALE = 15.0
-CLIMB = 4.0
+GEODESIC_LUMA_SCALE = 15.0
+LUMA_STEP_COST = 4.0
 """Pixels that a change of luma by one L* unit makes a way longer."""
-WAY_STRIDE = 4
+GEODESIC_STRIDE = 4
 """Pixels of a step of a way."""
 SWEEPS = 3
 """Times that ways are looked for in each direction; more find hardly any shorter ones."""
 
-LEAST_RADIUS = 2.0
+MIN_RADIUS = 2.0
 """Pixels: a dab covers a few places at least, whose median luma is its thing's."""
 
 
-def spread(luma: Array, vectors: Array, dabs: list[Dab]) -> tuple[Array, Array]:
+def spread(luma: Array, vectors: Array, hints: list[ScaledHint]) -> tuple[Array, Array]:
     """Colour a frame from points.
 
     Args:
         luma: L* `[h,w]`.
         vectors: The frame's unit vectors `[64,h/8,w/8]`.
-        dabs: The points, in pixels of `luma`.
+        hints: The points, in pixels of `luma`.
 
     Returns:
-        ab `[2,h,w]` and trust `[h,w]`, 0 to 1.
+        ab `[2,h,w]` and confidence `[h,w]`, 0 to 1.
     """
-    sure = np.stack([_likeness(luma, vectors, dab) for dab in dabs])
+    sure = np.stack([_likeness(luma, vectors, hint) for hint in hints])
     share = sure**2 / np.maximum((sure**2).sum(axis=0), 1e-6)
-    colours = np.stack([dab.ab for dab in dabs])
+    colours = np.stack([hint.ab for hint in hints])
     ab = np.einsum("kij,kc->cij", share, colours)
     return np.asarray(ab, np.float32), np.asarray(sure.max(axis=0), np.float32)
 
 
-def _likeness(luma: Array, vectors: Array, dab: Dab) -> Array:
+def _likeness(luma: Array, vectors: Array, hint: ScaledHint) -> Array:
     """How sure it is that each place is of the thing under a dab, `[h,w]`."""
     height, width = luma.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    distance = np.hypot(x - (dab.x - 0.5), y - (dab.y - 0.5))
-    inside = distance <= max(dab.radius, LEAST_RADIUS)
+    distance = np.hypot(x - (hint.x - 0.5), y - (hint.y - 0.5))
+    inside = distance <= max(hint.radius, MIN_RADIUS)
     own_luma = np.median(luma[inside]) if inside.any() else 50.0
-    cosine = _cosine(vectors, dab, (height, width))
+    cosine = _cosine(vectors, hint, (height, width))
     short = min(height, width)
     alike = (
         np.maximum(1 - cosine, 0) / COSINE_SCALE
@@ -72,14 +72,14 @@ def _likeness(luma: Array, vectors: Array, dab: Dab) -> Array:
         + 0.5 * (distance / (DISTANCE_SCALE * short)) ** 2
     )
     joined = (
-        0.5 * ((luma - own_luma) / WAY_LUMA_SCALE) ** 2
-        + 0.5 * (_ways(luma, dab) / (WAY_SCALE * short)) ** 2
+        0.5 * ((luma - own_luma) / GEODESIC_LUMA_SCALE) ** 2
+        + 0.5 * (_geodesic_distance(luma, hint) / (GEODESIC_SCALE * short)) ** 2
     )
     likeness = np.exp(-np.minimum(alike, joined))
     return np.asarray(np.where(inside, 1.0, likeness), np.float32)
 
 
-def _ways(luma: Array, dab: Dab) -> Array:
+def _geodesic_distance(luma: Array, hint: ScaledHint) -> Array:
     """Length of the shortest way from a dab to each place, pixels `[h,w]`.
 
     By sweeps over the lines and columns of a small picture, up, down, left and right, each place
@@ -88,9 +88,9 @@ def _ways(luma: Array, dab: Dab) -> Array:
     import cv2
 
     height, width = luma.shape
-    small = area(luma, WAY_STRIDE)
+    small = area(luma, GEODESIC_STRIDE)
     ways = np.full(small.shape, np.float32(1e6))
-    row, column = int(dab.y / WAY_STRIDE), int(dab.x / WAY_STRIDE)
+    row, column = int(hint.y / GEODESIC_STRIDE), int(hint.x / GEODESIC_STRIDE)
     ways[min(row, len(ways) - 1), min(column, ways.shape[1] - 1)] = 0
     for _ in range(SWEEPS):
         for lengths, heights in (ways, small), (ways.T, small.T):
@@ -101,10 +101,10 @@ def _ways(luma: Array, dab: Dab) -> Array:
 
 def _sweep(ways: Array, luma: Array) -> None:
     """Go on from each line to the next one, straight and aslant."""
-    straight = WAY_STRIDE + CLIMB * np.abs(luma[1:] - luma[:-1])
-    aslant = np.float32(WAY_STRIDE * sqrt(2))
-    right = aslant + CLIMB * np.abs(luma[1:, 1:] - luma[:-1, :-1])
-    left = aslant + CLIMB * np.abs(luma[1:, :-1] - luma[:-1, 1:])
+    straight = GEODESIC_STRIDE + LUMA_STEP_COST * np.abs(luma[1:] - luma[:-1])
+    aslant = np.float32(GEODESIC_STRIDE * sqrt(2))
+    right = aslant + LUMA_STEP_COST * np.abs(luma[1:, 1:] - luma[:-1, :-1])
+    left = aslant + LUMA_STEP_COST * np.abs(luma[1:, :-1] - luma[:-1, 1:])
     for before, line, down, right_down, left_down in zip(
         ways, ways[1:], straight, right, left, strict=False
     ):
@@ -113,11 +113,11 @@ def _sweep(ways: Array, luma: Array) -> None:
         np.minimum(line[:-1], before[1:] + left_down, out=line[:-1])
 
 
-def _cosine(vectors: Array, dab: Dab, shape: tuple[int, int]) -> Array:
+def _cosine(vectors: Array, hint: ScaledHint, shape: tuple[int, int]) -> Array:
     import cv2
 
     _, rows, columns = vectors.shape
-    row = min(rows - 1, int(dab.y / arch.MATCH_STRIDE))
-    column = min(columns - 1, int(dab.x / arch.MATCH_STRIDE))
+    row = min(rows - 1, int(hint.y / arch.MATCH_STRIDE))
+    column = min(columns - 1, int(hint.x / arch.MATCH_STRIDE))
     cosine = np.einsum("cij,c->ij", vectors, vectors[:, row, column])
     return np.asarray(cv2.resize(cosine, shape[::-1], interpolation=cv2.INTER_LINEAR))

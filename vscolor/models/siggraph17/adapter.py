@@ -12,7 +12,7 @@ from vscolor import device as devices
 from vscolor.device import Device
 from vscolor.models import running
 from vscolor.models.base import Array, Card, Grid, Option, StillModel
-from vscolor.weights.catalog import Need, WeightFile, WeightSet
+from vscolor.weights.catalog import WeightAlternatives, WeightFile, WeightSet
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,7 +54,7 @@ WEIGHTS = WeightSet(
     ),
     check,
 )
-NEEDS: tuple[Need, ...] = ((WEIGHTS,),)
+NEEDS: tuple[WeightAlternatives, ...] = ((WEIGHTS,),)
 
 
 def build(path: Path) -> Siggraph17:

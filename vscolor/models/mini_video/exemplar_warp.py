@@ -12,11 +12,11 @@ from vscolor.models.video import Exemplar
 from vscolor.scratch import scratch
 
 from . import architecture as arch
-from .motion import LARGEST_RESIDUAL, Motion, follow, weigh
-from .planes import add_shares, area, resized
+from .motion import MAX_RESIDUAL, Motion, warp, weigh
+from .resampling import add_shares, area, resized
 
 
-class Followed(NamedTuple):
+class Warped(NamedTuple):
     """What flow from the exemplars says: ab `[2,h,w]`, luma left `[h/4,w/4]`."""
 
     ab: Array
@@ -24,9 +24,9 @@ class Followed(NamedTuple):
     exists: bool
 
 
-def follow_exemplars(
+def warp_exemplars(
     shape: tuple[int, ...], exemplars: Sequence[Exemplar], motions: Sequence[Motion]
-) -> Followed:
+) -> Warped:
     """Bring exemplars along; where several explain the luma, the better counts more.
 
     Args:
@@ -37,26 +37,26 @@ def follow_exemplars(
     height, width = shape
     if not exemplars:
         ab = np.zeros((2, height, width), np.float32)
-        residual = np.full((height // 4, width // 4), LARGEST_RESIDUAL, np.float32)
-        return Followed(ab, residual, False)
+        residual = np.full((height // 4, width // 4), MAX_RESIDUAL, np.float32)
+        return Warped(ab, residual, False)
     moved = [
         _carried(e, m, scratch(f"mini_video.moved {i}", (3, height, width)))
         for i, (e, m) in enumerate(zip(exemplars, motions, strict=True))
     ]
     left = np.stack(
         [
-            m.residual + LARGEST_RESIDUAL * (1 - trust)
-            for m, (_, trust) in zip(motions, moved, strict=True)
+            m.residual + MAX_RESIDUAL * (1 - confidence)
+            for m, (_, confidence) in zip(motions, moved, strict=True)
         ]
     )
     weighed = weigh(left, np.array([e.weight for e in exemplars]))
     fine = resized(weighed.shares, arch.FUSE_STRIDE, reuse="shares")
     ab = np.zeros((2, height, width), np.float32)
     add_shares(ab, fine, [colour for colour, _ in moved])
-    return Followed(ab, weighed.residual, True)
+    return Warped(ab, weighed.residual, True)
 
 
 def _carried(exemplar: Exemplar, motion: Motion, into: Array) -> tuple[Array, Array]:
-    """An exemplar's ab `[2,h,w]` and trust `[h/4,w/4]`, brought along; the first in `into`."""
-    moved = follow([*exemplar.ab, exemplar.trust], motion.flow, into)
+    """An exemplar's ab `[2,h,w]` and confidence `[h/4,w/4]`, brought along; the first in `into`."""
+    moved = warp([*exemplar.ab, exemplar.confidence], motion.flow, into)
     return moved[:2], area(moved[2], arch.FUSE_STRIDE)

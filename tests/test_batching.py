@@ -9,9 +9,9 @@ import vapoursynth as vs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vscolor.blocks import BatchPlan, FramePass, predict_lines
+from vscolor.batching import BatchPlan, FramePass, predict_coefficients
 from vscolor.errors import DeviceMemoryError, SettingError
-from vscolor.guided import flat_lines, local_lines
+from vscolor.guided import constant_coefficients, fit_coefficients
 from vscolor.testing import TinyModel, noise_clip, planes_of
 
 
@@ -40,13 +40,13 @@ class Recorder(TinyModel):
 
 def lines_of(luma, batch, lanes, model=None, *, check=lambda props: None, edge_aware=True):
     frames = FramePass("colorize", luma, luma, check)
-    return predict_lines(frames, model or TinyModel(), batch, lanes, edge_aware=edge_aware)
+    return predict_coefficients(frames, model or TinyModel(), batch, lanes, edge_aware=edge_aware)
 
 
 def direct(luma, n, edge_aware):
     one = planes_of(luma, n)[0][None, None]
     ab = TinyModel().predict(one)
-    return (local_lines(one, ab) if edge_aware else flat_lines(ab))[0]
+    return (fit_coefficients(one, ab) if edge_aware else constant_coefficients(ab))[0]
 
 
 @pytest.mark.parametrize(("batch", "lanes"), [(1, 1), (1, 3), (4, 1), (3, 2), (8, 2), (64, 1)])

@@ -35,7 +35,7 @@ TURNS: Final[tuple[Turn, ...]] = (
 )
 
 
-def upright(clip: vs.VideoNode, path: Path) -> vs.VideoNode:
+def apply_exif_orientation(clip: vs.VideoNode, path: Path) -> vs.VideoNode:
     """The clip of a still, turned as its file says.
 
     Args:

@@ -9,7 +9,7 @@ import vapoursynth as vs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vscolor import clip as core
+from vscolor import nodes
 from vscolor.errors import SettingError
 from vscolor.film import Film, inspect
 from vscolor.testing import noise_clip, planes_of
@@ -41,7 +41,7 @@ def random_ab(width, height, spread=80, seed=7):
 def merged(clip, ab, gain=1.0, format=None):
     film = inspect(clip)
     lines = vs.core.std.StackVertical([ab.std.BlankClip(), ab])
-    return core.merge(film, film, lines, gain, core.merge_format(film, format))
+    return nodes.merge(film, film, lines, gain, nodes.merge_format(film, format))
 
 
 FORMATS_444 = [vs.YUV444P8, vs.YUV444P10, vs.YUV444P12, vs.YUV444P16, vs.YUV444PH, vs.YUV444PS]
@@ -144,10 +144,10 @@ def test_zero_gain_is_exactly_neutral():
 )
 def test_model_size_keeps_the_display_aspect(width, height, size, sar):
     film = Film(vs.core.std.BlankClip(None, width, height, vs.GRAY8, 1), None, 0, Fraction(*sar))
-    h, w = core.model_size(film, size, 32)
+    h, w = nodes.model_size(film, size, 32)
     assert h % 32 == w % 32 == 0
     assert min(h, w) <= max(32, size + 16)
-    assert max(h, w) <= core.LONGEST_ASPECT * size + 32
+    assert max(h, w) <= nodes.MAX_ASPECT * size + 32
     aspect = width * Fraction(*sar) / height
     if Fraction(1, 4) <= aspect <= 4:
         assert abs(min(h, w) - size) <= 16
@@ -167,18 +167,18 @@ def test_model_size_keeps_the_display_aspect(width, height, size, sar):
 )
 def test_merge_format(format, wanted, result):
     film = inspect(vs.core.std.BlankClip(None, W, H, format, 1))
-    assert core.merge_format(film, wanted).name == result
+    assert nodes.merge_format(film, wanted).name == result
 
 
 def test_odd_gray_becomes_444():
     film = inspect(vs.core.std.BlankClip(None, 33, 21, vs.GRAY8, 1))
-    assert core.merge_format(film, None).name == "YUV444P8"
+    assert nodes.merge_format(film, None).name == "YUV444P8"
     with pytest.raises(SettingError, match="33x21"):
-        core.merge_format(film, vs.YUV420P8)
+        nodes.merge_format(film, vs.YUV420P8)
 
 
 @pytest.mark.parametrize("wanted", [vs.YUV420P10, vs.RGB24, vs.GRAY8, vs.YUV444PS, -3, "yuv"])
 def test_format_of_another_depth_or_family_is_refused(wanted):
     film = inspect(vs.core.std.BlankClip(None, W, H, vs.GRAY8, 1))
     with pytest.raises(SettingError, match="format="):
-        core.merge_format(film, wanted)
+        nodes.merge_format(film, wanted)

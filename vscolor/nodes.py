@@ -12,7 +12,7 @@ import vapoursynth as vs
 import vsutil
 
 from vscolor.color import (
-    LINE_EXPR,
+    LINEAR_EXPR,
     Colorimetry,
     chroma_code_range,
     chroma_exprs,
@@ -25,8 +25,8 @@ from vscolor.color import (
 from vscolor.errors import SettingError
 from vscolor.film import COLOR_PROPS, Film, yuv_of_rgb
 
-LONGEST_ASPECT = 4
-LEAST_SEEN = 16
+MAX_ASPECT = 4
+MIN_MODEL_SIDE = 16
 """Shortest side of what a model sees, in pixels; below it there is no motion to be found."""
 
 # ab and luma are interpolated without overshoot: ringing in chroma shows as coloured outlines.
@@ -79,12 +79,12 @@ def model_size(film: Film, size: int, multiple: int) -> tuple[int, int]:
     """Height and width the model sees: the display aspect, `size` its short side.
 
     A strip longer than 4:1 is made smaller, so that memory stays bounded by `size`; no side
-    is below `LEAST_SEEN`.
+    is below `MIN_MODEL_SIDE`.
     """
     width = film.clip.width * film.pixel_aspect
     height = Fraction(film.clip.height)
-    scale = min(size / min(width, height), LONGEST_ASPECT * size / max(width, height))
-    least = -(-LEAST_SEEN // multiple) * multiple
+    scale = min(size / min(width, height), MAX_ASPECT * size / max(width, height))
+    least = -(-MIN_MODEL_SIDE // multiple) * multiple
     fit = (max(least, round(side * scale / multiple) * multiple) for side in (height, width))
     return next(fit), next(fit)
 
@@ -129,7 +129,7 @@ def merge(
     Args:
         film: The source, YUV or GRAY.
         seen: What the model saw: the film itself or its guide. Colour is drawn along its luma.
-        lines: Colour as lines in f(Y) of `seen`, as `blocks.predict_lines` makes it.
+        lines: Colour as lines in f(Y) of `seen`, as `batching.predict_coefficients` makes it.
         gain: Factor on a* and b*; 0 makes chroma exactly neutral.
         fmt: YUV format of the result, of the film's depth.
     """
@@ -138,10 +138,10 @@ def merge(
     grid = _to_chroma_grid(film, _bare_luma(film), fmt)
     f = _lab_f(grid, film.colorimetry)
     if seen is film:
-        ab = _draw_lines(film, f, lines, fmt)
+        ab = _evaluate(film, f, lines, fmt)
     else:
         guide = _to_chroma_grid(film, _bare_luma(seen), fmt)
-        ab = _draw_lines(film, _lab_f(guide, seen.colorimetry), lines, fmt)
+        ab = _evaluate(film, _lab_f(guide, seen.colorimetry), lines, fmt)
     if gain == 0:
         # Exactly neutral, where the arithmetic would leave float chroma at 1e-8. It still asks
         # for colour, so that a frame which must be refused is.
@@ -155,12 +155,12 @@ def merge(
     return _tag(vs.core.std.ShufflePlanes([luma_of(film), *planes], [0, 0, 0], vs.YUV), film)
 
 
-def add_chroma(film: Film, change: list[vs.VideoNode], gain: float) -> vs.VideoNode:
+def add_chroma(film: Film, correction: list[vs.VideoNode], gain: float) -> vs.VideoNode:
     """Add small planes to a film's chroma and leave everything else as it is.
 
     Args:
         film: A YUV film.
-        change: For U and V, GRAYS clips of any size, in units of the nominal span (-0.5..0.5).
+        correction: For U and V, GRAYS clips of any size, in units of the nominal span (-0.5..0.5).
         gain: Factor on them.
     """
     fmt = film.clip.format
@@ -173,12 +173,12 @@ def add_chroma(film: Film, change: list[vs.VideoNode], gain: float) -> vs.VideoN
             f"x y {gain * span!r} * +",
             gray,
         )
-        for p, small in zip((1, 2), change, strict=True)
+        for p, small in zip((1, 2), correction, strict=True)
     ]
     return vs.core.std.ShufflePlanes([film.clip, *planes], [0, 0, 0], vs.YUV)
 
 
-def _draw_lines(
+def _evaluate(
     film: Film, f: vs.VideoNode, lines: vs.VideoNode, fmt: vs.VideoFormat
 ) -> list[vs.VideoNode]:
     """a* and b* on the chroma grid: the lines scaled up and evaluated at f."""
@@ -187,7 +187,7 @@ def _draw_lines(
     drawn = []
     for plane in (1, 2):
         terms = [_to_chroma_grid(film, t.std.ShufflePlanes(plane, vs.GRAY), fmt) for t in tops]
-        drawn.append(vs.core.std.Expr([f, *terms], LINE_EXPR))
+        drawn.append(vs.core.std.Expr([f, *terms], LINEAR_EXPR))
     return drawn
 
 

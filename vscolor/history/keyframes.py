@@ -20,19 +20,19 @@ SPACING: Final = 48
 DELAY: Final = 6
 """Frames from a cut to the scene's first key."""
 
-LATER: Final = 32
+LATER_DELAY: Final = 32
 """Frames from a cut to the frame that stands in for a first key that is too dark."""
 
-DARK: Final = 0.6
+DARK_RATIO: Final = 0.6
 """Mean L* of a first key, over that of the later frame, below which it is."""
 
 GROUP: Final = 16
 """Cuts are gathered by groups of frames."""
 
-GROUPS_BEHIND: Final = -(-(SPACING * 5 // 2 + DELAY) // GROUP)
+GROUPS_BEFORE: Final = -(-(SPACING * 5 // 2 + DELAY) // GROUP)
 """Groups behind a frame's own that are searched for its scene's start."""
 
-GROUPS_AHEAD: Final = -(-LATER // GROUP)
+GROUPS_AFTER: Final = -(-LATER_DELAY // GROUP)
 NEARNESS: Final = 48
 """Frames over which a reference's weight falls by half."""
 
@@ -43,7 +43,7 @@ ANYWHERE: Final = 0.25
 """Weight of a reference that belongs to no frame."""
 
 
-class Key(NamedTuple):
+class Keyframe(NamedTuple):
     """A frame to take colours from.
 
     Attributes:
@@ -83,46 +83,46 @@ def scene_around(n: int, cuts: Sequence[int], first: int, last: int, length: int
     return Scene(start, end)
 
 
-def keys_of(n: int, scene: Scene) -> list[Key]:
+def keyframes_of(n: int, scene: Scene) -> list[Keyframe]:
     """The keys of frame n, one or two, weights summing to 1.
 
-    `scene.start` may be unknown only where it is more than `GROUPS_BEHIND` groups back.
+    `scene.start` may be unknown only where it is more than `GROUPS_BEFORE` groups back.
     """
-    begin = None if scene.start is None else first_key(scene.start, scene.end)
+    begin = None if scene.start is None else first_keyframe(scene.start, scene.end)
     latest = n // SPACING * SPACING
     if begin is not None and latest < begin + SPACING // 2:
-        return [Key(begin, 1.0, later_key(scene))]
+        return [Keyframe(begin, 1.0, later_keyframe(scene))]
     before = latest - SPACING
     later = None
     if begin is not None and before < begin + SPACING // 2:
-        before, later = begin, later_key(scene)
+        before, later = begin, later_keyframe(scene)
     share = (n - latest) / SPACING
-    return [Key(before, 1.0 - share, later), *([Key(latest, share)] if share else [])]
+    return [Keyframe(before, 1.0 - share, later), *([Keyframe(latest, share)] if share else [])]
 
 
-def first_key(start: int, end: int | None) -> int:
+def first_keyframe(start: int, end: int | None) -> int:
     """The first key of a scene; its end may be unknown where it is more than `DELAY` away."""
     key = start + DELAY
     return key if end is None else min(key, end - 1)
 
 
-def later_key(scene: Scene) -> int | None:
+def later_keyframe(scene: Scene) -> int | None:
     """The frame that may stand in for a scene's first key; None where the scene has no other."""
     assert scene.start is not None
-    later = scene.start + LATER
+    later = scene.start + LATER_DELAY
     later = later if scene.end is None else min(later, scene.end - 1)
-    return None if later == first_key(scene.start, scene.end) else later
+    return None if later == first_keyframe(scene.start, scene.end) else later
 
 
 def is_dark(first: float, later: float) -> bool:
     """Whether a first key of such a mean L* shows too little beside the later frame."""
-    return first < DARK * later - 1.0  # black beside black is no darker
+    return first < DARK_RATIO * later - 1.0  # black beside black is no darker
 
 
 def searched(n: int) -> tuple[int, int]:
     """The first and last frame whose cuts frame n's keys depend on (beyond the clip's ends too)."""
     group = n // GROUP
-    return (group - GROUPS_BEHIND) * GROUP, (group + GROUPS_AHEAD + 1) * GROUP - 1
+    return (group - GROUPS_BEFORE) * GROUP, (group + GROUPS_AFTER + 1) * GROUP - 1
 
 
 def nearness(n: int, frame: int | None) -> float:

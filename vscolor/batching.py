@@ -18,7 +18,7 @@ import vapoursynth as vs
 
 from vscolor import memory, windows
 from vscolor.errors import SettingError, VscolorError
-from vscolor.guided import flat_lines, local_lines
+from vscolor.guided import constant_coefficients, fit_coefficients
 from vscolor.models import running
 from vscolor.models.base import Array, Grid, StillModel
 
@@ -61,47 +61,50 @@ class FramePass:
     Attributes:
         caller: The filter's name, for messages.
         luma: L* at the model's size, GRAYS.
-        witness: The source, as long as `luma`; its frames' properties are given to `check`, its
+        prop_src: The source, as long as `luma`; its frames' properties are given to `check`, its
             pixels are not read.
         check: Raises a `VscolorError` for a frame that must not be coloured.
-        notes: For a model that looks at neighbours, what was noticed in them, from
+        analyses: For a model that looks at neighbours, what was noticed in them, from
             `vscolor.windows`, as long as `luma`; else None.
     """
 
     caller: str
     luma: vs.VideoNode
-    witness: vs.VideoNode
+    prop_src: vs.VideoNode
     check: Callable[[vs.FrameProps], None]
-    notes: vs.VideoNode | None = None
+    analyses: vs.VideoNode | None = None
 
     def every(self, cycle: int, offset: int) -> list[vs.VideoNode]:
         """Of frame `offset` of each cycle: the source, and the notes where the model has them."""
-        clips = [self.witness] if self.notes is None else [self.witness, self.notes]
+        clips = [self.prop_src] if self.analyses is None else [self.prop_src, self.analyses]
         return [every(clip, cycle, offset) for clip in clips]
 
     def padded(self, frames: int) -> FramePass:
         """The same with the last frame repeated."""
-        notes = None if self.notes is None else pad(self.notes, frames)
+        analyses = None if self.analyses is None else pad(self.analyses, frames)
         return replace(
-            self, luma=pad(self.luma, frames), witness=pad(self.witness, frames), notes=notes
+            self,
+            luma=pad(self.luma, frames),
+            prop_src=pad(self.prop_src, frames),
+            analyses=analyses,
         )
 
 
 @dataclass(frozen=True)
-class Work:
+class BatchOp:
     """What is done to each frame.
 
     Attributes:
-        run: From L* `[B,1,h,w]` and the frames of `FramePass.notes` (or none) to the last P
+        run: From L* `[B,1,h,w]` and the frames of `FramePass.analyses` (or none) to the last P
             planes of the result, `[B,P,height,width]`.
-        like: A blank clip of the result's format, width and height.
+        template: A blank clip of the result's format, width and height.
     """
 
     run: Callable[[Array, Sequence[vs.VideoFrame]], Array]
-    like: vs.VideoNode
+    template: vs.VideoNode
 
 
-def predict_lines(
+def predict_coefficients(
     frames: FramePass, model: StillModel, batch: int, lanes: int, *, edge_aware: bool
 ) -> vs.VideoNode:
     """Run a still model over a clip.
@@ -117,37 +120,37 @@ def predict_lines(
         YUV444PS at 1/`ab_stride` of luma's size and twice as high: a* and b* in planes 1 and 2,
         as lines in f(Y), slopes above offsets. A frame that fails raises `vs.Error`.
     """
-    work = line_work(
+    op = coefficients_op(
         partial(windows.predict, model), frames.luma, model.grid, edge_aware=edge_aware
     )
-    return run_frames(frames, work, batch, lanes)
+    return run_frames(frames, op, batch, lanes)
 
 
-def line_work(
+def coefficients_op(
     predict: Callable[[Array, Sequence[vs.VideoFrame]], Array],
     luma: vs.VideoNode,
     grid: Grid,
     *,
     edge_aware: bool,
-) -> Work:
-    """Colour frames and put the colour into lines, see `predict_lines`.
+) -> BatchOp:
+    """Colour frames and put the colour into lines, see `predict_coefficients`.
 
     Args:
-        predict: From L* `[B,1,h,w]` and the frames of `FramePass.notes` to ab.
+        predict: From L* `[B,1,h,w]` and the frames of `FramePass.analyses` to ab.
         luma: L* at the model's size, GRAYS.
         grid: The model's.
         edge_aware: Whether colour follows luma's edges.
     """
 
-    def lines(stack: Array, notes: Sequence[vs.VideoFrame]) -> Array:
-        ab = running.in_numbers(predict(stack, notes))
-        return local_lines(stack, ab) if edge_aware else flat_lines(ab)
+    def coefficients(stack: Array, analyses: Sequence[vs.VideoFrame]) -> Array:
+        ab = running.require_finite(predict(stack, analyses))
+        return fit_coefficients(stack, ab) if edge_aware else constant_coefficients(ab)
 
-    return Work(lines, lines_like(luma, grid.ab_stride))
+    return BatchOp(coefficients, coefficients_template(luma, grid.ab_stride))
 
 
-def lines_like(luma: vs.VideoNode, stride: int) -> vs.VideoNode:
-    """A blank clip of the shape in which colour travels, see `predict_lines`."""
+def coefficients_template(luma: vs.VideoNode, stride: int) -> vs.VideoNode:
+    """A blank clip of the shape in which colour travels, see `predict_coefficients`."""
     size = luma.width // stride, 2 * luma.height // stride
     return vs.core.std.BlankClip(luma, *size, vs.YUV444PS, keep=True)
 
@@ -165,24 +168,24 @@ class Inputs:
         return {name: list(islice(coming, count)) for name, count in self._counts.items()}
 
 
-def run_frames(frames: FramePass, work: Work, batch: int, lanes: int) -> vs.VideoNode:
+def run_frames(frames: FramePass, op: BatchOp, batch: int, lanes: int) -> vs.VideoNode:
     """Do the work on every frame; a frame that fails raises `vs.Error`."""
     plan = BatchPlan(frames.luma.num_frames, batch, lanes)
     padded = frames.padded(plan.padding)
-    members = [clip for lane in range(lanes) for clip in _lane(padded, work, plan, lane)]
-    return weave(members)[: plan.frames]
+    members = [clip for lane in range(lanes) for clip in _lane(padded, op, plan, lane)]
+    return interleave(members)[: plan.frames]
 
 
-def _lane(frames: FramePass, work: Work, plan: BatchPlan, lane: int) -> list[vs.VideoNode]:
+def _lane(frames: FramePass, op: BatchOp, plan: BatchPlan, lane: int) -> list[vs.VideoNode]:
     """One lane's node, cut apart: clip i holds frame i of each of its batches.
 
     A batch is one tall frame, its members one above the other, on the way in and on the way out:
     the core stacks and crops it, and NumPy sees `[B,1,h,w]` without a copy of its own.
     """
     offsets = plan.members(lane)
-    height = work.like.height
+    height = op.template.height
     template = vs.core.std.BlankClip(
-        work.like,
+        op.template,
         height=height * plan.batch,
         length=frames.luma.num_frames // plan.cycle,
         keep=True,
@@ -192,17 +195,17 @@ def _lane(frames: FramePass, work: Work, plan: BatchPlan, lane: int) -> list[vs.
     inputs = Inputs(
         blank=[template],
         luma=[_stack([every(frames.luma, plan.cycle, o) for o in offsets])],
-        witnesses=[witness for witness, *_ in every_frame],
-        notes=[note for _, *notes in every_frame for note in notes],
+        prop_srcs=[prop_src for prop_src, *_ in every_frame],
+        analyses=[analysis for _, *analyses in every_frame for analysis in analyses],
     )
 
     def colour(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
         came = inputs.named(f)
         try:
-            for offset, frame in zip(offsets, came["witnesses"], strict=True):
+            for offset, frame in zip(offsets, came["prop_srcs"], strict=True):
                 _check_numbered(n * plan.cycle + offset, frame.props, frames.check)
             tall = np.asarray(came["luma"][0][0])
-            result = work.run(tall.reshape(plan.batch, 1, -1, tall.shape[1]), came["notes"])
+            result = op.run(tall.reshape(plan.batch, 1, -1, tall.shape[1]), came["analyses"])
         except VscolorError as error:
             # The core cuts long messages, and a chain of tracebacks would push this one out.
             raise vs.Error(f"{frames.caller}: {error}") from None
@@ -225,7 +228,7 @@ def cut_apart(node: vs.VideoNode, count: int) -> list[vs.VideoNode]:
 
 def guarded(
     clip: vs.VideoNode,
-    witness: vs.VideoNode,
+    prop_src: vs.VideoNode,
     check: Callable[[vs.FrameProps], None],
     caller: str,
     role: str = "frame",
@@ -233,8 +236,8 @@ def guarded(
     """A clip that lets a frame through only if the witness's frame of that number passes a check.
 
     Args:
-        clip: Any, as long as `witness`; not a sample of it is copied or seen.
-        witness: Whose frames' properties are checked.
+        clip: Any, as long as `prop_src`; not a sample of it is copied or seen.
+        prop_src: Whose frames' properties are checked.
         check: Raises a `SettingError` for a frame that must not be used.
         caller: The filter's name, for messages.
         role: What a frame is called in messages.
@@ -248,7 +251,7 @@ def guarded(
             raise vs.Error(f"{caller}: {error}") from None
         return frame
 
-    return clip.std.ModifyFrame([clip, witness], passed)
+    return clip.std.ModifyFrame([clip, prop_src], passed)
 
 
 def _check_numbered(
@@ -285,6 +288,6 @@ def _stack(clips: list[vs.VideoNode]) -> vs.VideoNode:
     return vs.core.std.StackVertical(clips) if len(clips) > 1 else clips[0]
 
 
-def weave(clips: list[vs.VideoNode]) -> vs.VideoNode:
+def interleave(clips: list[vs.VideoNode]) -> vs.VideoNode:
     """Frames of the clips in turn."""
     return vs.core.std.Interleave(clips, modify_duration=False) if len(clips) > 1 else clips[0]

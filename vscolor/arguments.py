@@ -15,7 +15,7 @@ from vscolor import nodes
 from vscolor.batching import guarded
 from vscolor.errors import SettingError
 from vscolor.film import Film, check_frame, inspect
-from vscolor.scenes import read_scene_file, with_marks_of
+from vscolor.scenes import check_cuts, read_scene_file, with_marks_of
 
 
 def in_range(name: str, value: float, low: float, high: float) -> float:
@@ -77,14 +77,7 @@ def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[i
         scenes = read_scene_file(scenes)
     if not isinstance(scenes, Iterable):
         raise SettingError(f"scenes= is {scenes!r}, expected frame numbers or the path of a list")
-    cuts = list(scenes)
-    for n in cuts:
-        if not (isinstance(n, Integral) and 0 <= n < length):
-            raise SettingError(
-                f"scenes= has frame {n!r}, expected 0 to {length - 1}; numbers count from the "
-                "first frame of the clip"
-            )
-    return tuple(sorted({int(n) for n in cuts if n}))
+    return check_cuts(scenes, length)
 
 
 def inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode, caller: str) -> Film:

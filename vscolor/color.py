@@ -196,11 +196,17 @@ def rgb_to_xyz_matrix(primaries: int = 1) -> Float:
     return np.asarray(np.linalg.inv(BRADFORD) @ np.diag(gain) @ BRADFORD @ native)
 
 
-def srgb_to_lab(rgb: ArrayLike) -> Float:
-    """Convert R'G'B' `[...,3]` in 0..1 to Lab `[...,3]` (sRGB primaries, D65)."""
-    f = lab_f(decode_srgb(rgb) @ rgb_to_xyz_matrix().T / white_xyz())
+def linear_to_lab(linear: Float) -> Float:
+    """Lab `[...,3]` of linear sRGB `[...,3]`, in the precision it comes in."""
+    relative = (rgb_to_xyz_matrix() / white_xyz()[:, None]).T.astype(linear.dtype)
+    f = lab_f(linear @ relative)
     x, y, z = f[..., 0], f[..., 1], f[..., 2]
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+def srgb_to_lab(rgb: ArrayLike) -> Float:
+    """Convert R'G'B' `[...,3]` in 0..1 to Lab `[...,3]` (sRGB primaries, D65)."""
+    return linear_to_lab(decode_srgb(rgb))
 
 
 def lab_to_srgb(lab: ArrayLike) -> Float:

@@ -19,6 +19,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -151,7 +152,7 @@ def with_marks_of(film: vs.VideoNode, seen: vs.VideoNode) -> vs.VideoNode:
 
 def _own_flags(clip: vs.VideoNode) -> vs.VideoNode:
     """A small clip with the clip's own `_SceneChangePrev`, on every frame."""
-    blank = _carrier(clip)
+    blank = carrier(clip)
 
     def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
         frame = f[0].copy()
@@ -176,12 +177,12 @@ def _detected_flags(clip: vs.VideoNode) -> vs.VideoNode:
     seen = [shift(small, d) for d in range(-1 - MAX_FLASH, MAX_FLASH + 1)]
     measured = small.std.ModifyFrame([small, *seen], _write_change)
     around = [shift(measured, d) for d in range(-NEIGHBOURS, NEIGHBOURS + 1)]
-    blank = _carrier(clip)
+    blank = carrier(clip)
     return blank.std.ModifyFrame([blank, *around], _write_cut)
 
 
-def _carrier(clip: vs.VideoNode) -> vs.VideoNode:
-    """A clip of tiny frames, as long as another, to hang properties on."""
+def carrier(clip: vs.VideoNode) -> vs.VideoNode:
+    """A clip of tiny frames, as long as another, to carry properties."""
     return vs.core.std.BlankClip(clip, 16, 16, vs.GRAY8, keep=True)
 
 
@@ -209,15 +210,26 @@ def mark_listed(clip: vs.VideoNode, cuts: Iterable[int]) -> vs.VideoNode:
     return _apply(clip, _listed_flags(clip, cuts))
 
 
+def check_cuts(cuts: Iterable[int], length: int) -> tuple[int, ...]:
+    """First frames of scenes but the first, rising, each once.
+
+    Raises:
+        SettingError: One is no frame of a clip of this length.
+    """
+    cuts = tuple(cuts)
+    for n in cuts:
+        if not (isinstance(n, Integral) and 0 <= n < length):
+            raise SettingError(
+                f"scenes= has frame {n!r}, expected 0 to {length - 1}; numbers count from the "
+                "first frame of the clip"
+            )
+    return tuple(sorted({int(n) for n in cuts if n}))
+
+
 def _listed_flags(clip: vs.VideoNode, cuts: Iterable[int]) -> vs.VideoNode:
     """A small clip with a list's `_SceneChangePrev`."""
-    wanted = frozenset(cuts)
-    for n in sorted(wanted):
-        if not 0 <= n < clip.num_frames:
-            raise SettingError(
-                f"scenes= has frame {n}, expected 0 to {clip.num_frames - 1}, the clip's frames"
-            )
-    blank = _carrier(clip)
+    wanted = frozenset(check_cuts(cuts, clip.num_frames))
+    blank = carrier(clip)
 
     def write(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         frame = f.copy()
@@ -243,7 +255,7 @@ def reach(clip: vs.VideoNode, radius: int, cuts: Iterable[int] | None = None) ->
         SettingError: A cut is no frame of the clip.
     """
     cut = flags(clip, cuts)
-    blank = _carrier(clip)
+    blank = carrier(clip)
 
     last = clip.num_frames - 1
 

@@ -15,7 +15,7 @@ import vapoursynth as vs
 
 from vscolor.errors import VscolorError
 from vscolor.models.base import Analysis, Array, StillModel, WindowedModel
-from vscolor.scenes import REACH_PROPS, reach, shift
+from vscolor.scenes import REACH_PROPS, carrier, reach, shift
 
 ANALYSIS_PROP: Final = "_vscolor_noticed"
 FIRST_PROP: Final = "_vscolor_first"
@@ -59,7 +59,7 @@ def predict(model: StillModel, luma: Array, analyses: Sequence[vs.VideoFrame]) -
 
 
 def _analysed(model: WindowedModel, luma: vs.VideoNode, caller: str) -> vs.VideoNode:
-    blank = _tiny(luma)
+    blank = carrier(luma)
 
     def analyse(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
         frame = f[0].copy()
@@ -77,7 +77,7 @@ def _analysed(model: WindowedModel, luma: vs.VideoNode, caller: str) -> vs.Video
 
 def _gathered(near: list[vs.VideoNode], ends: vs.VideoNode | None, radius: int) -> vs.VideoNode:
     """One clip with the notes of all of `near` that are of the frame's own scene."""
-    blank = _tiny(near[0])
+    blank = carrier(near[0])
 
     def gather(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
         frame = f[0].copy()
@@ -102,7 +102,3 @@ def _read(props: Mapping[str, object]) -> dict[int, Analysis]:
         values = np.atleast_1d(np.asarray(props[name], np.float32))
         read[first + len(read)] = values[:0] if np.isnan(values).all() else values
     return read
-
-
-def _tiny(clip: vs.VideoNode) -> vs.VideoNode:
-    return vs.core.std.BlankClip(None, 1, 1, vs.GRAY8, clip.num_frames, keep=True)

@@ -1,20 +1,18 @@
 """The recurrent steps of a video model, cut into blocks.
 
 Frame n's colour follows from frame n-1's, which VapourSynth's free order of requests does not
-allow for a whole clip. So the chain is cut: a block of L frames starts W frames early from
-nothing, and over its last W frames gives way to the run that the next block starts with. Both are
-functions of frame numbers alone, so a seek computes what a straight run computes, and no step
-shows where one block meets the next.
+allow for a whole clip. So the chain is cut into blocks: a block of L frames starts W frames early
+with no state, and its last W frames are cross-faded into the next block's run. Both depend on frame
+numbers alone, so a seek computes what a straight run computes, and no step shows where blocks meet.
 
-Step j of all blocks is one node: its frame k is what block k's run has come to after step j. A
-frame so waits for its own steps alone, while other threads match the frames that follow.
+Step j of all blocks is one node: its frame k is the state of block k's run after step j. So a frame
+waits only for the steps it depends on, while other threads match the frames that follow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 from typing import Final
 
 import numpy as np
@@ -26,6 +24,7 @@ from vscolor.errors import VscolorError
 from vscolor.guided import constant_coefficients, exact_coefficients
 from vscolor.history.rows import Shape, fill, row_of
 from vscolor.models.base import Array
+from vscolor.models.parts import Parts
 from vscolor.models.running import require_finite
 from vscolor.models.video import VideoModel
 from vscolor.scenes import shift
@@ -35,13 +34,13 @@ START: Final = "_vscolor_start"
 """Set on the first frame of a scene: nothing is carried into it."""
 
 BEGUN: Final = "_vscolor_begun"
-"""Set on what a run has come to: 0 as long as it has seen no frame of the clip."""
+"""Set on each frame of a run: 0 as long as it has seen no frame of the clip."""
 
 STEPS_KEPT: Final = 2
-"""Frames that the node of a step keeps: two blocks are under way where one gives way."""
+"""Cache size of a step's node: two blocks are live during a cross-fade."""
 
 type Step = Callable[[Array, Array | None, int, int], tuple[Array, Array]]
-"""`VideoModel.step`, or what shows something else than its colour on the same way."""
+"""`VideoModel.step`, or a view of something else than its colour, computed alongside."""
 
 
 @dataclass(frozen=True)
@@ -63,28 +62,21 @@ class _Chain:
     length: int
 
     @property
-    def _ab(self) -> tuple[int, ...]:
-        return (2, *self.shape.colours)
-
-    @property
-    def _state(self) -> tuple[int, ...]:
-        return self.model.state_shape(self.shape.height, self.shape.width)
-
-    @property
-    def floats(self) -> int:
-        """Of a frame of a run: ab, and the state."""
-        return prod(self._ab) + prod(self._state)
+    def result(self) -> Parts:
+        """The row of a frame of a run."""
+        state = self.model.state_shape(self.shape.height, self.shape.width)
+        return Parts(ab=(2, *self.shape.colours), state=state)
 
     def ab_of(self, frame: vs.VideoFrame) -> Array:
-        """Ab `[2,h,w]` of the frame that a run has come to."""
-        return row_of(frame)[: prod(self._ab)].reshape(self._ab)
+        """Ab `[2,h,w]` of a frame of a run."""
+        return self.result.unpack(row_of(frame))["ab"]
 
     def runs(self, matched: vs.VideoNode, blocks: int) -> list[vs.VideoNode]:
         """A clip for each step of the blocks' runs, one frame a block."""
         plan = self.model.blocks
         padded = pad(matched, blocks * plan.length - self.length)
         early = shift(padded, -plan.warm_up)
-        blank = self.shape.like(matched, self.floats, blocks).std.SetFrameProps(**{BEGUN: 0})
+        blank = self.shape.like(matched, self.result.size, blocks).std.SetFrameProps(**{BEGUN: 0})
         clips: list[vs.VideoNode] = []
         for j in range(plan.warm_up + plan.length):
             whole, rest = divmod(j, plan.length)
@@ -106,7 +98,7 @@ class _Chain:
                 return before[0] if before else blank
             state = None
             if before and before[0].props[BEGUN] and not told.props[START]:
-                state = row_of(before[0])[prod(self._ab) : self.floats].reshape(self._state)
+                state = self.result.unpack(row_of(before[0]))["state"]
             try:
                 ab, state = self.step(row_of(told)[:size], state, height, width)
                 require_finite(ab)

@@ -144,7 +144,7 @@ class ExemplarBuilder:
         """A reference's row, a clip of one frame."""
         shape = self.shape
         lab = shown(reference, shape.width, shape.height, self.film.colorimetry)
-        blank = shape.like(lab, shape.exemplar, 1)
+        blank = shape.like(lab, shape.exemplar.size, 1)
         confidence = np.ones(shape.colours, np.float32)
 
         def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
@@ -169,7 +169,7 @@ class ExemplarBuilder:
         shape = self.shape
         film = (self.film.clip.width, self.film.clip.height)
         scaled = [scaled_hint(hint, film, (shape.width, shape.height)) for hint in hints]
-        blank = shape.like(self.frames.luma, shape.exemplar, 1)
+        blank = shape.like(self.frames.luma, shape.exemplar.size, 1)
 
         def write(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
             result = f[0].copy()

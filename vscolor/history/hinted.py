@@ -14,6 +14,7 @@ from vscolor.history.exemplars import check_frame, scaled_hint
 from vscolor.history.hints import Hint
 from vscolor.models.base import Array, HintedModel
 from vscolor.models.video import ScaledHint
+from vscolor.scenes import carrier
 
 NUMBER_PROP: Final = "_vscolor_number"
 
@@ -94,7 +95,7 @@ def hinted_coefficients(
 
 def _numbered(clip: vs.VideoNode) -> vs.VideoNode:
     """Tiny frames that carry their numbers."""
-    blank = vs.core.std.BlankClip(None, 1, 1, vs.GRAY8, clip.num_frames, keep=True)
+    blank = carrier(clip)
 
     def number(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         frame = f.copy()

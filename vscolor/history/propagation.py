@@ -98,7 +98,7 @@ def _look(model: VideoModel, shape: Shape, luma: vs.VideoNode) -> BatchOp:
 
 def _own_exemplar(model: VideoModel, shape: Shape, luma: vs.VideoNode) -> BatchOp:
     """Each frame as an exemplar, coloured as the model colours it on its own."""
-    like = shape.like(luma, shape.exemplar)
+    like = shape.like(luma, shape.exemplar.size)
     confidence = np.ones(shape.colours, np.float32)
 
     def run(stack: Array, _notes: Sequence[vs.VideoFrame]) -> Array:

@@ -1,6 +1,6 @@
 """Rows of floats that travel through the core as frames: features, exemplars, matches.
 
-Only models can read what they say of a frame; here it is packed, unpacked and given a shape.
+What a model packs into a row is its own affair; here rows become frames and frames become rows.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor.models.base import Array
+from vscolor.models.parts import Parts
 from vscolor.models.video import Exemplar, VideoModel
 
 
@@ -40,10 +41,14 @@ class Shape:
         )
 
     @property
-    def exemplar(self) -> int:
-        """Floats of an exemplar: features, luma, ab, confidence."""
-        pixels, samples = self.height * self.width, self.colours[0] * self.colours[1]
-        return self.features + pixels + 3 * samples
+    def exemplar(self) -> Parts:
+        """The row of an exemplar."""
+        return Parts(
+            features=(self.features,),
+            luma=(self.height, self.width),
+            ab=(2, *self.colours),
+            confidence=self.colours,
+        )
 
     def like(self, clip: vs.VideoNode, floats: int, length: int | None = None) -> vs.VideoNode:
         """A blank clip whose frames hold so many floats."""
@@ -54,25 +59,15 @@ class Shape:
 
     def pack_exemplar(self, features: Array, luma: Array, ab: Array, confidence: Array) -> Array:
         """A row of floats that `read_exemplar` reads."""
-        return np.concatenate([np.ravel(x) for x in (features, luma, ab, confidence)])
+        return self.exemplar.pack(features=features, luma=luma, ab=ab, confidence=confidence)
 
     def lightness(self, row: Array) -> float:
         """Mean L* of the exemplar of a row."""
-        return float(row[self.features : self.features + self.height * self.width].mean())
+        return float(self.exemplar.unpack(row)["luma"].mean())
 
     def read_exemplar(self, row: Array, weight: float, same_shot: bool) -> Exemplar:
         """An exemplar from its row."""
-        pixels, samples = self.height * self.width, self.colours[0] * self.colours[1]
-        sizes = np.cumsum([self.features, pixels, 2 * samples, samples])
-        features, luma, ab, confidence = np.split(row[: sizes[-1]], sizes[:-1])
-        return Exemplar(
-            luma=luma.reshape(self.height, self.width),
-            ab=ab.reshape(2, *self.colours),
-            confidence=confidence.reshape(self.colours),
-            features=features,
-            weight=weight,
-            same_shot=same_shot,
-        )
+        return Exemplar(**self.exemplar.unpack(row), weight=weight, same_shot=same_shot)
 
 
 def row_of(frame: vs.VideoFrame) -> Array:

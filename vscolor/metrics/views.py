@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vscolor.color import decode_srgb, lab_f, rgb_to_xyz_matrix, white_xyz
+from vscolor.color import decode_srgb, linear_to_lab
 from vscolor.metrics.temporal import Motion
 
 type Float = NDArray[np.float32]
 
 _LINEAR = decode_srgb(np.arange(1 << 16) / 65535).astype(np.float32)
-_RELATIVE = (rgb_to_xyz_matrix() / white_xyz()[:, None]).T.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,7 @@ class View:
     def lab(self) -> Float:
         """Lab `[h,w,3]`, by table and in single precision: off by less than 0.001."""
         rgb16 = self.rgb8.astype(np.uint16) * 257 if self.rgb16 is None else self.rgb16
-        f = lab_f(_LINEAR[rgb16] @ _RELATIVE)
-        x, y, z = f[..., 0], f[..., 1], f[..., 2]
-        return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+        return linear_to_lab(_LINEAR[rgb16])
 
     @property
     def ab(self) -> Float:

@@ -157,6 +157,7 @@ def value(name: str, *shape: int | str) -> ValueInfoProto:
 
 def save(model: ModelProto, target: Path) -> None:
     """Write a model to a file, whole or not at all."""
+    # By hand: the build runs this before vscolor, and so `files.atomic_write`, can be imported.
     part = target.with_suffix(".part")
     part.write_bytes(model.SerializeToString(deterministic=True))
     part.replace(target)

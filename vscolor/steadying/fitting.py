@@ -23,12 +23,13 @@ from vscolor.color import yuv_matrix
 from vscolor.errors import DeviceMemoryError, SettingError
 from vscolor.files import atomic_write
 from vscolor.film import Film
+from vscolor.models.dvp.architecture import MULTIPLE
 from vscolor.models.running import is_out_of_memory
 from vscolor.models.stepper import Picture
 from vscolor.scenes import starts_scene
 from vscolor.steadying import prior
 from vscolor.steadying.fits import SceneEntry, Store, digest
-from vscolor.steadying.pictures import read_picture, small_pictures
+from vscolor.steadying.pictures import Sizes, read_picture, small_pictures
 
 if TYPE_CHECKING:
     from vscolor.device import Device
@@ -73,8 +74,8 @@ class Task:
     ) -> Task:
         """For a clip and the luma that tells what moved."""
         listed = None if cuts is None else tuple(cuts)
-        height, width = nodes.model_size(canvas, settings.size, prior.multiple())
-        sizes = prior.picture_sizes(settings, height, width)
+        height, width = nodes.model_size(canvas, settings.size, MULTIPLE)
+        sizes = Sizes(width, height, settings.stride)
         pictures = small_pictures(canvas.clip, luma, sizes, listed)
         return cls(pictures, listed, settings, device, canvas.colorimetry.matrix)
 

@@ -25,9 +25,10 @@ from vscolor.errors import SettingError, VscolorError
 from vscolor.memory import tidy
 from vscolor.models import running
 from vscolor.models.base import Array
+from vscolor.models.dvp.architecture import STRIDE
 from vscolor.models.stepper import Picture
 from vscolor.steadying.fits import SceneEntry, Store, digest
-from vscolor.steadying.pictures import Sizes, read_picture
+from vscolor.steadying.pictures import read_picture
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -76,9 +77,7 @@ class Prior:
     @property
     def stride(self) -> int:
         """Chroma is this many times smaller than luma."""
-        from vscolor.models.dvp import network
-
-        return 1 if self.reference else network.STRIDE
+        return 1 if self.reference else STRIDE
 
     def identity(self) -> str:
         """The settings in words."""
@@ -223,15 +222,3 @@ class Maker:
                 return made
             rgb = network(luma.expand(-1, 3, -1, -1))[:, :3].clamp(0, 1).cpu().numpy()
         return np.asarray(np.einsum("kc,bchw->bkhw", self._yuv[1:], rgb), np.float32)
-
-
-def picture_sizes(prior: Prior, height: int, width: int) -> Sizes:
-    """The sizes of the pictures for a luma of that height and width."""
-    return Sizes(width, height, prior.stride)
-
-
-def multiple() -> int:
-    """Height and width of luma are multiples of this."""
-    from vscolor.models.dvp import network
-
-    return network.MULTIPLE

@@ -297,10 +297,10 @@ def looks_around_if_it_can(subject: Subject) -> None:
     expect(subject.model.radius >= 0, f"radius is {subject.model.radius}")
     luma = subject.luma(1)
     analyses = subject.model.analyse(luma)
-    expect(np.asarray(analyses).ndim == 1, "notice returned no flat array")
+    expect(np.asarray(analyses).ndim == 1, "analyse returned no flat array")
     among = subject.model.predict_windowed(luma, [{0: np.asarray(analyses, np.float32)}])
     same = np.allclose(among, subject.model.predict(luma), atol=ROUNDING)
-    expect(same, "a frame alone in its scene is coloured otherwise by predict_among")
+    expect(same, "a frame alone in its scene is coloured otherwise by predict_windowed")
 
 
 def refuses_runtimes_it_lacks(subject: Subject) -> None:
@@ -316,9 +316,14 @@ def refuses_runtimes_it_lacks(subject: Subject) -> None:
 
 def refuses_options_it_lacks(subject: Subject) -> None:
     """An unknown option is refused by name."""
+    expect_refused(subject.entry.open, subject)
+
+
+def expect_refused(load: Callable[..., object], subject: Registered, *more: object) -> None:
+    """Expect a loader to refuse an unknown option by name; `more` goes to it too."""
     given = {**subject.options, "no_such_option": 1}
     try:
-        subject.entry.open(subject.place, subject.weights, given)
+        load(subject.place, subject.weights, given, *more)
     except SettingError as error:
         expect("no_such_option" in str(error), f"the refusal does not name it: {error}")
     else:
@@ -347,6 +352,11 @@ def refuses_bad_weights(subject: Subject) -> None:
 
 def keeps_luma_and_order_in_the_filter(subject: Subject) -> None:
     """Through `colorize`, luma is kept, and frames are the same in any order of requests."""
+    expect_luma_and_order(subject)
+
+
+def expect_luma_and_order(subject: Registered, **more: Any) -> None:
+    """Expect of `colorize`, with more arguments, the luma it got and the same in any order."""
     clip = noise_clip(vs.YUV420P8, 3 * subject.side // 2, subject.side, 4)
 
     def coloured() -> vs.VideoNode:
@@ -357,11 +367,11 @@ def keeps_luma_and_order_in_the_filter(subject: Subject) -> None:
             device=subject.device,
             weights=subject.weights,
             options=subject.options,
+            **more,
         )
 
-    out = coloured()
+    out, fresh = coloured(), coloured()
     straight = [planes_of(out, n) for n in range(4)]
-    fresh = coloured()
     for n in (2, 0, 3, 1):
         planes = planes_of(fresh, n)
         expect(np.array_equal(planes[0], planes_of(clip, n)[0]), f"luma of frame {n} changed")

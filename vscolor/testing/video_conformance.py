@@ -11,14 +11,18 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-import vapoursynth as vs
 
-from vscolor.errors import SettingError
-from vscolor.filters import colorize
 from vscolor.models.base import Array
 from vscolor.models.video import SOURCES, AttributingModel, Exemplar, Strengths, VideoModel
-from vscolor.testing.builders import noise_clip, planes_of
-from vscolor.testing.conformance import AB_LIMIT, ROUNDING, Registered, expect, pictures
+from vscolor.testing.conformance import (
+    AB_LIMIT,
+    ROUNDING,
+    Registered,
+    expect,
+    expect_luma_and_order,
+    expect_refused,
+    pictures,
+)
 
 FRAMES: Final = 3
 
@@ -150,43 +154,20 @@ def tells_its_shares_if_it_can(subject: VideoSubject) -> None:
     _, state = model.step(row, None, *subject.size)
     for before in (None, state):
         found = model.source_weights(row, before, *subject.size)
-        expect(found.shape == wanted, f"shares returned {found.shape}, expected {wanted}")
+        expect(found.shape == wanted, f"source_weights returned {found.shape}, expected {wanted}")
         low, high = float(found.min()), float(found.max())
-        expect(low >= -ROUNDING and high <= 1 + ROUNDING, f"shares reach from {low} to {high}")
+        expect(
+            low >= -ROUNDING and high <= 1 + ROUNDING, f"source weights reach from {low} to {high}"
+        )
         apart = float(np.abs(found.sum(axis=0) - 1).max())
-        expect(apart <= ROUNDING, f"shares sum to 1 but for {apart:.3f}")
+        expect(apart <= ROUNDING, f"source weights sum to 1 but for {apart:.3f}")
 
 
 def refuses_video_options_it_lacks(subject: VideoSubject) -> None:
     """An unknown option is refused by name."""
-    given = {**subject.options, "no_such_option": 1}
-    try:
-        subject.entry.open_video(subject.place, subject.weights, given, Strengths())
-    except SettingError as error:
-        expect("no_such_option" in str(error), f"the refusal does not name it: {error}")
-    else:
-        raise AssertionError("an unknown option is not refused")
+    expect_refused(subject.entry.open_video, subject, Strengths())
 
 
 def keeps_luma_and_order_with_history(subject: VideoSubject) -> None:
     """Through `colorize`, luma is kept, and frames are the same in any order of requests."""
-    clip = noise_clip(vs.YUV420P8, 3 * subject.side // 2, subject.side, 4)
-
-    def coloured() -> vs.VideoNode:
-        return colorize(
-            clip,
-            subject.name,
-            size=subject.side,
-            device=subject.device,
-            weights=subject.weights,
-            options=subject.options,
-            scenes=(),
-        )
-
-    out, fresh = coloured(), coloured()
-    straight = [planes_of(out, n) for n in range(4)]
-    for n in (3, 1, 0, 2):
-        planes = planes_of(fresh, n)
-        expect(np.array_equal(planes[0], planes_of(clip, n)[0]), f"luma of frame {n} changed")
-        same = all(np.array_equal(a, b) for a, b in zip(planes, straight[n], strict=True))
-        expect(same, f"frame {n} differs when frames are asked for in another order")
+    expect_luma_and_order(subject, scenes=())

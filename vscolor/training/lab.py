@@ -8,12 +8,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vscolor.color import decode_srgb, lab_f, rgb_to_xyz_matrix, white_xyz
+from vscolor.color import decode_srgb, lab_f, linear_to_lab, rgb_to_xyz_matrix
 
 type Float = NDArray[np.float32]
 
 LUMINANCE = rgb_to_xyz_matrix()[1].astype(np.float32)
-_RELATIVE = (rgb_to_xyz_matrix() / white_xyz()[:, None]).T.astype(np.float32)
 _LINEAR = decode_srgb(np.arange(256) / 255.0).astype(np.float32)
 
 
@@ -29,7 +28,4 @@ def lightness(y: Float) -> Float:
 
 def ab_of(linear: Float) -> Float:
     """Ab of linear RGB `[...,3]`, as `[...,2]`."""
-    f = lab_f(linear @ _RELATIVE)
-    a = np.float32(500.0) * (f[..., 0] - f[..., 1])
-    b = np.float32(200.0) * (f[..., 1] - f[..., 2])
-    return np.stack([a, b], axis=-1)
+    return linear_to_lab(linear)[..., 1:]

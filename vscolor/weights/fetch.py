@@ -103,7 +103,7 @@ def _fetch_together(kept: WeightSet, files: list[WeightFile], watch: Watch) -> N
     """Fetch one file, or one archive that holds several."""
     first = files[0]
     name = first.url.rpartition("/")[2] if first.member else first.name
-    with _parts(kept.path(first).parent) as part:
+    with unfinished(kept.path(first).parent) as part:
         arrived = part(name)
         published = "" if first.member else first.sha256
         _download((first.url, *first.mirrors), name, arrived, published, watch)
@@ -114,7 +114,7 @@ def _fetch_together(kept: WeightSet, files: list[WeightFile], watch: Watch) -> N
 
 
 @contextmanager
-def _parts(folder: Path) -> Iterator[Callable[[str], Path]]:
+def unfinished(folder: Path) -> Iterator[Callable[[str], Path]]:
     """Names for unfinished files in a folder; whatever is left of them goes in the end."""
     made: list[Path] = []
 

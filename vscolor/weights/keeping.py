@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,33 +30,14 @@ def add(sets: Sequence[WeightSet], source: Path) -> list[Path]:
     for kept in sets:
         members = fetch.members_in(source, kept.files)
         if members:
-            parts = {file: _part(kept, file) for file in members}
-            try:
-                fetch.install_members(kept, parts, source)
-            finally:
-                _discard(parts.values())
+            with fetch.unfinished(kept.path(next(iter(members))).parent) as part:
+                fetch.install_members(kept, {file: part(file.name) for file in members}, source)
             return [kept.path(file) for file in members]
     kept, file = _recognise(sets, source)
-    part = _part(kept, file)
-    try:
-        shutil.copyfile(source, part)
-        return [fetch.install(kept, file, part)]
-    finally:
-        _discard([part])
-
-
-def _part(kept: WeightSet, file: WeightFile) -> Path:
-    place = kept.path(file)
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WeightsError(f"{place.parent} cannot be made: {error.strerror or error}") from error
-    return place.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
-
-
-def _discard(parts: Iterable[Path]) -> None:
-    for part in parts:
-        part.unlink(missing_ok=True)
+    with fetch.unfinished(kept.path(file).parent) as part:
+        copied = part(file.name)
+        shutil.copyfile(source, copied)
+        return [fetch.install(kept, file, copied)]
 
 
 def _recognise(sets: Sequence[WeightSet], source: Path) -> tuple[WeightSet, WeightFile]:

@@ -16,7 +16,8 @@ from torch.optim import Adam
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vscolor.models.dvp import objective, reference
-from vscolor.models.dvp.network import MULTIPLE, STRIDE, PriorNet, colours, initialise, select_mode
+from vscolor.models.dvp.architecture import MULTIPLE, STRIDE
+from vscolor.models.dvp.network import PriorNet, colours, initialise, select_mode
 
 LEVELS: Final = 224.0
 """8-bit levels of one nominal unit of chroma."""

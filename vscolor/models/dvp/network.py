@@ -14,11 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-STRIDE: Final = 2
-"""Chroma is this many times smaller than luma."""
+from .architecture import STRIDE, WIDTHS
 
-MULTIPLE: Final = 32
-WIDTHS: Final = (16, 24, 48, 96, 96)
 LEAK: Final = 0.1
 LUMA_MIDDLE: Final = 0.5
 OUTPUT_SCALE: Final = 0.1

@@ -164,7 +164,7 @@ def why_no_torch_cuda(index: int = 0) -> str | None:
     torch is imported only where the driver shows a device: it costs seconds in a previewer.
     """
     if cuda_driver_devices() <= index:
-        return f"the NVIDIA driver shows {cuda_driver_devices()} CUDA devices"
+        return _too_few_devices()
     if importlib.util.find_spec("torch") is None:
         return 'torch is not installed (pip install "vscolor[torch]")'
     import torch
@@ -183,8 +183,15 @@ def why_no_provider(kind: str) -> str | None:
     if PROVIDERS[kind] not in onnxruntime.get_available_providers():
         return f"the installed onnxruntime {onnxruntime.__version__} has no {PROVIDERS[kind]}"
     if kind == "cuda" and not cuda_driver_devices():
-        return "the NVIDIA driver shows 0 CUDA devices"
+        return _too_few_devices()
     return None
+
+
+def _too_few_devices() -> str:
+    found = cuda_driver_devices()
+    if not found:
+        return "no NVIDIA driver is installed, or it finds no CUDA device"
+    return f"the NVIDIA driver finds {found} CUDA device{'s' * (found > 1)}"
 
 
 def require_torch() -> None:

@@ -55,7 +55,7 @@ def refuse_twins(written: Iterable[Path | None], read: Iterable[Path | None]) ->
     for path in filter(None, written):
         if path.resolve() in seen:
             raise SettingError(
-                f"output {path} is another file of this command too; expected another name"
+                f"output {path} is read or written by this command already, expected another name"
             )
         seen.add(path.resolve())
 

@@ -74,7 +74,7 @@ def test_keyframes_come_coloured_and_those_left_grey_do_not_count(film, tmp_path
     ours = colorize(opened(grey), size=64, references=Reference(first, frame=keyframes.DELAY))
     assert_same(made, ours)
     assert vscolor("keyframes", grey, tmp_path / "n", "--device", "cpu") == 2
-    assert "expected --model beside it" in capfd.readouterr().err
+    assert "--device needs --model" in capfd.readouterr().err
     words = ("colorize", grey, tmp_path / "b.mkv", "--size", "64", "--reference", some)
     assert vscolor(*words, "--end", "2") == 0
     assert f"left out: reference {second.name} has no colour" in capfd.readouterr().err

@@ -67,7 +67,7 @@ def test_the_index_is_kept_away_from_the_film(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mkv", "out.mkv"]
 
 
-TWIN = "is another file of this command too"
+TWIN = "is read or written by this command already"
 
 
 @pytest.mark.parametrize(

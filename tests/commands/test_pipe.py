@@ -175,10 +175,10 @@ def test_header_of_an_unknown_rate_and_shape():
 )
 def test_models_that_look_around_are_refused(colorizing):
     """They would wait for ever for frames that the ring has no room for."""
-    with pytest.raises(SettingError, match="frames that a stream has not brought yet"):
+    with pytest.raises(SettingError, match="needs neighbouring frames"):
         pipe.run(colorizing, io.BytesIO(b"YUV4MPEG2 W64 H48 F25:1 Cmono\n"), io.BytesIO())
-    assert not ColorizeSettings(model="instcolor", options=("radius=0",)).looks_around
-    assert not ColorizeSettings(model="mini").looks_around
+    assert not ColorizeSettings(model="instcolor", options=("radius=0",)).needs_neighbours
+    assert not ColorizeSettings(model="mini").needs_neighbours
 
 
 def test_a_batch_out_of_range_is_refused_before_the_stream_is_read():

@@ -94,7 +94,7 @@ def test_wrong_weights_of_collections_are_one_line(capsys, folder, tmp_path, wei
 def test_teaching_without_teachers_is_refused(capsys, folder, tmp_path):
     code, told = refused(capsys, "train", "still", folder, tmp_path / "run", "--teaching", 0.5)
     assert code == 2
-    assert "expected --teacher beside it" in told
+    assert "--teaching needs --teacher" in told
 
 
 def test_video(capsys, folder, tmp_path):

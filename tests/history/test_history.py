@@ -253,7 +253,7 @@ def test_luma_stays():
             {"references": clip_of_colour(), "reference_reach": "shot"},
             "expected one of film, scene",
         ),
-        ({"reference_reach": "scene"}, "expected references= beside it"),
+        ({"reference_reach": "scene"}, "which needs references="),
         ({"hints": Hint(0, 1, 1)}, "expected one of them"),
         ({"hints": Hint(0, 1000, 1, rgb="#ffffff")}, "is at 1000, 1"),
         ({"hints": Hint(99, 1, 1, rgb="#ffffff")}, "frame 99"),

@@ -162,7 +162,7 @@ class TestPicture:
     def test_rgb_is_written_limited_without_a_word(self, tmp_path, capsys):
         Image.fromarray(np.zeros((64, 96, 3), np.uint8)).save(tmp_path / "in.png")
         assert colorize(tmp_path / "in.png", tmp_path / "out.mov", "--codec", "prores") == 0
-        assert "does not say full range" not in capsys.readouterr().err
+        assert "cannot signal full range" not in capsys.readouterr().err
 
     def test_a_format_the_encoder_lacks_is_converted_with_a_notice(self, tmp_path, capsys):
         source = tmp_path / "in.mkv"

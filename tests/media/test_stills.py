@@ -97,9 +97,9 @@ class TestFolder:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            (("photos", "photos", "-y"), "is no other folder"),
+            (("photos", "photos", "-y"), "is a file or the folder of the pictures"),
             (("photos", "out", "--hints", "photos/list.txt"), "--hints is for films"),
-            (("photos", "photos/list.txt"), "is no other folder"),
+            (("photos", "photos/list.txt"), "is a file or the folder of the pictures"),
             (("photos", "out.mp4"), "is the name of a film"),
             (("empty", "out"), "holds no picture"),
             (("photos", "out", "--start", "1"), "--start is for films"),

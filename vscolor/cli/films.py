@@ -151,10 +151,8 @@ def colorize_command(
         guiding=guiding,
         stabilizing=stabilizing,
     )
-    if scenes is not None and stabilizing is None and not colorizing.looks_around:
-        raise SettingError(
-            "--scenes is for history and steadying, expected --history or --stabilize beside it"
-        )
+    if scenes is not None and stabilizing is None and not colorizing.needs_neighbours:
+        raise SettingError("--scenes needs --history, --stabilize, or a model with history")
     settings = Settings(codec, crf, preset, pix_fmt, words_of(encoder_args), copy, overwrite)
     if source.is_dir():
         of_films: dict[str, object] = {"--start": start, "--end": end, "--fps": fps}

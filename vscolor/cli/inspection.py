@@ -51,7 +51,7 @@ def keyframes_command(
 ) -> None:
     """Write one frame of each scene of IN as ref_000123.png, to colour and give to --reference."""
     if device is not None and model is None:
-        raise SettingError("--device is the model's, expected --model beside it")
+        raise SettingError("--device needs --model")
     colorizing = None if model is None else ColorizeSettings(model=model, device=device)
     listing.export_keys(source, folder, scenes, colorizing, overwrite=overwrite, quiet=quiet)
 

@@ -145,7 +145,7 @@ def still_command(
     initial = _initial(init, "mini")
     told = [_weights(teacher, "--teacher", "mini") for teacher in teachers or []]
     if teaching is not None and not told:
-        raise SettingError("--teaching is the teachers' part, expected --teacher beside it")
+        raise SettingError("--teaching needs --teacher")
     _make_ready(threads)
     from vscolor.training import still
     from vscolor.training.record import alone_in

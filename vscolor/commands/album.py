@@ -44,7 +44,9 @@ def convert(
     if not found:
         raise SettingError(f"{folder} holds no picture")
     if target.exists() and (not target.is_dir() or target.samefile(folder)):
-        raise SettingError(f"output {target} is no other folder, expected one for the pictures")
+        raise SettingError(
+            f"output {target} is a file or the folder of the pictures, expected another folder"
+        )
     if not target.exists() and target.suffix.lower() in NO_FOLDERS:
         raise SettingError(f"output {target} is the name of a film, expected one for a folder")
     there = [] if settings.overwrite else [n for n in found if (target / n).exists()]

@@ -54,8 +54,8 @@ def with_streams_of(source: Source, film: Source) -> Source:
     if ours.num_frames == theirs.num_frames and _alike(ours.fps, theirs.fps):
         return replace(source, container=film.container, timeline=film.timeline)
     note = (
-        f"{source.path.name} keeps its own times, for it has {_told(ours)}, "
-        f"{film.path.name} {_told(theirs)}"
+        f"times are not taken from {film.path.name}: it has {_told(theirs)}, "
+        f"{source.path.name} {_told(ours)}"
     )
     own = timing.moved(source.timeline, film.timeline.seconds(0) or Fraction(0))
     return replace(

@@ -43,7 +43,7 @@ class Colourer(Protocol):
         ...
 
     @property
-    def looks_around(self) -> bool:
+    def needs_neighbours(self) -> bool:
         """Whether it wants other frames than the one it colours."""
         ...
 
@@ -189,10 +189,10 @@ def run(colourer: Colourer, source: BinaryIO, sink: Sink) -> int:
         vapoursynth.Error: A frame cannot be coloured.
         BrokenPipeError: Nobody reads the sink any more.
     """
-    if colourer.looks_around:
+    if colourer.needs_neighbours:
         raise SettingError(
-            "pipe: the model looks at frames that a stream has not brought yet or holds no more, "
-            "expected one that colours each by itself; colorize takes it with a file"
+            "pipe: the model needs neighbouring frames, which a pipe cannot give, expected one "
+            "that colours each frame by itself; colorize takes it with a file"
         )
     header = y4m.parse_header(source.readline(y4m.MAX_LINE).rstrip(b"\n"))
     ahead = colourer.prefetch()

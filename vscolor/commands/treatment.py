@@ -278,8 +278,8 @@ class ColorizeSettings:
         return self.guiding.guidance.entry(self.model)
 
     @property
-    def looks_around(self) -> bool:
-        """Whether it wants other frames than the one it colours."""
+    def needs_neighbours(self) -> bool:
+        """Whether the model uses other frames than the one it colours."""
         entry = self._entry()
         options = resolve_options(entry.card.name, entry.options, self._settings())
         return entry.card.kind == "video" or bool(options.get(WINDOW_OPTION))

@@ -76,9 +76,7 @@ class Guidance:
                     f"model {model} takes no {name}, expected one that does: {', '.join(able)}"
                 )
         if self.reach != "film" and not self.references:
-            raise SettingError(
-                f"reference_reach= is {self.reach!r}, expected references= beside it"
-            )
+            raise SettingError(f"reference_reach= is {self.reach!r}, which needs references=")
         if entry.card.kind != "video" and self.strengths != Strengths():
             odd = [n for n, v in asdict(self.strengths).items() if v != 1.0]
             raise SettingError(

@@ -103,8 +103,8 @@ def run(job: Job, advance: Advance, prefetch: int | None = None) -> list[str]:
             matroska.forget_range(place)
     if job.timeline.rate_unverified and durations.differ:
         remarks.append(
-            f"the script's frames say that they last unequally, its clip {float(job.clip.fps):.3f} "
-            "frames/s: written at that rate; --streams-from FILE takes the times of its film"
+            f"the clip states {float(job.clip.fps):.3f} frames/s but its frame durations vary: "
+            "written at that rate; --streams-from FILE takes the times of its film"
         )
     return remarks
 
@@ -235,4 +235,4 @@ def _kept_aside(target: Path, made: Path) -> FfmpegError:
     suffix = target.suffix if made.is_file() else ""
     spare = target.with_name(f"{target.stem}.{secrets.token_hex(4)}{suffix}")
     made.replace(spare)
-    return FfmpegError(f"{target} has come to be meanwhile; what was made is {spare}")
+    return FfmpegError(f"{target} was created meanwhile; the result was saved as {spare}")

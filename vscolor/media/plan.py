@@ -122,7 +122,7 @@ def plan(
     layout, stored, notices = _choose_layout(clip, target, codec, settings)
     written = _convert(clip, layout, codec, span.start)
     if _loses_full_range(clip, layout, codec, span.start):
-        notices.append(f"{codec} does not say full range: written as limited")
+        notices.append(f"{codec} cannot signal full range: written as limited")
     tags = _tags(written, source.clip, span.start)
     picture = (
         *("-c:v:0", codec, *_quality(codec, settings, source.timeline)),

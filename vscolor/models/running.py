@@ -118,7 +118,8 @@ def require_finite(ab: Array) -> Array:
     """
     if not np.isfinite(ab).all():
         raise WeightsError(
-            "the model's colours are no numbers, expected sound weights and luma of numbers"
+            "the model returned NaN or infinite colour: its weights are damaged or "
+            "the luma holds NaN"
         )
     return ab
 

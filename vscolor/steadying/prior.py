@@ -127,11 +127,11 @@ def correction_by_fit(
         scene = scenes[bisect_right(firsts, n) - 1] if scenes else None
         try:
             if scene is None or not scene.first <= n < scene.stop:
-                raise SettingError(f"frame {n} is of a scene without a fit; {REMEDY}")
+                raise SettingError(f"its scene has no fit; {REMEDY}")
             picture = read_picture(f[1])
             made = maker.steady(picture, scene.key, n - scene.first)
         except VscolorError as error:
-            raise vs.Error(f"{caller}: {error}") from None
+            raise vs.Error(f"{caller}: frame {n}: {error}") from None
         tidy()
         correction = made - picture.chroma
         return pack(f[0], correction if prior.reference else smoothed(correction))
@@ -184,7 +184,7 @@ class Maker:
         gap = np.abs(thumbnail(picture).astype(int) - looks[number]).max()
         if gap > TOLERANCE:
             raise SettingError(
-                f"a frame differs by {gap} levels from the one its scene was fitted to; {REMEDY}"
+                f"it is not the one its scene was fitted to: they differ by {gap} levels; {REMEDY}"
             )
         return self._run(network, picture)
 

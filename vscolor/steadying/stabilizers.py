@@ -80,7 +80,9 @@ class Options:
         foreign = sorted(given - OWN_OPTIONS[method])
         if foreign:
             names = ", ".join(f"{name}=" for name in sorted(OWN_OPTIONS[method]))
-            raise SettingError(f"{foreign[0]}= is not of method {method}, expected of {names}")
+            raise SettingError(
+                f"{foreign[0]}= does not apply to method {method}, expected of {names}"
+            )
         for name in SWITCHES & given:
             yes_or_no(name, getattr(self, name))
 

@@ -121,7 +121,7 @@ def checks() -> list[Check]:
         takes_any_memory_layout,
         runs_in_threads,
         takes_hints_if_it_says_so,
-        looks_around_if_it_can,
+        needs_neighbours_if_it_can,
         refuses_runtimes_it_lacks,
         refuses_options_it_lacks,
         refuses_bad_weights,
@@ -290,7 +290,7 @@ def takes_hints_if_it_says_so(subject: Subject) -> None:
     expect(changed, "a hint changes nothing")
 
 
-def looks_around_if_it_can(subject: Subject) -> None:
+def needs_neighbours_if_it_can(subject: Subject) -> None:
     """Given its own notes alone, a model that looks at neighbours predicts as without."""
     if not isinstance(subject.model, WindowedModel):
         return

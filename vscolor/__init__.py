@@ -11,6 +11,6 @@ __all__ = ["Hint", "Reference", "VscolorError", "__version__", "colorize", "stab
 
 __version__ = "0.1.0"
 
-# ONNX Runtime 1.29 and later tell its makers of every session, from an identity that they leave in
-# the user's cache. It looks once, when it is first imported, and anything here may be the first.
+# ONNX Runtime 1.29 and later report every session to its makers, under an identity kept in the
+# user's cache. It reads the variable once, at its first import, which any module here may cause.
 _os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

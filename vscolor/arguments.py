@@ -1,4 +1,4 @@
-"""Arguments that filters share: numbers within bounds, scenes, and a clip to look at instead."""
+"""Checks of arguments that filters share: numbers, words, switches, scenes, the guide."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from vscolor.scenes import check_cuts, read_scene_file, with_marks_of
 
 
 def in_range(name: str, value: float, low: float, high: float) -> float:
-    """A number within bounds.
+    """Check a number.
 
     Raises:
-        SettingError: It is none, or outside.
+        SettingError: It is no number, or out of range.
     """
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not (number and low <= value <= high):
@@ -31,10 +31,10 @@ def in_range(name: str, value: float, low: float, high: float) -> float:
 
 
 def whole_in_range(name: str, value: int, low: int, high: int) -> int:
-    """A whole number within bounds.
+    """Check a whole number.
 
     Raises:
-        SettingError: It is none, or outside.
+        SettingError: It is no whole number, or out of range.
     """
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not (whole and low <= value <= high):
@@ -43,10 +43,10 @@ def whole_in_range(name: str, value: int, low: int, high: int) -> int:
 
 
 def one_of(name: str, value: object, words: Sequence[str]) -> str:
-    """A word that is one of a few.
+    """Check a word against the accepted ones.
 
     Raises:
-        SettingError: It is another.
+        SettingError: It is not one of them.
     """
     if value not in words:
         raise SettingError(f"{name}= is {value!r}, expected one of {', '.join(words)}")
@@ -54,7 +54,7 @@ def one_of(name: str, value: object, words: Sequence[str]) -> str:
 
 
 def yes_or_no(name: str, value: bool) -> bool:
-    """A switch; words are refused, since "no" would be taken for yes.
+    """Check a switch; strings are refused, since "no" would count as true.
 
     Raises:
         SettingError: It is neither True nor False.
@@ -65,7 +65,7 @@ def yes_or_no(name: str, value: bool) -> bool:
 
 
 def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[int, ...] | None:
-    """Read what a caller gave as `scenes=`: frame numbers or the path of a list; None for none.
+    """Read the argument `scenes=`: frame numbers, the path of a list, or None.
 
     Raises:
         SettingError: It is neither, the list cannot be read, or a number is no frame of a clip of
@@ -81,10 +81,10 @@ def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[i
 
 
 def inspect_guide(guide: vs.VideoNode, clip: vs.VideoNode, caller: str) -> Film:
-    """The clip that a filter looks at, checked and ready, with the cuts that the film itself marks.
+    """The guide, checked and as YUV or GRAY, with the cuts marked on the film itself.
 
     Raises:
-        SettingError: It is of another length, or of a format that cannot be looked at.
+        SettingError: It has another length or an unsupported format.
     """
     seen = inspect(guide, "guide")
     if guide.num_frames != clip.num_frames:

@@ -1,7 +1,7 @@
-"""Frames through a model, each on its own: which share a batch, and the nodes that run them.
+"""Frames through a model, each on its own: how they are batched, and the nodes that run them.
 
 Frame n is always in batch n // size, and batches go to lanes in turn. A lane is one node; the core
-runs a node's callbacks one at a time, so lanes are what keeps several cores (or a transfer and a
+runs a node's callbacks one at a time, so several lanes keep several cores (or a transfer and a
 computation) busy at once. Neither number changes a frame: batches are cut by frame number, never by
 the order of requests.
 """
@@ -56,16 +56,16 @@ class BatchPlan:
 
 @dataclass(frozen=True)
 class FramePass:
-    """A clip on its way through a model.
+    """A clip as it goes through a model.
 
     Attributes:
         caller: The filter's name, for messages.
         luma: L* at the model's size, GRAYS.
-        prop_src: The source, as long as `luma`; its frames' properties are given to `check`, its
+        prop_src: The source, as long as `luma`; its frames' properties are passed to `check`, its
             pixels are not read.
         check: Raises a `VscolorError` for a frame that must not be coloured.
-        analyses: For a model that looks at neighbours, what was noticed in them, from
-            `vscolor.windows`, as long as `luma`; else None.
+        analyses: For a model that looks at neighbours, their analyses, from `vscolor.windows`, as
+            long as `luma`; else None.
     """
 
     caller: str
@@ -75,12 +75,12 @@ class FramePass:
     analyses: vs.VideoNode | None = None
 
     def every(self, cycle: int, offset: int) -> list[vs.VideoNode]:
-        """Of frame `offset` of each cycle: the source, and the notes where the model has them."""
+        """Frame `offset` of each cycle of the source and, if there are any, of the analyses."""
         clips = [self.prop_src] if self.analyses is None else [self.prop_src, self.analyses]
         return [every(clip, cycle, offset) for clip in clips]
 
     def padded(self, frames: int) -> FramePass:
-        """The same with the last frame repeated."""
+        """The same with the last frame repeated `frames` times."""
         analyses = None if self.analyses is None else pad(self.analyses, frames)
         return replace(
             self,
@@ -117,8 +117,9 @@ def predict_coefficients(
         edge_aware: Whether colour follows luma's edges (see `vscolor.guided`).
 
     Returns:
-        YUV444PS at 1/`ab_stride` of luma's size and twice as high: a* and b* in planes 1 and 2,
-        as lines in f(Y), slopes above offsets. A frame that fails raises `vs.Error`.
+        Linear coefficients in f(Y) (see `vscolor.guided`): YUV444PS at 1/`ab_stride` of luma's
+        size and twice as high; planes 1 and 2, for a* and b*, hold the slopes above the offsets. A
+        frame that fails raises `vs.Error`.
     """
     op = coefficients_op(
         partial(windows.predict, model), frames.luma, model.grid, edge_aware=edge_aware
@@ -133,7 +134,7 @@ def coefficients_op(
     *,
     edge_aware: bool,
 ) -> BatchOp:
-    """Colour frames and put the colour into lines, see `predict_coefficients`.
+    """Colour frames and fit linear coefficients, see `predict_coefficients`.
 
     Args:
         predict: From L* `[B,1,h,w]` and the frames of `FramePass.analyses` to ab.
@@ -150,26 +151,26 @@ def coefficients_op(
 
 
 def coefficients_template(luma: vs.VideoNode, stride: int) -> vs.VideoNode:
-    """A blank clip of the shape in which colour travels, see `predict_coefficients`."""
+    """A blank clip to hold linear coefficients, see `predict_coefficients`."""
     size = luma.width // stride, 2 * luma.height // stride
     return vs.core.std.BlankClip(luma, *size, vs.YUV444PS, keep=True)
 
 
 class Inputs:
-    """Clips that a node takes, in groups: its callback gets their frames by the groups' names."""
+    """A node's input clips in named groups, by which its callback gets their frames."""
 
     def __init__(self, **groups: Sequence[vs.VideoNode]) -> None:
         self._counts = {name: len(clips) for name, clips in groups.items()}
         self.clips = [clip for clips in groups.values() for clip in clips]
 
     def named(self, frames: Sequence[vs.VideoFrame]) -> dict[str, list[vs.VideoFrame]]:
-        """The frames that came, one for each clip, by group."""
+        """The callback's frames, one for each clip, by group."""
         coming = iter(frames)
         return {name: list(islice(coming, count)) for name, count in self._counts.items()}
 
 
 def run_frames(frames: FramePass, op: BatchOp, batch: int, lanes: int) -> vs.VideoNode:
-    """Do the work on every frame; a frame that fails raises `vs.Error`."""
+    """Apply an operation to every frame; a frame that fails raises `vs.Error`."""
     plan = BatchPlan(frames.luma.num_frames, batch, lanes)
     padded = frames.padded(plan.padding)
     members = [clip for lane in range(lanes) for clip in _lane(padded, op, plan, lane)]
@@ -179,8 +180,8 @@ def run_frames(frames: FramePass, op: BatchOp, batch: int, lanes: int) -> vs.Vid
 def _lane(frames: FramePass, op: BatchOp, plan: BatchPlan, lane: int) -> list[vs.VideoNode]:
     """One lane's node, cut apart: clip i holds frame i of each of its batches.
 
-    A batch is one tall frame, its members one above the other, on the way in and on the way out:
-    the core stacks and crops it, and NumPy sees `[B,1,h,w]` without a copy of its own.
+    Both as input and as result a batch is one tall frame, its members one above the other: the
+    core stacks and crops it, and NumPy sees `[B,1,h,w]` without a copy.
     """
     offsets = plan.members(lane)
     height = op.template.height
@@ -207,7 +208,7 @@ def _lane(frames: FramePass, op: BatchOp, plan: BatchPlan, lane: int) -> list[vs
             tall = np.asarray(came["luma"][0][0])
             result = op.run(tall.reshape(plan.batch, 1, -1, tall.shape[1]), came["analyses"])
         except VscolorError as error:
-            # The core cuts long messages, and a chain of tracebacks would push this one out.
+            # The core truncates long messages; chained tracebacks would push this one out.
             raise vs.Error(f"{frames.caller}: {error}") from None
         memory.tidy()
         return pack(came["blank"][0], result)
@@ -217,8 +218,8 @@ def _lane(frames: FramePass, op: BatchOp, plan: BatchPlan, lane: int) -> list[vs
 
 
 def cut_apart(node: vs.VideoNode, count: int) -> list[vs.VideoNode]:
-    """Clips of the frames that lie one above the other in a clip of tall ones."""
-    # The core's guess at a cache may forget a batch before its last frame is fetched.
+    """Split a clip of tall frames into clips of the frames stacked in them."""
+    # The core's automatic cache may drop a batch before its last frame is fetched.
     node.std.SetVideoCache(mode=1, fixedsize=1, maxsize=BATCHES_KEPT)
     if count == 1:
         return [node]
@@ -233,10 +234,10 @@ def guarded(
     caller: str,
     role: str = "frame",
 ) -> vs.VideoNode:
-    """A clip that lets a frame through only if the witness's frame of that number passes a check.
+    """A clip whose frame n is returned only if frame n of `prop_src` passes a check.
 
     Args:
-        clip: Any, as long as `prop_src`; not a sample of it is copied or seen.
+        clip: Any, as long as `prop_src`; its samples are neither copied nor read.
         prop_src: Whose frames' properties are checked.
         check: Raises a `SettingError` for a frame that must not be used.
         caller: The filter's name, for messages.
@@ -275,7 +276,7 @@ def pack(template: vs.VideoFrame, result: Array) -> vs.VideoFrame:
 
 
 def pad(clip: vs.VideoNode, frames: int) -> vs.VideoNode:
-    """The clip with its last frame repeated."""
+    """The clip with its last frame repeated `frames` times more."""
     return clip + clip[-1] * frames if frames else clip
 
 
@@ -289,5 +290,5 @@ def _stack(clips: list[vs.VideoNode]) -> vs.VideoNode:
 
 
 def interleave(clips: list[vs.VideoNode]) -> vs.VideoNode:
-    """Frames of the clips in turn."""
+    """One clip with the frames of all in turn."""
     return vs.core.std.Interleave(clips, modify_duration=False) if len(clips) > 1 else clips[0]

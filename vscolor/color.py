@@ -41,13 +41,13 @@ SHIFT_STEPS = 18
 """Halvings of an interval below 1: finer than a code of 16 bits."""
 
 D65 = (0.3127, 0.3290)
-# ASTM E308's tabulated white, which Lab is reckoned from everywhere, not the rounded xy above:
-# they differ by 2e-4, which shows at 16 bits.
+# ASTM E308's tabulated white, which Lab is based on everywhere, not the rounded xy above: they
+# differ by 2e-4, which shows at 16 bits.
 D65_XYZ = (0.95047, 1.0, 1.08883)
 ILLUMINANT_C = (0.310, 0.316)
 DCI_WHITE = (0.314, 0.351)
 
-# H.273 table 4, luma weights of red and blue; green is what is left.
+# H.273 table 4, luma weights of red and blue; green has the rest.
 LUMA_WEIGHTS = {
     1: (0.2126, 0.0722),
     4: (0.30, 0.11),
@@ -82,7 +82,7 @@ BRADFORD = np.array(
 
 @dataclass(frozen=True)
 class Colorimetry:
-    """How a clip's samples stand for light, as the numbers of H.273.
+    """How a clip's samples encode light, as numbers of H.273.
 
     Attributes:
         matrix: A key of `LUMA_WEIGHTS`.
@@ -100,7 +100,7 @@ class Colorimetry:
     full_range: bool
 
     def __post_init__(self) -> None:
-        """Refuse what the arithmetic below does not hold for."""
+        """Refuse numbers that the arithmetic below does not cover."""
         if self.matrix not in LUMA_WEIGHTS:
             raise SettingError(
                 f"matrix {self.matrix} is not supported, expected one of {sorted(LUMA_WEIGHTS)} "
@@ -141,7 +141,7 @@ def chroma_code_range(bits: int, full_range: bool) -> tuple[float, float]:
 
 
 def yuv_matrix(matrix: int) -> Float:
-    """The rows that make Y, U and V (nominal units) of R'G'B' 0..1, for a key of `LUMA_WEIGHTS`."""
+    """Matrix `[3,3]` from R'G'B' 0..1 to YUV (nominal units), for a key of `LUMA_WEIGHTS`."""
     kr, kb = LUMA_WEIGHTS[matrix]
     luma = np.array([kr, 1 - kr - kb, kb])
     blue = (np.array([0, 0, 1]) - luma) / (2 - 2 * kb)
@@ -164,7 +164,7 @@ def encode_srgb(linear: ArrayLike) -> Float:
 
 
 def lab_f(t: ArrayLike) -> Float:
-    """CIE 15's f, from a relative tristimulus value to a third of the way to Lab."""
+    """CIE 15's f of a relative tristimulus value, of which Lab is a linear function."""
     v = np.asarray(t, dtype=np.result_type(t, np.float32))
     return np.asarray(np.where(v > LAB_DELTA**3, np.cbrt(v), v / LAB_SLOPE + LAB_OFFSET))
 
@@ -210,7 +210,7 @@ def srgb_to_lab(rgb: ArrayLike) -> Float:
 
 
 def lab_to_srgb(lab: ArrayLike) -> Float:
-    """Convert Lab `[...,3]` to R'G'B' `[...,3]`; colours outside sRGB leave 0..1."""
+    """Convert Lab `[...,3]` to R'G'B' `[...,3]`; colours outside sRGB are outside 0..1."""
     v = np.asarray(lab)
     y = (v[..., 0] + 16) / 116
     f = np.stack([y + v[..., 1] / 500, y, y - v[..., 2] / 200], axis=-1)
@@ -219,20 +219,20 @@ def lab_to_srgb(lab: ArrayLike) -> Float:
 
 
 def lab_for_merge(rgb: ArrayLike, colorimetry: Colorimetry) -> Float:
-    """Read a coloured picture as the merge writes one.
+    """Lab of a coloured picture such that the merge reproduces the picture.
 
-    A film's luma stands for the lightness of grey, which is not that of a colour of the same luma:
-    luma weighs encoded channels. So the ab of a coloured picture, put under its luma, would not
-    give its chroma back. This finds the colour that does: of the same differences between the
-    channels, and as light as that grey. What is outside the gamut is clipped first, as a screen
-    does; pulling it in at its luma, as the merge must, strays further from what is seen.
+    The merge takes luma Y' as the lightness of grey, but a colour with luma Y' has another
+    lightness, since luma weighs encoded channels. So this finds, by bisection on a common offset,
+    the colour with the same channel differences and that grey's luminance. Values outside 0..1 are
+    clipped first, as a screen does; desaturating them at constant luma, as the merge must, would
+    differ more from what is seen.
 
     Args:
         rgb: R'G'B' `[...,3]`, nominally 0..1, of the film's transfer and primaries.
         colorimetry: The film's.
 
     Returns:
-        Lab `[...,3]`; L* is that of the picture without its colour.
+        Lab `[...,3]`; L* is that of grey of the picture's luma.
     """
     code = np.clip(np.asarray(rgb, dtype=np.result_type(rgb, np.float32)), 0, 1)
     kr, kb = LUMA_WEIGHTS[colorimetry.matrix]
@@ -241,7 +241,7 @@ def lab_for_merge(rgb: ArrayLike, colorimetry: Colorimetry) -> Float:
     to_xyz = rgb_to_xyz_matrix(colorimetry.primaries).astype(code.dtype)
     light, wanted = to_xyz[1], decode(luma)
     low, high = luma - code.max(-1), luma - code.min(-1)
-    # The light of code + shift rises with the shift, from below grey's to above it.
+    # The luminance of code + shift rises with the shift, from below grey's to above it.
     for _ in range(SHIFT_STEPS):
         middle = (low + high) / 2
         under = decode(code + middle[..., None]) @ light < wanted
@@ -287,8 +287,8 @@ def lightness_expr(linear: bool) -> str:
 def _encode_expr() -> str:
     """Linear light on top of the stack to R'G'B', as `encode_srgb`.
 
-    Expr's pow is most of a merge's time, so the power is a polynomial in the fourth root, fitted
-    by Chebyshev nodes: off by less than 3e-6 up to `ENCODE_LIMIT`, in a fraction of the time.
+    Expr's pow would take most of a merge's time, so the power is a polynomial in the fourth root,
+    interpolated at Chebyshev nodes: off by less than 3e-6 up to `ENCODE_LIMIT`, and much faster.
     """
     roots = np.polynomial.Chebyshev.interpolate(
         lambda t: SRGB_GAIN * t ** (4 / SRGB_POWER) - SRGB_OFFSET,
@@ -309,7 +309,7 @@ LINEAR_EXPR = "x y * z +"
 def encoded_rgb_exprs(colorimetry: Colorimetry, gain: float) -> tuple[str, str, str]:
     """R', G' and B' from f(Y) (x), a* (y) and b* (z), the latter two scaled by `gain`.
 
-    Colours outside the gamut leave 0..1; `chroma_exprs` brings them back.
+    Colours outside the gamut are outside 0..1; `chroma_exprs` brings them back.
     """
 
     def cube(f: str) -> str:
@@ -348,7 +348,7 @@ def chroma_exprs(colorimetry: Colorimetry, bits: int | None) -> tuple[str, str]:
         neutral, chroma_span = chroma_code_range(bits, colorimetry.full_range)
         film = f"a {black} - {1 / span!r} * 0 max 1 min"
         encode = f" {chroma_span} * {neutral} +"
-    # The stack holds film luma, own luma; each limit leaves them there and adds one number.
+    # The stack holds film luma and own luma; each limit leaves them there and adds one number.
     limits = " ".join(
         f"{c} dup{depth} - dup 0 > 1 dup{depth + 3} - dup{depth + 3} ? swap abs 1e-9 + /"
         for depth, c in ((1, "x"), (2, "y"), (3, "z"))

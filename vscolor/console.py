@@ -1,4 +1,4 @@
-"""What the command line says to a person: progress, notices, errors. All of it on stderr."""
+"""What the command line shows the user: progress, notices, errors; all of it on stderr."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 
 def note(message: str) -> None:
-    """Say one line."""
+    """Print a notice, in one line."""
     stderr.print(_one_line(message), markup=False)
 
 
 def complain(message: str) -> None:
-    """Say what went wrong, in one line."""
+    """Print an error, in one line."""
     stderr.print(f"vscolor: {_one_line(message)}", markup=False)
 
 
 class _Relay(logging.Handler):
-    """What is logged, as notices."""
+    """Prints log records as notices."""
 
     def emit(self, record: logging.LogRecord) -> None:
         note(record.getMessage())
@@ -51,7 +51,7 @@ class _Relay(logging.Handler):
 
 @contextmanager
 def core_log(quiet: bool) -> Iterator[None]:
-    """Say what filters log through the core while a graph is built; errors alone where quiet."""
+    """Print what filters log through the core while a graph is built; if quiet, only errors."""
     logger, relay = logging.getLogger("vapoursynth"), _Relay()
     relay.setLevel(logging.ERROR if quiet else logging.WARNING)
     logger.addHandler(relay)
@@ -62,7 +62,7 @@ def core_log(quiet: bool) -> Iterator[None]:
 
 
 def _one_line(message: str) -> str:
-    """A message without line breaks, and without the traceback that comes before a callback's."""
+    """A message without line breaks and without the traceback before a callback's message."""
     return " ".join(message.rsplit(CALLBACK_MARK, 1)[-1].split())
 
 
@@ -76,7 +76,7 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def frames_bar(label: str, total: int, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A bar with rate and time left; gives a function that takes the number done."""
+    """A bar with rate and time left; yields a function that takes the number of frames done."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -92,7 +92,7 @@ def frames_bar(label: str, total: int, quiet: bool) -> Iterator[Callable[[int], 
 
 @contextmanager
 def percent_bar(label: str, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A bar of 100; shown from its first step on and gone when done."""
+    """A bar of 100 %, shown from its first step on and removed when done."""
     hidden = quiet or not stderr.is_terminal
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
     with Progress(*columns, console=stderr, disable=hidden, transient=True) as bar:
@@ -102,7 +102,7 @@ def percent_bar(label: str, quiet: bool) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def schedule_bar(label: str, quiet: bool) -> Iterator[Callable[[float, str], None]]:
-    """A bar with time left; gives a function that takes the part done, 0..1, and a few words."""
+    """A bar with time left; yields a function that takes the part done, 0..1, and a few words."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -117,7 +117,7 @@ def schedule_bar(label: str, quiet: bool) -> Iterator[Callable[[float, str], Non
 
 
 def tracked[T](label: str, items: Sequence[T], quiet: bool) -> Iterator[T]:
-    """Items one by one, with a bar that is gone when done."""
+    """Items one by one, with a bar that is removed when done."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     hidden = quiet or not stderr.is_terminal
     with Progress(
@@ -127,7 +127,7 @@ def tracked[T](label: str, items: Sequence[T], quiet: bool) -> Iterator[T]:
 
 
 class BytesBar:
-    """A bar of bytes, driven as pooch drives one."""
+    """A bar of bytes with the interface of pooch's progress bars."""
 
     def __init__(self, label: str) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
@@ -151,7 +151,7 @@ class BytesBar:
 
 
 def interruptible[T](work: Callable[[], T]) -> T:
-    """Run a call that may sit in native code for long so that Ctrl-C still ends the program."""
+    """Run a call that may stay in native code for long, such that Ctrl-C still ends the program."""
     results: list[T] = []
     failures: list[BaseException] = []
 

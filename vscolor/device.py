@@ -1,9 +1,9 @@
-"""The one place that asks for CUDA, threads, memory and number formats.
+"""The one place that chooses devices, runtimes and numbers of threads.
 
-A device is a runtime (`onnx` or `torch`) and a name (`cpu`, `cuda`, `cuda:1`, `dml`, `coreml`).
-Left to itself the choice is: torch on CUDA, then ONNX Runtime's CUDA, DirectML and CoreML
-providers where the installed wheel has them, then ONNX Runtime on the CPU. The choice and the
-batch follow from what is installed, never from how much memory is free.
+A device is a runtime (`onnx` or `torch`) and a name (`cpu`, `cuda`, `cuda:1`, `dml`, `coreml`). The
+default is the first available of: torch on CUDA; ONNX Runtime's CUDA, DirectML and CoreML
+providers, if the installed wheel has them; ONNX Runtime on the CPU. This choice and the default
+batch depend on what is installed, never on how much memory is free.
 """
 
 from __future__ import annotations
@@ -70,10 +70,10 @@ class Device:
         return DEFAULT_BATCH[self.kind]
 
     def lanes(self, threads: int) -> int:
-        """How many model runs to keep under way with `threads` worker threads.
+        """How many model runs to keep in flight with `threads` worker threads.
 
-        ONNX Runtime on a CPU runs one thread a lane: frames side by side scale better than
-        threads inside a frame. CUDA takes two, so that one lane's transfers overlap the other's
+        ONNX Runtime on a CPU runs one thread a lane: frames in parallel scale better than threads
+        within a frame. CUDA takes two lanes, so that one's transfers overlap the other's
         computation. DirectML allows one run at a time; torch on a CPU has threads of its own.
         """
         if self.kind == "cpu" and self.runtime == "onnx":
@@ -82,7 +82,7 @@ class Device:
 
 
 def cpu_count() -> int:
-    """Processors this process may use."""
+    """Number of processors this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -97,8 +97,8 @@ def resolve(device: str | None, runtime: str | None) -> Device:
 
     Raises:
         SettingError: No such device or runtime exists.
-        DeviceError: It exists but not here; the message says why.
-        MissingExtraError: torch is asked for and not installed.
+        DeviceError: It cannot be used on this machine; the message says why.
+        MissingExtraError: torch is required and not installed.
     """
     if runtime is not None and runtime not in RUNTIMES:
         raise SettingError(f"runtime= is {runtime!r}, expected one of {', '.join(RUNTIMES)}")
@@ -146,7 +146,7 @@ def _named(kind: str, index: int, runtime: str | None) -> Device:
 
 @cache
 def cuda_driver_devices() -> int:
-    """CUDA devices the driver knows, without importing torch (0 where there is no driver)."""
+    """Number of CUDA devices the driver reports (0 if there is none), without importing torch."""
     library = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     try:
         driver = ctypes.CDLL(library)
@@ -161,7 +161,7 @@ def cuda_driver_devices() -> int:
 def why_no_torch_cuda(index: int = 0) -> str | None:
     """Why torch cannot use CUDA device `index`, or None if it can.
 
-    torch is imported only where the driver shows a device: it costs seconds in a previewer.
+    torch is imported only if the driver reports a device: its import costs a previewer seconds.
     """
     if cuda_driver_devices() <= index:
         return _too_few_devices()
@@ -195,19 +195,19 @@ def _too_few_devices() -> str:
 
 
 def require_torch() -> None:
-    """Raise `MissingExtraError` where torch is not installed."""
+    """Raise `MissingExtraError` if torch is not installed."""
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError("torch", "torch")
 
 
 def require_onnx() -> None:
-    """Raise `MissingExtraError` where the package that writes ONNX is not installed."""
+    """Raise `MissingExtraError` if the package that writes ONNX is not installed."""
     if importlib.util.find_spec("onnx") is None:
         raise MissingExtraError("onnx", "export")
 
 
 def torch_device(device: Device) -> torch.device:
-    """The torch name of a device of the runtime `torch`."""
+    """The `torch.device` of a device of the runtime `torch`."""
     import torch
 
     return torch.device(device.kind, device.index) if device.kind == "cuda" else torch.device("cpu")
@@ -221,11 +221,11 @@ def _usual_threads() -> int:
 
 
 def same_threads() -> None:
-    """Give the calling thread as many of torch's own as every other had before it.
+    """Set torch's thread count in the calling thread to the process's initial one.
 
-    Each thread keeps the number that stood when it first asked. If the number is changed meanwhile,
-    by a fit or by a user's script, two of the core's workers would sum in different orders, and a
-    frame's last bits would say which of them made it.
+    The count is per thread, and a thread starts with what is set when it first uses torch. If a fit
+    or a user's script changes it, workers of the core would differ, sum in different orders and
+    change the last bits of frames.
     """
     import torch
 
@@ -234,7 +234,7 @@ def same_threads() -> None:
 
 
 def cuda_stream(device: Device) -> torch.cuda.Stream:
-    """A CUDA stream of the calling thread's own, so that threads overlap."""
+    """The calling thread's own CUDA stream, so that threads overlap."""
     import torch
 
     return thread_local(
@@ -244,7 +244,7 @@ def cuda_stream(device: Device) -> torch.cuda.Stream:
 
 @contextmanager
 def on_stream(device: Device) -> Iterator[None]:
-    """Work on the calling thread's CUDA stream; on a CPU there is none."""
+    """Work on the calling thread's CUDA stream; does nothing on a CPU."""
     if device.kind != "cuda":
         yield
         return
@@ -301,12 +301,12 @@ class InTurn:
         self._lock = threading.Lock()
 
     def run(self, *arguments: Any) -> Any:
-        """As the session's own."""
+        """Run the session, one call at a time."""
         with self._lock:
             return self._session.run(*arguments)
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else is the session's."""
+        """Pass everything else on to the session."""
         return getattr(self._session, name)
 
 

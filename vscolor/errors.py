@@ -1,14 +1,14 @@
-"""What can go wrong, one class a fact.
+"""The package's errors, one class for each cause.
 
     VscolorError
     ├── SettingError        an argument is unknown, of the wrong kind or out of range
     ├── WeightsError        a weight file is missing, damaged or of another model
     ├── MissingExtraError   a package of an extra is needed; the message holds the pip command
-    ├── MeasureError        what is to be measured is empty, does not fit together or holds NaN
+    ├── MeasureError        clips to be measured are empty, do not fit together or hold NaN
     └── DeviceError         the device is absent or failed
         └── DeviceMemoryError   it ran out of memory; the message names batch= and size=
 
-Models, colour and devices know nothing of VapourSynth and raise these. The filters turn them into
+Models, colour and devices do not depend on VapourSynth and raise these. Filters turn them into
 `vapoursynth.Error` with the filter's name in front, the command line into one line on stderr.
 """
 
@@ -35,7 +35,7 @@ class MissingExtraError(VscolorError):
 
 
 class MeasureError(VscolorError):
-    """What is to be measured is empty, of different sizes, lengths or formats, or holds NaN."""
+    """Clips to be measured are empty, differ in size, length or format, or hold NaN."""
 
 
 class DeviceError(VscolorError):

@@ -1,4 +1,4 @@
-"""Files that appear under their name when they are whole."""
+"""Files that get their name only once they are complete."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from vscolor.errors import SettingError
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
-    """A hidden name beside `target` to write to; renamed when all went well, removed when not.
+    """Yield a hidden name beside `target` to write to; renamed on success, removed on failure.
 
-    No other process has it.
+    The name is random, so no other process uses it.
     """
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
@@ -25,12 +25,12 @@ def atomic_write(target: Path) -> Iterator[Path]:
 
 
 def trial_name(target: Path) -> Path:
-    """A hidden name beside `target`, of its kind, to try out what can be written there."""
+    """A hidden name beside `target`, with its suffix, to try out what can be written there."""
     return target.absolute().with_name(f".{secrets.token_hex(4)}.try{target.suffix}")
 
 
 def refuse_existing(target: Path | None, overwrite: bool) -> None:
-    """Keep what is there, unless told otherwise.
+    """Refuse a target that cannot be written, or that exists unless `overwrite`.
 
     Raises:
         SettingError: The target exists, is a folder, or its folder does not exist.
@@ -46,10 +46,10 @@ def refuse_existing(target: Path | None, overwrite: bool) -> None:
 
 
 def refuse_twins(written: Iterable[Path | None], read: Iterable[Path | None]) -> None:
-    """Keep files from being written over by one another.
+    """Refuse output files that would overwrite each other or an input.
 
     Raises:
-        SettingError: Two that are written are one file, or one of them is read too.
+        SettingError: Two outputs are the same file, or one of them is also read.
     """
     seen = {path.resolve() for path in filter(None, read)}
     for path in filter(None, written):
@@ -61,15 +61,15 @@ def refuse_twins(written: Iterable[Path | None], read: Iterable[Path | None]) ->
 
 
 def check_png(target: Path | None, overwrite: bool, *others: Path | None) -> None:
-    """Keep a picture to be written from another kind's name, and from what is there.
+    """Refuse a picture to be written whose name is not `.png`, or taken.
 
     Args:
         target: The picture; None for none.
-        overwrite: Whether an existing one may be replaced.
-        others: Files that are read, or written beside it.
+        overwrite: Whether an existing file may be replaced.
+        others: Other files that the command reads or writes.
 
     Raises:
-        SettingError: The name does not end in `.png`, or is taken.
+        SettingError: The name does not end in `.png`, or the target cannot be written.
     """
     if target is None:
         return

@@ -1,4 +1,4 @@
-"""What a clip says of itself: read from its first frame, checked, and held against every other."""
+"""Colorimetry and aspect of a clip: read from its first frame, every frame checked against it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from vscolor.errors import SettingError
 MIN_SIDE, MAX_SIDE = 16, 8192
 UNSPECIFIED = 2
 VOID = (0, 3)
-"""Codes of transfer and primaries that H.273 reserves; the resizer trips over them."""
+"""Codes of transfer and primaries that H.273 reserves; the resizer rejects them."""
 SRGB_TRANSFER = 13
 MATRIX_OF_RGB = 1
-"""RGB has no matrix of its own; its luma is taken by BT.709's weights."""
+"""RGB has no matrix of its own; its luma is computed with BT.709's weights."""
 CHROMA_LOCATIONS = range(6)
 COLOR_PROPS = ["_Matrix", "_Transfer", "_Primaries", "_ChromaLocation"]
 
 
 @dataclass(frozen=True)
 class Film:
-    """A checked clip and what its first frame says of it.
+    """A checked clip and the properties read from its first frame.
 
     Attributes:
         clip: The clip.
-        colorimetry: How its samples stand for light.
+        colorimetry: How its samples encode light.
         location: `_ChromaLocation` of the chroma to be made (0 left, 1 centre, 2 top left, ...).
         pixel_aspect: Width of a pixel over its height.
     """
@@ -66,7 +66,7 @@ def inspect(clip: vs.VideoNode, role: str = "clip") -> Film:
 
 
 def check_frame(film: Film, props: Mapping[str, Any]) -> None:
-    """Refuse a frame that is not of the kind the graph was built for.
+    """Refuse a frame whose properties differ from those the graph was built for.
 
     Raises:
         SettingError: The frame is interlaced, or its matrix, range, transfer, primaries, chroma
@@ -82,7 +82,7 @@ def check_frame(film: Film, props: Mapping[str, Any]) -> None:
 
 
 def _read(clip: vs.VideoNode, props: Mapping[str, Any], role: str) -> Film:
-    """What a frame says of its clip."""
+    """The film according to a frame's properties."""
     _check_progressive(props, role)
     return Film(
         clip,
@@ -96,7 +96,7 @@ def _whole(props: Mapping[str, Any], name: str, absent: int, role: str) -> int:
     """A property that is a whole number.
 
     Raises:
-        SettingError: It is something else.
+        SettingError: It is no whole number.
     """
     value = props.get(name, absent)
     if not isinstance(value, int):
@@ -143,7 +143,7 @@ def _check_progressive(props: Mapping[str, Any], role: str) -> None:
 
 
 def _read_colorimetry(props: Mapping[str, Any], clip: vs.VideoNode, role: str) -> Colorimetry:
-    """Take the frame's word, else the usual guess by resolution (see `guess_matrix`)."""
+    """Read the properties; absent or void ones get defaults (matrix: see `guess_matrix`)."""
     family = clip.format.color_family
     matrix = _whole(props, "_Matrix", UNSPECIFIED, role)
     if family == vs.RGB:
@@ -181,12 +181,12 @@ def _read_pixel_aspect(props: Mapping[str, Any], role: str) -> Fraction:
 
 
 def with_matrix(clip: vs.VideoNode, first: int = 0) -> vs.VideoNode:
-    """A clip that the core's resizer can make RGB of, its samples untouched.
+    """A clip that the core's resizer can convert to RGB, its samples untouched.
 
-    What frame `first` says decides. YUV that does not say its matrix gets the usual guess, and void
-    codes go. RGB has no other matrix than its own, whatever it says, and no place of chroma. GRAY
-    loses what it says of colour: a plane taken out of RGB still names RGB's, which no GRAY may
-    have.
+    The properties of frame `first` decide. YUV without a matrix gets the usual one for its size.
+    Void codes are removed. RGB gets RGB's matrix, whatever its property is, and loses its chroma
+    location. GRAY loses all colour properties: a plane taken out of RGB still has RGB's matrix,
+    which the resizer refuses for GRAY.
     """
     if clip.format.color_family == vs.GRAY:
         return clip.std.RemoveFrameProps(COLOR_PROPS)
@@ -203,14 +203,14 @@ def with_matrix(clip: vs.VideoNode, first: int = 0) -> vs.VideoNode:
 
 
 def yuv_of_rgb(clip: vs.VideoNode) -> vs.VideoNode:
-    """RGB as float YUV 4:4:4, in which it is coloured and its cuts are found; others pass."""
+    """RGB as float YUV 4:4:4, to be coloured and searched for cuts; other formats unchanged."""
     if clip.format.color_family != vs.RGB:
         return clip
     return with_matrix(clip).resize.Bicubic(format=vs.YUV444PS, matrix=MATRIX_OF_RGB)
 
 
 def guess_matrix(width: int, height: int) -> int:
-    """The usual guess for an unspecified matrix: BT.601 up to 1024x576, else BT.709."""
+    """The usual default for an unspecified matrix: BT.601 up to 1024x576, else BT.709."""
     if width <= 1024 and height <= 576:
         return 5 if height > 486 else 6
     return 1

@@ -1,4 +1,4 @@
-"""The filters: each checks its arguments, then reads as the flow of a frame."""
+"""The filters `colorize` and `stabilize`: they check their arguments and build the graph."""
 
 from __future__ import annotations
 
@@ -70,63 +70,70 @@ def colorize(
     """Colour a black-and-white clip.
 
     Luma of YUV and GRAY input is returned bit for bit; only chroma is written, and any chroma the
-    input had is replaced. Frame n depends on the clip, the settings and n alone.
+    input had is replaced. Frame n depends only on the clip, the settings and n.
 
     Matrix, transfer, primaries, range and chroma location are read from the first frame's
-    properties. Where they are absent: BT.601 up to 1024x576, else BT.709; limited range (RGB:
-    full); chroma on the left. Every standard-dynamic-range transfer is taken as the sRGB curve but
-    linear, which is linear. Colours are computed for the clip's primaries (absent: BT.709's).
+    properties. Defaults where they are absent: BT.601 up to 1024x576, else BT.709; limited range
+    (RGB: full); chroma on the left. Linear transfer is linear; every other standard-dynamic-range
+    transfer is treated as the sRGB curve. Colours are computed for the clip's primaries (absent:
+    BT.709's).
 
     Args:
         clip: Progressive YUV, GRAY or RGB of constant format, 8 to 16 bits integer, half or single
             float, 16x16 to 8192x8192.
-        model: A name `vscolor models` lists. Default: `mini`, with history `mini-video`.
+        model: A name that `vscolor models` lists. Default: `mini`, or `mini-video` if history,
+            references or hints are given.
         size: Short side of the picture the model sees, in pixels, 64 to 2048, rounded to the
-            model's multiple; it is shown at the display aspect. Default: the model's own, 192 for
+            model's multiple; the picture has the display aspect. Default: the model's own, 192 for
             `mini`, 256 for most.
         batch: Frames per run of the model, 1 to 64. Default: 1 on a CPU, 8 on CUDA.
-        strength: 0 neutral grey to 1 the model's colour.
+        strength: From 0, neutral grey, to 1, the model's colour.
         saturation: Factor on a* and b*, 0 to 4.
-        temperature: Of the annealed mean, for models that have one: lower is nearer
-            the single most likely colour, higher nearer the mean of all.
-        edge_aware: Whether colour follows the luma's edges (a fast guided filter), or is scaled up
-            as the model made it.
+        temperature: Of the annealed mean, for models that have one: lower is nearer the single most
+            likely colour, higher nearer the mean of all. (For `devc`: of the softmax over
+            positions of the reference.)
+        edge_aware: Whether colour is upscaled along the luma's edges (a fast guided filter) or by
+            plain interpolation.
         device: `cpu`, `cuda`, `cuda:N`, `dml`, `dml:N`, `coreml`; default: the best there is.
         runtime: `onnx` or `torch`; default: the one that fits the device.
         format: For YUV and GRAY input, a YUV format of the same depth. Default: the input's; for
-            GRAY 4:2:0, or 4:4:4 where a dimension is odd.
-        guide: A clip of the same length that the model looks at instead, of any format and size:
-            a denoised or descratched version, so that `clip` keeps its grain.
+            GRAY 4:2:0, or 4:4:4 if a dimension is odd.
+        guide: A clip of the same length, of any format and size, that the model sees in place of
+            `clip`: a denoised or descratched version, so that the result keeps `clip`'s grain.
         weights: A weight file to use in place of the model's own, or a folder of them.
         options: More settings of the model, by name; `vscolor models show NAME` lists them.
-        history: Whether each frame follows the one before and its scene's key frames. Default:
-            where references or hints are given, or the model has no other way.
+        history: Whether each frame takes colours from the frame before; needs a model with history,
+            which takes from its scene's keyframes too. False leaves out the frame before. Default:
+            True if the model has history.
         references: Coloured pictures to take colours from: `Reference`s, paths, clips, or a
             folder of pictures named after frames (`ref_000123.png`).
         hints: Colours at points: `Hint`s, or the path of a JSON or CSV file (see
-            `vscolor.history.hints`). A still model (`siggraph17`) takes each on its own frame.
+            `vscolor.history.hints`). With a still model (`siggraph17`) each colours its own frame
+            alone.
         scenes: First frames of scenes, or the path of a list (see
-            `vscolor.scenes.read_scene_file`). Default: `_SceneChangePrev` where frame 0 has it,
-            else cuts are found.
-        history_strength: How much the frame before counts, 0 not at all, 1 the model's own
-            judgement, up to 10.
-        reference_strength: How much references, hints and the scene's keys count, likewise.
-        reference_reach: `film`: scenes that have no reference take by likeness from those of other
-            scenes. `scene`: a reference that belongs to a frame keeps to that frame's scene.
-        still_strength: How much the model's idea of the frame on its own counts, likewise.
-        debug: For models with history. `marks` writes on each frame its number, where its scene
-            began, and which key frames and references serve it and their weights. `sources` shows,
-            in place of the colours and on dimmed luma, where they come from: blue the frame before,
-            green a reference or key along the motion, red the same by likeness, grey the frame on
-            its own. Default: neither.
+            `vscolor.scenes.read_scene_file`). Default: the clip's `_SceneChangePrev` if frame 0 has
+            it, otherwise cuts are detected.
+        history_strength: How much the frame before counts, from 0, not at all, to 10; 1 is the
+            model's own weighting.
+        reference_strength: How much references, hints and the scene's keyframes count, as above.
+        reference_reach: `film`: scenes without a reference take from those of other scenes, by
+            feature correspondence. `scene`: a reference that belongs to a frame or scene is used in
+            its scene alone.
+        still_strength: How much the model's colours for the frame on its own count, as above.
+        debug: For models with history. `marks` writes on each frame its number, the start of its
+            scene, and the keyframes and references it takes from with their weights. `sources`
+            shows, in place of the colours and on dimmed luma, where they come from: blue from the
+            frame before, green from references or keyframes along the motion, red from these by
+            feature correspondence, grey from the frame on its own. Default: neither.
 
     Returns:
-        The coloured clip, in the input's format (GRAY: see `format`), with its properties.
+        The coloured clip, in the input's format unless `format` names another (GRAY becomes YUV),
+        with its properties.
 
     Raises:
-        vapoursynth.Error: An argument cannot be used; or, at the frame concerned, the frame is
-            interlaced, changes its colorimetry, chroma location or pixel aspect, or the device
-            failed.
+        vapoursynth.Error: An argument cannot be used; or, when a frame is requested, the frame is
+            interlaced, differs from frame 0 in colorimetry, chroma location or pixel aspect, or the
+            device failed.
     """
     try:
         film = inspect(clip)
@@ -182,14 +189,14 @@ def colorize(
 
 @dataclass(frozen=True)
 class _Colouring:
-    """What `colorize` was asked for, read and checked.
+    """The arguments of `colorize`, read and checked.
 
     Attributes:
         film: The clip.
-        seen: What the model looks at: the clip, or its guide.
-        guidance: What it is told beside luma.
-        size: Short side of what it sees; None for its own.
-        batch: Frames that go through it together.
+        seen: What the model sees: the clip, or its guide.
+        guidance: What guides colour beside luma.
+        size: Short side of the model's picture; None for the model's own.
+        batch: Frames that go through the model together.
         lanes: Nodes that work at the same time.
         edge_aware: Whether colour follows the luma's edges.
     """
@@ -203,7 +210,7 @@ class _Colouring:
     edge_aware: bool
 
     def along(self, model: VideoModel) -> Propagated:
-        """Colour as lines, by a model with history; and who served each frame."""
+        """Linear coefficients by a model with history, and what each frame took from."""
         return guided_coefficients(
             self._frames(model.grid),
             model,
@@ -216,7 +223,7 @@ class _Colouring:
         )
 
     def each(self, model: StillModel) -> vs.VideoNode:
-        """Colour as lines, by a model that takes frame by frame."""
+        """Linear coefficients by a model that colours each frame on its own."""
         frames = self._frames(model.grid)
         if self.guidance.hints and isinstance(model, HintedModel):
             return hinted_coefficients(
@@ -239,7 +246,7 @@ class _Colouring:
         )
 
     def _frames(self, grid: Grid) -> FramePass:
-        """The film as a model with such a grid sees it."""
+        """The film at the size of a model with this grid."""
         height, width = nodes.model_size(self.seen, self.size or grid.size, grid.multiple)
         luma = nodes.model_luma(self.seen, height, width)
         return FramePass("colorize", luma, self.film.clip, partial(check_frame, self.film))
@@ -264,51 +271,53 @@ def stabilize(
     strength: float = 1.0,
     scenes: Iterable[int] | str | Path | None = None,
 ) -> vs.VideoNode:
-    """Steady the chroma of a coloured clip, whoever coloured it.
+    """Steady the chroma of a coloured clip, whatever coloured it.
 
-    Luma of YUV input is returned bit for bit. Each frame's chroma is brought towards what the
-    frames around it show at the same place of the same object, up to the next cut. Frame n depends
-    on the clip, the settings and the frames near n alone: up to 7 + 2 `radius` away, with `slow`
-    60, with `blind` 47; with `dvp` on the frames of its scene.
+    Luma of YUV input is returned bit for bit. Each frame's chroma is moved towards that of the
+    same part of the same object in the frames around it, within its scene. Frame n depends only on
+    the settings and on frames up to 7 + 2 `radius` away from n, with `slow` 60, with `blind` 47;
+    with `dvp` on the frames of its scene.
 
     Args:
         clip: Progressive YUV or RGB of constant format, 8 to 16 bits integer, half or single float.
-        method: `motion`: along motion found by block matching; the densest of the candidates, then
-            their mean (see `vscolor.steadying.motion`). `blind`: a small recurrent network (see
-            `vscolor.models.blind`). `dvp`: Deep Video Prior, a network fitted to each scene ahead
-            of time; needs torch (see `fit`).
-        guide: A clip of the same length whose luma tells what moved, of any format and size: the
-            denoised version, say.
+        method: `motion`: neighbours warped along motion found by block matching; the densest of the
+            candidates, then their mean (see `vscolor.steadying.motion`). `blind`: a small recurrent
+            network (see `vscolor.models.blind`). `dvp`: Deep Video Prior, a network fitted to each
+            scene ahead of time; needs torch (see `fit`).
+        guide: A clip of the same length, of any format and size, whose luma is analysed in place of
+            the clip's: a denoised version, for example.
         radius: Of `motion`, frames to look at on each side, 1 to 5; default 4.
-        match: Of `motion`, largest mean luma difference of two blocks taken for the same thing, in
-            8-bit levels, 1 to 50; default 8. Higher for noisy film.
-        slow: Of `motion`, whether to take away slow pulsing too, which costs more: frames up to 24
-            away count.
+        match: Of `motion`, largest mean luma difference of two matching blocks, in 8-bit levels, 1
+            to 50; default 8. Raise it for noisy film.
+        slow: Of `motion`, whether to remove slow pulsing too, which costs more: it looks at frames
+            up to 24 away.
         size: Of `blind` and `dvp`, short side of the luma the network sees, 64 to 1024; default
             256, with `dvp` 128.
         device: Of `blind`, as for `colorize`; of `dvp`, `cpu`, `cuda` or `cuda:N`; default: the
             best there is.
         runtime: Of `blind`, `onnx` or `torch`; default: the one that fits the device.
-        weights: Of `blind`, a file of its shape, or the checkpoint that Lai et al. published
-            (`.pth`), whose network then runs on torch.
-        seed: Of `dvp`, of weights and order; default 0.
-        irt: Of `dvp`, whether a place that jumps between two colours gets the more frequent one
-            (iteratively reweighted training); default: yes. Without it, it gets their mean.
-        reference: Of `dvp`, whether to use the authors' network and loop, many times slower;
-            without `irt`, L1 stands for their perceptual loss.
-        fit: Of `dvp`, whether to fit now what has not been fitted: minutes, before the filter
-            returns. Without it a clip that was never fitted is refused.
-        strength: 0 leaves chroma as it is, 1 steadies it fully.
+        weights: Of `blind`, a weight file for its network, or the checkpoint that Lai et al.
+            published (`.pth`), whose network then runs on torch.
+        seed: Of `dvp`, random seed of the fit; default 0.
+        irt: Of `dvp`, whether to use iteratively reweighted training, by which a pixel that jumps
+            between two colours gets the more frequent one; default: yes. Without it, it gets their
+            mean.
+        reference: Of `dvp`, whether to use the authors' network and training loop, many times
+            slower; without `irt`, L1 replaces their perceptual loss.
+        fit: Of `dvp`, whether to fit now the scenes that are not fitted yet, which takes minutes
+            before the filter returns. Without it a clip that was never fitted is refused.
+        strength: From 0, chroma unchanged, to 1, steadied fully.
         scenes: First frames of scenes, or the path of a list (see
-            `vscolor.scenes.read_scene_file`); default: `_SceneChangePrev` where frame 0 has it,
-            else cuts are found.
+            `vscolor.scenes.read_scene_file`); default: the clip's `_SceneChangePrev` if frame 0 has
+            it, otherwise cuts are detected.
 
     Returns:
         The steadied clip, in the input's format, with its properties.
 
     Raises:
-        vapoursynth.Error: An argument cannot be used; or, at the frame concerned, the frame is
-            interlaced or changes its colorimetry, chroma location or pixel aspect.
+        vapoursynth.Error: An argument cannot be used; or, when a frame is requested, the frame is
+            interlaced, differs from frame 0 in colorimetry, chroma location or pixel aspect, or
+            (`dvp`) from the one its scene was fitted to, or the device failed.
     """
     try:
         gain = in_range("strength", strength, 0, 1)
@@ -336,7 +345,7 @@ def stabilize(
 def _with_temperature(
     options: Mapping[str, Any] | None, temperature: float | None
 ) -> Mapping[str, Any] | None:
-    """Options with the one that has an argument of its own among them."""
+    """The options, including the temperature if it is given as its own argument."""
     if options is not None and not isinstance(options, Mapping):
         raise SettingError(f"options= is {options!r}, expected a dict of settings by name")
     if temperature is None:

@@ -1,13 +1,14 @@
 """Colour as a local linear function of luma: the fast guided filter.
 
-A model's ab is small, its edges are soft, and scaled up as it is it spills over the film's edges.
-He and Sun 2015 ("Fast Guided Filter", arXiv:1505.00996) fit, in each small window, ab to a straight
-line in luma. The two coefficients are smooth, so they scale up well, and the line is then drawn
-through the full-size luma, whose edges are sharp. Here the fit is made at the model's size in NumPy
-and the line is drawn in the core by the merge.
+A model's ab is small with soft edges; plain upscaling would spill it over the film's edges. He and
+Sun 2015 ("Fast Guided Filter", arXiv:1505.00996) fit ab as a linear function of luma in each small
+window. The two coefficients are smooth, so they scale up well, and are then evaluated at the
+full-size luma, whose edges are sharp. Here the fit is made at the model's size in NumPy and
+evaluated in the core by the merge.
 
-Lines are `[B,2,2*h,w]`, for a* and b* the slopes above the offsets, such that ab is slope * f +
-offset with f = (L* + 16) / 116, the Lab function of luminance, which is what the merge has at hand.
+Linear coefficients ("lines") are `[B,2,2*h,w]`: for each of a* and b*, h rows of slopes above h
+rows of offsets, such that ab = slope * f + offset with f = (L* + 16) / 116, the Lab function of
+luminance, which the merge has at hand.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import numpy as np
 from vscolor.models.base import Array
 from vscolor.scratch import scratch
 
-# Judged by eye on real frames and by PSNR on photographs: radius 1 leaves spills, 3 dulls small
-# things. A window whose luma varies by less than the square root (grain, noise) stays flat.
+# Chosen by eye on real frames and by PSNR on photographs: radius 1 leaves spills, 3 dulls small
+# things. Windows whose luma varies by less than REGULARIZATION's square root (grain, noise) get
+# almost no slope.
 RADIUS = 2
 THROUGH_RADIUS = 1
 REGULARIZATION = 100.0
@@ -35,7 +37,7 @@ def fit_coefficients(luma: Array, ab: Array, radius: int = RADIUS) -> Array:
         radius: Of the windows, in samples of ab.
 
     Returns:
-        Lines that are about ab.
+        Linear coefficients whose values are smoothed ab.
     """
     lines, slopes, offsets = _blank(ab)
     for one, many, slope, offset in zip(luma, ab, slopes, offsets, strict=True):
@@ -49,9 +51,9 @@ def fit_coefficients(luma: Array, ab: Array, radius: int = RADIUS) -> Array:
 
 
 def exact_coefficients(luma: Array, ab: Array) -> Array:
-    """Return lines that pass through ab as it is, and follow luma's edges between its samples.
+    """Return coefficients that reproduce ab exactly and follow luma's edges between its samples.
 
-    For reliable ab. `fit_coefficients` smooths it: good against a still model's noise, but 8 dB
+    For reliable ab. `fit_coefficients` smooths ab: good against a still model's noise, but 8 dB
     worse on exact colour.
 
     Args:
@@ -59,7 +61,7 @@ def exact_coefficients(luma: Array, ab: Array) -> Array:
         ab: a* and b* `[B,2,h,w]`.
 
     Returns:
-        Lines that are ab at its own luma.
+        Linear coefficients that give ab at its own luma.
     """
     lines, slopes, offsets = _blank(ab)
     for one, many, slope, offset in zip(luma, ab, slopes, offsets, strict=True):
@@ -73,14 +75,14 @@ def exact_coefficients(luma: Array, ab: Array) -> Array:
 
 
 def constant_coefficients(ab: Array) -> Array:
-    """Return ab `[B,2,h,w]` as lines without slope: plain interpolation."""
+    """Return ab `[B,2,h,w]` as coefficients with slope 0: plain interpolation."""
     lines, slopes, offsets = _blank(ab)
     slopes[:], offsets[:] = 0, ab
     return lines
 
 
 def _blank(ab: Array) -> tuple[Array, Array, Array]:
-    """Lines to fill in, and views of their slopes and offsets, each `[B,2,h,w]`."""
+    """Empty coefficients, and views of their slopes and offsets, each `[B,2,h,w]`."""
     batch, channels, height, width = ab.shape
     lines = np.empty((batch, channels, 2 * height, width), np.float32)
     return lines, lines[:, :, :height], lines[:, :, height:]
@@ -96,13 +98,13 @@ def _shrink(luma: Array, shape: tuple[int, ...]) -> Array:
 
 
 class _Fit(NamedTuple):
-    """He and Sun's equations 5 and 6 for one frame, in arrays that the next fit writes over.
+    """He and Sun's equations 5 and 6 for one frame, in arrays that the next fit overwrites.
 
     Attributes:
         slopes: Of each channel in L*, `[2,h,w]`, not yet averaged.
-        colours: Windows' means of each channel, likewise.
-        luma: Windows' means of L*, `[h,w]`.
-        spare: An array of that size.
+        colours: Window means of each channel, `[2,h,w]`.
+        luma: Window means of L*, `[h,w]`.
+        spare: A scratch array `[h,w]`.
     """
 
     slopes: Array
@@ -132,7 +134,7 @@ def _fit(luma: Array, ab: Array, radius: int) -> _Fit:
 def _covariance(
     one: tuple[Array, Array], other: tuple[Array, Array], radius: int, into: Array, spare: Array
 ) -> None:
-    """Write the covariance in each window of two planes, each with its means."""
+    """Write the covariance of two planes in each window; each plane comes with its means."""
     np.multiply(one[0], other[0], out=spare)
     _window_mean(spare, radius, into)
     np.multiply(one[1], other[1], out=spare)
@@ -140,7 +142,7 @@ def _covariance(
 
 
 def _offset(colour: Array, slope: Array, luma: Array, into: Array) -> None:
-    """Write where a line of this slope through luma and colour begins."""
+    """Write the offset of the line with this slope through (luma, colour)."""
     np.multiply(slope, luma, out=into)
     np.subtract(colour, into, out=into)
 

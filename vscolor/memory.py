@@ -1,13 +1,13 @@
-"""What the C library does with the memory the core frees.
+"""Make glibc return the memory that the core frees to the system.
 
-glibc keeps it. It raises its threshold for giving large blocks back with the first plane that is
-freed; from then on planes allocated in one thread and freed in another fragment its pools, and any
-chain of filters grows: by 0.65 MB a frame at 1080p, by 0.2 MB at 320x240, until the machine is full
-(R81, glibc 2.36, with vscolor or without). The core's own count of its cache sees none of this.
+By default it does not. With the first plane freed, glibc raises the size from which blocks are
+returned; from then on planes allocated in one thread and freed in another fragment its pools, and
+any chain of filters grows: by 0.65 MB a frame at 1080p, by 0.2 MB at 320x240, until memory is full
+(VapourSynth R81, glibc 2.36, with vscolor or without). The core's cache size does not show this.
 
-So with the first frame made the threshold is fixed, for planes and everything larger, and now and
-then what lies free in the pools is given back. Either alone was measured and leaves some growth:
-the threshold at 320x240, the rounds on a busy machine. Nothing is done under another C library.
+So at the first frame the threshold is fixed, below the size of planes, and from time to time the
+free memory in the pools is returned. Measured, either alone leaves some growth: the threshold at
+320x240, the trimming on a busy machine. Nothing is done under another C library.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from typing import Final, Protocol
 
 M_MMAP_THRESHOLD: Final = -3
 MAX_POOLED: Final = 16384
-"""Bytes; glibc starts with 131072, under which the planes of small films fall."""
+"""Bytes; glibc's default is 131072, which planes of small films do not reach."""
 OPT_OUT: Final = "VSCOLOR_RETURN_MEMORY"
-"""Set to 0, this variable of the environment leaves the C library alone."""
+"""Environment variable; 0 leaves the C library alone."""
 REST: Final = 1.0
-"""Seconds between two rounds at least."""
+"""Least seconds between two trims."""
 MAX_SHARE: Final = 0.05
-"""Of the time that passes; a process that holds a lot is tidied less often."""
+"""Largest part of the time that may go into trimming; slow trims are made less often."""
 
 
 class Pools(Protocol):
-    """The two calls of glibc that are made."""
+    """The two functions of glibc that are used."""
 
     def mallopt(self, option: int, value: int, /) -> object:
         """Set an option of the allocator."""
         ...
 
     def malloc_trim(self, pad: int, /) -> object:
-        """Give back what lies free."""
+        """Return free memory to the system."""
         ...
 
 
@@ -52,11 +52,11 @@ def glibc() -> Pools | None:
 
 
 class Tidying:
-    """Keeps the C library from hoarding what the core frees.
+    """Keeps the C library from retaining what the core frees.
 
     Args:
-        pools: The library's; None where it is to be left alone.
-        clock: Seconds, rising.
+        pools: The C library; None to leave it alone.
+        clock: Returns ascending seconds.
     """
 
     def __init__(self, pools: Pools | None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -66,7 +66,7 @@ class Tidying:
         self._one_at_a_time = threading.Lock()
 
     def __call__(self) -> None:
-        """Tidy if it is time to; called for every frame, from any thread."""
+        """Trim if it is due; called for every frame, from any thread."""
         start = self._clock()
         if self._pools is None or (self._due is not None and start < self._due):
             return
@@ -83,4 +83,4 @@ class Tidying:
 
 
 tidy: Final = Tidying(None if os.environ.get(OPT_OUT) == "0" else glibc())
-"""The pools belong to the process, so there is one of these for all clips."""
+"""The pools belong to the process, so there is one instance for all clips."""

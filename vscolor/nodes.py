@@ -1,6 +1,6 @@
-"""The core's side: bring the luma of a film down, bring ab up and merge it.
+"""The VapourSynth graph: downscale luma, upscale ab, merge chroma.
 
-No full-size plane is ever seen by Python: everything here builds nodes.
+Everything here only builds nodes: Python never sees a full-size plane.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from vscolor.film import COLOR_PROPS, Film, yuv_of_rgb
 
 MAX_ASPECT = 4
 MIN_MODEL_SIDE = 16
-"""Shortest side of what a model sees, in pixels; below it there is no motion to be found."""
+"""Least side of the model's picture, in pixels; below it optical flow cannot be found."""
 
 # ab and luma are interpolated without overshoot: ringing in chroma shows as coloured outlines.
 MITCHELL = {"filter_param_a": 1 / 3, "filter_param_b": 1 / 3}
@@ -38,12 +38,12 @@ def merge_format(film: Film, wanted: int | str | vs.VideoFormat | None) -> vs.Vi
 
     Args:
         film: The source.
-        wanted: The caller's `format=`, a preset, its name, or a format; None for the rule: YUV
-            keeps its own, GRAY becomes 4:2:0 of its depth, 4:4:4 where a dimension is odd. RGB is
-            coloured as float 4:4:4 and keeps its own format in the end.
+        wanted: The caller's `format=`: a preset, its name, or a format; None for the default: YUV
+            keeps its format, GRAY becomes 4:2:0 of its depth, or 4:4:4 if a dimension is odd. RGB
+            is coloured as float 4:4:4 and converted back in the end.
 
     Raises:
-        SettingError: The format is no YUV of the source's depth (luma would have to change), or
+        SettingError: The format is not YUV of the source's depth (luma would have to change), or
             its subsampling does not divide the frame.
     """
     fmt, (w, h) = film.clip.format, (film.clip.width, film.clip.height)
@@ -78,8 +78,8 @@ def _as_format(wanted: int | str | vs.VideoFormat) -> vs.VideoFormat:
 def model_size(film: Film, size: int, multiple: int) -> tuple[int, int]:
     """Height and width the model sees: the display aspect, `size` its short side.
 
-    A strip longer than 4:1 is made smaller, so that memory stays bounded by `size`; no side
-    is below `MIN_MODEL_SIDE`.
+    A picture longer than 4:1 is made smaller, so that memory stays bounded by `size`; no side is
+    below `MIN_MODEL_SIDE`.
     """
     width = film.clip.width * film.pixel_aspect
     height = Fraction(film.clip.height)
@@ -95,7 +95,7 @@ def luma_of(film: Film) -> vs.VideoNode:
 
 
 def _bare_luma(film: Film) -> vs.VideoNode:
-    """Luma for the resizer, which would trip over a colour property that GRAY cannot have."""
+    """Luma for the resizer, without colour properties: it rejects some of them for GRAY."""
     return luma_of(film).std.RemoveFrameProps(COLOR_PROPS)
 
 
@@ -106,7 +106,7 @@ def model_luma(film: Film, height: int, width: int) -> vs.VideoNode:
 
 
 def to_yuv(film: Film) -> Film:
-    """Turn an RGB film into float YUV 4:4:4, in which it is coloured; others pass."""
+    """Turn an RGB film into float YUV 4:4:4, to be coloured; other formats stay unchanged."""
     return replace(film, clip=yuv_of_rgb(film.clip))
 
 
@@ -128,8 +128,9 @@ def merge(
 
     Args:
         film: The source, YUV or GRAY.
-        seen: What the model saw: the film itself or its guide. Colour is drawn along its luma.
-        lines: Colour as lines in f(Y) of `seen`, as `batching.predict_coefficients` makes it.
+        seen: What the model saw: the film itself or its guide. Colour follows its luma's edges.
+        lines: Linear coefficients in f(Y) of `seen`, as `batching.predict_coefficients` returns
+            them.
         gain: Factor on a* and b*; 0 makes chroma exactly neutral.
         fmt: YUV format of the result, of the film's depth.
     """
@@ -143,8 +144,8 @@ def merge(
         guide = _to_chroma_grid(film, _bare_luma(seen), fmt)
         ab = _evaluate(film, _lab_f(guide, seen.colorimetry), lines, fmt)
     if gain == 0:
-        # Exactly neutral, where the arithmetic would leave float chroma at 1e-8. It still asks
-        # for colour, so that a frame which must be refused is.
+        # Exactly neutral, whereas the arithmetic would leave float chroma at 1e-8. The colour is
+        # still requested, so that frames which must be refused are.
         neutral = 0.0 if bits is None else chroma_code_range(bits, film.colorimetry.full_range)[0]
         planes = [vs.core.std.Expr([grid, *ab], f"{neutral}", gray)] * 2
     else:
@@ -156,7 +157,7 @@ def merge(
 
 
 def add_chroma(film: Film, correction: list[vs.VideoNode], gain: float) -> vs.VideoNode:
-    """Add small planes to a film's chroma and leave everything else as it is.
+    """Add small planes, scaled up, to a film's chroma; everything else stays unchanged.
 
     Args:
         film: A YUV film.
@@ -181,7 +182,7 @@ def add_chroma(film: Film, correction: list[vs.VideoNode], gain: float) -> vs.Vi
 def _evaluate(
     film: Film, f: vs.VideoNode, lines: vs.VideoNode, fmt: vs.VideoFormat
 ) -> list[vs.VideoNode]:
-    """a* and b* on the chroma grid: the lines scaled up and evaluated at f."""
+    """a* and b* on the chroma grid: the coefficients scaled up and evaluated at f."""
     half = lines.height // 2
     tops = [lines.std.CropAbs(lines.width, half, top=top) for top in (0, half)]
     drawn = []
@@ -192,7 +193,7 @@ def _evaluate(
 
 
 def _to_chroma_grid(film: Film, clip: vs.VideoNode, fmt: vs.VideoFormat) -> vs.VideoNode:
-    """Resample a GRAY clip that covers the picture to where the chroma samples lie."""
+    """Resample a GRAY clip that covers the picture to the positions of the chroma samples."""
     width, height = film.clip.width >> fmt.subsampling_w, film.clip.height >> fmt.subsampling_h
     if (clip.width, clip.height) == (film.clip.width, film.clip.height) == (width, height):
         return clip
@@ -207,9 +208,9 @@ def _to_chroma_grid(film: Film, clip: vs.VideoNode, fmt: vs.VideoFormat) -> vs.V
 
 
 def _siting(location: int, fmt: vs.VideoFormat) -> tuple[float, float]:
-    """How far chroma samples lie right of and below the middle of their luma samples.
+    """How far chroma samples lie right of and below the centre of their luma samples.
 
-    In luma samples (H.273, figure 1): at the outermost of 2^s samples on the left, top or bottom.
+    In luma samples (H.273, figure 1): left, top and bottom are the outermost of 2^s samples.
     """
     side_x = 0.5 - 0.5 * (1 << fmt.subsampling_w)
     side_y = 0.5 - 0.5 * (1 << fmt.subsampling_h)
@@ -231,7 +232,7 @@ def _lab_f(luma: vs.VideoNode, colorimetry: Colorimetry) -> vs.VideoNode:
 
 
 def _tag(coloured: vs.VideoNode, film: Film) -> vs.VideoNode:
-    """State what the new chroma assumes where the source left it open; keep everything else."""
+    """Set the properties the new chroma was made for, as some may be absent; keep all others."""
     fmt = coloured.format
     tags = {"_Matrix": film.colorimetry.matrix}
     if fmt.sample_type == vs.INTEGER:

@@ -1,4 +1,4 @@
-"""Curves over time with the cuts marked, drawn as a picture or as SVG for a page."""
+"""Charts of curves over time with marked cuts, as a picture or as SVG for a page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TICKS: Final = 5
 PALETTE: Final[tuple[Colour, ...]] = (
     *((31, 95, 180), (200, 80, 20), (20, 130, 90), (150, 60, 160), (170, 130, 0), (60, 140, 170)),
 )
-"""R, G, B of the lines in turn; on white all are at least 3:1."""
+"""R, G, B of the lines in turn; each has a contrast of at least 3:1 on white."""
 INK, FAINT, CUT = (40, 40, 40), (225, 225, 225), (150, 150, 150)
 
 
@@ -32,8 +32,8 @@ class Line:
     Attributes:
         name: For the legend.
         values: One for each x; NaN leaves a gap.
-        colour: Index into `PALETTE`; None for ink, as the true clip's.
-        dashed: Whether it is drawn so.
+        colour: Index into `PALETTE`; None for ink, which the true clip has.
+        dashed: Whether it is drawn dashed.
     """
 
     name: str
@@ -48,13 +48,13 @@ class Panel:
 
     Attributes:
         title: What is shown, with its unit.
-        lines: Curves of one length.
-        x: Where they are, rising; None for 0, 1, 2, ...
+        lines: Curves of the same length.
+        x: Their x values, ascending; None for 0, 1, 2, ...
         unit: What x counts.
         cuts: Values of x to mark.
-        zero: Whether the scale begins at 0.
-        least: Least span of the scale, so that rounding is not drawn as if it were something.
-        peaks: Whether what is too much to be drawn is thinned to its largest values, not its means.
+        zero: Whether the scale includes 0.
+        least: Least span of the scale, so that rounding errors are not magnified.
+        peaks: Whether curves of too many points are thinned to largest values instead of means.
     """
 
     title: str
@@ -74,7 +74,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Scale:
-    """From numbers to pixels."""
+    """Maps numbers to pixels."""
 
     low: float
     high: float
@@ -141,7 +141,7 @@ def strokes(panel: Panel, line: Line, scale: Scale) -> Iterator[Float]:
 
 
 def label(value: float) -> str:
-    """A number at an axis."""
+    """A number as the label of a tick."""
     return f"{value:.6g}"
 
 
@@ -180,7 +180,7 @@ def _stroke(canvas: NDArray[np.uint8], part: Float, bgr: Colour, dashed: bool) -
     import cv2
 
     pieces = [part[i : i + 4] for i in range(0, len(part) - 1, 6)] if dashed else [part]
-    # A sixteenth of a pixel: whole ones make steps of a slow curve.
+    # In sixteenths of a pixel: whole pixels would turn a slow curve into steps.
     fixed = [np.rint(piece * 16).astype(np.int32) for piece in pieces]
     cv2.polylines(canvas, fixed, False, bgr, 2, cv2.LINE_AA, 4)
 
@@ -205,15 +205,15 @@ def _legend(canvas: NDArray[np.uint8], panel: Panel) -> None:
 def _text(canvas: NDArray[np.uint8], text: str, place: tuple[int, int]) -> None:
     import cv2
 
-    plain = text.encode("ascii", "replace").decode()  # the built-in font knows no more
+    plain = text.encode("ascii", "replace").decode()  # all that the built-in font has
     cv2.putText(canvas, plain, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, INK, 1, cv2.LINE_AA)
 
 
 def svg(panel: Panel) -> str:
     """A panel as an SVG element, its colours left to the page's style.
 
-    Curves have the classes `line` and `c0` to `c5`, or `ink`, and `dashed`; grid lines, cuts and
-    text have `grid`, `cut` and none.
+    Curves have the classes `line`, `c0` to `c5` or `ink`, and maybe `dashed`; grid lines have
+    `grid`, cuts `cut`.
     """
     scale = Scale.of(panel)
     parts = [
@@ -240,7 +240,7 @@ def svg(panel: Panel) -> str:
 
 
 def style_of(line: Line) -> str:
-    """The classes of a curve, and of its mark in a legend."""
+    """The CSS classes of a curve and of its mark in a legend."""
     hue = "ink" if line.colour is None else f"c{line.colour % len(PALETTE)}"
     return f"line {hue}" + (" dashed" if line.dashed else "")
 

@@ -1,9 +1,9 @@
-"""What a package that adds a model needs: the stable names, in one place.
+"""The stable names for packages that add a model, in one place.
 
-A plugin is a pip project with an entry point in the group `vscolor.models` that leads to an
-`Entry`. docs/models.md walks through one; `plugins/vscolor-ddcolor` is a whole one, and
-`vscolor.testing` has the conformance suite it should pass. None of these imports torch before it
-is called.
+A plugin is a pip project with an entry point in the group `vscolor.models` that refers to an
+`Entry`. docs/models.md walks through one, `plugins/vscolor-ddcolor` is a complete example, and
+`vscolor.testing` has the conformance suite it should pass. None of these names imports torch before
+it is called.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a process sets for itself when all it does is colour from the first frame to the last.
+"""Settings of a process that does nothing but read a film from the first frame to the last.
 
-The filters never do this: in a previewer or under vspipe it belongs to the host.
+The filters never change them: in a previewer or under vspipe they are the host's.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from typing import Final
 
 import vapoursynth as vs
 
-# A straight run reads each frame once; the core's default, half of all memory, would only fill up.
+# A straight run reads each frame once, so the core's default, half of all memory, only fills up.
 CACHE_MEGABYTES: Final = 1024
 
 
 def limit_core_cache() -> None:
-    """Bound the core's cache."""
+    """Limit the core's cache."""
     vs.core.max_cache_size = min(vs.core.max_cache_size, CACHE_MEGABYTES)

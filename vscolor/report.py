@@ -1,4 +1,4 @@
-"""Pages a person looks at."""
+"""Pictures for the user to look at: contact sheets, thumbnails, single frames."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOP_LEFT = 7
 
 
 class ReportError(VscolorError):
-    """The page could not be written."""
+    """The picture could not be written."""
 
 
 def spread(length: int, count: int) -> list[int]:
@@ -32,10 +32,10 @@ def write_sheet(
     """Write a contact sheet: a column for each view, a row for each frame.
 
     Args:
-        target: A PNG; it appears when it is whole.
-        views: Clips of one size and length.
+        target: A PNG; it appears once it is complete.
+        views: Clips of the same size and length.
         labels: Names of the columns.
-        frames: Which frames; no other is asked for.
+        frames: Which frames; no others are requested.
 
     Raises:
         ReportError: The picture could not be written.
@@ -52,8 +52,8 @@ def write_thumbnails(target: Path, clip: vs.VideoNode, frames: Sequence[int], co
     """Write some frames of an RGB24 clip, row by row, into one PNG.
 
     Args:
-        target: A PNG; it appears when it is whole.
-        clip: Small already.
+        target: A PNG; it appears once it is complete.
+        clip: RGB24, small already.
         frames: Which frames, at least one.
         columns: Frames in a row.
 
@@ -72,7 +72,7 @@ def write_frame(target: Path, clip: vs.VideoNode, number: int) -> None:
     """Write one frame to a PNG.
 
     Args:
-        target: It appears when it is whole.
+        target: A PNG; it appears once it is complete.
         clip: Of any format.
         number: Of the frame.
 
@@ -83,18 +83,18 @@ def write_frame(target: Path, clip: vs.VideoNode, number: int) -> None:
 
 
 def write_png(target: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write BGR pixels `[h,w,3]`, whole or not at all."""
+    """Write BGR pixels `[h,w,3]` as a PNG, atomically."""
     with atomic_write(target) as part:
         part.write_bytes(encoded(".png", pixels))
 
 
 def encoded(suffix: str, pixels: NDArray[np.uint8], options: Sequence[int] = ()) -> bytes:
-    """A picture as a file of a kind.
+    """A picture encoded as a file.
 
     Args:
-        suffix: Of the kind.
+        suffix: Of the file format, such as `.png`.
         pixels: BGR or BGRA `[h,w,C]`.
-        options: As OpenCV takes them.
+        options: Of `cv2.imencode`.
 
     Raises:
         ReportError: OpenCV cannot write it.
@@ -106,11 +106,11 @@ def encoded(suffix: str, pixels: NDArray[np.uint8], options: Sequence[int] = ())
 
 
 def as_rgb(clip: vs.VideoNode, first: int = 0) -> vs.VideoNode:
-    """As 8-bit RGB, by the matrix that frame `first` of the clip says, or the usual guess."""
+    """As 8-bit RGB, by the matrix of the clip's frame `first`, or the usual one for its size."""
     return with_matrix(clip, first).resize.Spline36(format=vs.RGB24)
 
 
 def bgr_pixels(clip: vs.VideoNode, number: int) -> NDArray[np.uint8]:
-    """One frame of RGB24 as OpenCV keeps pictures, `[h,w,3]`."""
+    """One frame of RGB24 as BGR pixels, OpenCV's order, `[h,w,3]`."""
     with clip.get_frame(number) as frame:
         return np.stack([np.asarray(frame[plane]) for plane in (2, 1, 0)], axis=-1)

@@ -1,10 +1,10 @@
-"""Arrays that are written over instead of made anew.
+"""Arrays that are reused instead of allocated anew.
 
-A filter's process gives freed memory back to the system (`vscolor.memory`), so that a fresh array
-of a plane's size costs its pages anew: a third of the time of colour with history.
+A filter's process returns freed memory to the system (`vscolor.memory`), so that each new array of
+a plane's size has to be mapped again: that was a third of the time of colouring with history.
 
-A thread of the core is a new one to Python in every callback, and what `threading.local` holds is
-gone with the callback; so things are kept by the thread's number.
+To Python a thread of the core is a new one in every callback, and `threading.local` loses its
+contents with the callback; so objects are kept by thread identifier.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import Any, Final, cast
 import numpy as np
 
 MAX_THREADS: Final = 64
-"""The things of so many threads are kept; numbers of threads that have ended come again, or age."""
+"""Threads whose objects are kept; beyond these, the thread that asked longest ago loses its own."""
 
 _held: OrderedDict[int, dict[str, Any]] = OrderedDict()
 _turn = threading.Lock()
 
 
 def scratch(name: str, shape: tuple[int, ...], kind: type = np.float32) -> Any:
-    """An array of the thread's own, with whatever it held.
+    """An array of the calling thread's own, with arbitrary contents.
 
     It may be used until the same thread asks for the same name again.
 
     Args:
-        name: What it is for; begins with the asking module's name.
-        shape: Its shape; another one than last time gets a new array.
+        name: What it is for; begins with the calling module's name.
+        shape: Its shape; if it differs from last time's, a new array is made.
         kind: Its dtype.
     """
     held = _mine()
@@ -41,7 +41,7 @@ def scratch(name: str, shape: tuple[int, ...], kind: type = np.float32) -> Any:
 
 
 def thread_local[T](name: str, make: Callable[[], T]) -> T:
-    """What the thread made under this name, made now if it has none yet."""
+    """The calling thread's object of this name, made by `make` if there is none yet."""
     held = _mine()
     if name not in held:
         held[name] = make()

@@ -1,8 +1,8 @@
 """Frames through a model that looks at their neighbours.
 
-Every frame is looked at once, by a node whose frames carry what was noticed. Shifted copies of that
-node bring the neighbours' notes to the frame that is coloured; the core keeps them for as long as
-they are needed, and knows every dependency.
+Each frame is analysed once, by a node whose frames carry the result as properties. Shifted copies
+of that node bring the neighbours' analyses to the frame to be coloured; so the core caches them and
+knows every dependency.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ def analyses_of(
     cuts: Iterable[int] | None,
     caller: str,
 ) -> vs.VideoNode | None:
-    """Let a model look at every frame of a clip.
+    """Let a model analyse every frame of a clip.
 
     Args:
-        model: Any; only a `WindowedModel` looks.
+        model: Any; only a `WindowedModel` analyses.
         luma: L* at the model's size, GRAYS.
         picture: The same frames, YUV or GRAY, to find cuts in.
         cuts: First frames of scenes; None to find them.
         caller: The filter's name, for messages.
 
     Returns:
-        Tiny frames that carry the notes of their neighbourhood, for `predict`; None for a model
-        that does not look.
+        Tiny frames that carry the analyses of their neighbourhood, for `predict`; None for a model
+        that does not analyse.
     """
     if not isinstance(model, WindowedModel):
         return None
@@ -52,7 +52,7 @@ def analyses_of(
 
 
 def predict(model: StillModel, luma: Array, analyses: Sequence[vs.VideoFrame]) -> Array:
-    """Colour a batch `[B,1,h,w]`, with the frames of `analyses_of` where the model looks."""
+    """Colour a batch `[B,1,h,w]`, with frames of `analyses_of` if the model is windowed."""
     if not isinstance(model, WindowedModel):
         return model.predict(luma)
     return model.predict_windowed(luma, [_read(frame.props) for frame in analyses])
@@ -76,7 +76,7 @@ def _analysed(model: WindowedModel, luma: vs.VideoNode, caller: str) -> vs.Video
 
 
 def _gathered(near: list[vs.VideoNode], ends: vs.VideoNode | None, radius: int) -> vs.VideoNode:
-    """One clip with the notes of all of `near` that are of the frame's own scene."""
+    """One clip with the analyses of those neighbours in `near` that are of the frame's scene."""
     blank = carrier(near[0])
 
     def gather(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
@@ -95,7 +95,7 @@ def _gathered(near: list[vs.VideoNode], ends: vs.VideoNode | None, radius: int) 
 
 
 def _read(props: Mapping[str, object]) -> dict[int, Analysis]:
-    """The notes by their distance from the frame."""
+    """The analyses by their offset from the frame."""
     first = int(str(props[FIRST_PROP]))
     read: dict[int, Analysis] = {}
     while (name := f"{ANALYSIS_PROP}{len(read)}") in props:

@@ -227,7 +227,10 @@ def test_scenes_prints_numbers_that_can_be_read_back(film, tmp_path, capsys):
         (("stabilize", "--method", "magic"), ["stabilize: method=", "'magic'"]),
         (("stabilize", "--radius", "9"), ["stabilize: radius=", "1 to 5"]),
         (("stabilize", "--seed", "3"), ["stabilize: seed=", "does not apply to method motion"]),
-        (("stabilize", "--method", "blind", "--slow"), ["stabilize: slow=", "does not apply to method blind"]),
+        (
+            ("stabilize", "--method", "blind", "--slow"),
+            ["stabilize: slow=", "does not apply to method blind"],
+        ),
         (("colorize", "--stabilize", "magic"), ["stabilize: method="]),
         (("colorize", "--scenes", "cuts.txt"), ["--scenes", "--stabilize"]),
     ],

@@ -1,7 +1,8 @@
-"""Colour that is told by other pictures: the frame before, references, hints.
+"""Colour taken from other pictures: the frame before, references, hints.
 
-What a caller gives is read by `references` and `hints` and made ready by `exemplars`; `guidance`
-puts the run of a video model together and `hinted` that of a still model that takes hints. In
-`along` every frame meets its scene's `keys` (found by `gather`), and `chain` makes the recurrent
-steps. `rows` is how floats travel between them, `debug` shows what was taken from where.
+`references` and `hints` read the caller's arguments, `exemplars` turns them into exemplars.
+`guidance` sets up the run of a video model, `hinted` that of a still model that takes hints.
+`propagation` matches each frame to its scene's `keyframes` (scenes from the cuts that `gather`
+collects) and to the references that `selection` picks; `chain` runs the recurrent steps. `rows`
+packs floats into frames between them, `debug` shows which source each colour came from.
 """

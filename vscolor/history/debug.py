@@ -1,4 +1,4 @@
-"""Views of what history does: marks on the picture, and where its colours come from."""
+"""Debug views of models with history: marks on the picture, and the sources of its colours."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ SOURCES: Final = "sources"
 VIEWS: Final = (MARKS, SOURCES)
 
 TINTS: Final = np.array([[0, -60], [-52, 30], [52, 30], [0, 0]], np.float32)
-"""ab for each of `models.video.SOURCES`: blue, green, red, a third of the circle apart, so that two
-of them make a third hue and not grey; and grey for the frame on its own, which makes them paler."""
+"""ab for each of `models.video.SOURCES`: blue, green and red, a third of the hue circle apart, so
+that two of them mix to another hue and not to grey; grey for the frame on its own makes them
+paler."""
 LEGEND: Final = "blue: history, green: flow, red: match, grey: still"
 DIMMED: Final = (0.35, 0.65)
-"""Luma of the view, of its nominal span: neither so dark nor so bright that tints are lost."""
+"""Luma range of the view, as parts of the nominal span, so that tints show everywhere."""
 
 TOP_LEFT: Final = 7
 BOTTOM_LEFT: Final = 1
 SMALLEST: Final = (64, 64)
-"""Width and height that hold a word."""
+"""Least width and height to write a word on."""
 LINES_A_PICTURE: Final = 30
 LINE_HEIGHT: Final = 16
 
 
 def check(view: str, entry: Entry) -> None:
-    """Raise `SettingError` where there is no such view, or the model has no history to show."""
+    """Raise `SettingError` if there is no such view or the model has no history to show."""
     one_of("debug", view, VIEWS)
     if entry.card.kind != "video":
         able = [e.card.name for e in registry if e.card.kind == "video"]
@@ -52,7 +53,7 @@ def tinting(model: VideoModel) -> Step:
     """The model's step with a tint for each source in place of its colours.
 
     Raises:
-        SettingError: The model does not tell where its colours come from.
+        SettingError: The model does not report where its colours come from.
     """
     if not isinstance(model, AttributingModel):
         raise SettingError(
@@ -69,7 +70,7 @@ def tinting(model: VideoModel) -> Step:
 
 
 def check_room(film: Film) -> None:
-    """Raise `SettingError` where the picture is too small to write on."""
+    """Raise `SettingError` if the picture is too small to write on."""
     width, height = film.clip.width, film.clip.height
     if width < SMALLEST[0] or height < SMALLEST[1]:
         raise SettingError(
@@ -79,7 +80,7 @@ def check_room(film: Film) -> None:
 
 
 def dimmed(film: Film) -> Film:
-    """A YUV or GRAY film with its luma brought to `DIMMED`."""
+    """A YUV or GRAY film with its luma scaled to the range `DIMMED`."""
     fmt = film.clip.format
     black, span = 0.0, 1.0
     if fmt.sample_type == vs.INTEGER:
@@ -91,12 +92,12 @@ def dimmed(film: Film) -> Film:
 
 
 def written(view: str, picture: vs.VideoNode, told: vs.VideoNode) -> vs.VideoNode:
-    """Write on the result: the marks, or what the tints stand for.
+    """Write on the result: each frame's marks, or the legend of the tints.
 
     Args:
         view: One of `VIEWS`.
         picture: The result, of any format.
-        told: As long, with the property `history.USED_PROP`.
+        told: A clip of the same length, with the property `propagation.USED_PROP`.
     """
     scale = max(1, picture.height // (LINES_A_PICTURE * LINE_HEIGHT))
     if view == SOURCES:

@@ -1,4 +1,4 @@
-"""The user's references and hints as rows that a video model takes colours from."""
+"""The user's references and hints as packed exemplars for a video model."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from vscolor.models.video import ScaledHint, VideoModel
 from vscolor.scenes import scenes_between
 
 HINT_RADIUS = 0.01
-"""Of the short side, where a hint names none."""
+"""Default radius of a hint, as a part of the film's short side."""
 
 
 @dataclass(frozen=True)
 class ExemplarBuilder:
-    """What references and hints are made ready with.
+    """Turns references and hints into exemplars.
 
     Attributes:
         frames: The film at the model's size.
         model: The model.
-        groups: The cuts, as `gather.cuts_in_groups` has them.
-        cuts: The list of cuts, where the user gave one.
+        groups: The cuts, as `gather.cuts_in_groups` returns them.
+        cuts: The user's list of cuts; None if there is none.
         film: The film itself.
-        cross_scene: Whether scenes that have no reference take from those of others.
+        cross_scene: Whether scenes without a reference take from those of other scenes.
     """
 
     frames: FramePass
@@ -48,21 +48,21 @@ class ExemplarBuilder:
 
     @property
     def shape(self) -> Shape:
-        """Of what the model sees."""
+        """Shape of the model's picture and rows."""
         return Shape.of(self.model, self.frames.luma)
 
     @cached_property
     def _around(self) -> vs.VideoNode:
-        """The cuts that tell the scene of a reference; made once for all of them."""
+        """Cuts near each group, to find a reference's scene; one node for all references."""
         return cuts_within(self.groups, keyframes.REACH)
 
     def build(
         self, references: Iterable[Reference], hints: Iterable[Hint]
     ) -> list[PreparedReference]:
-        """Everything the user gave.
+        """Exemplars of all references and hints.
 
         Raises:
-            SettingError: Something of it cannot be used.
+            SettingError: One of them cannot be used.
         """
         by_frame: dict[int, list[Hint]] = {}
         for hint in hints:
@@ -79,7 +79,7 @@ class ExemplarBuilder:
         ]
 
     def _from_references(self, references: Iterable[Reference]) -> list[PreparedReference]:
-        """The references but for those that nobody has coloured, of which a notice tells."""
+        """The references; if only some are grey, these are left out with a warning."""
         ready: list[PreparedReference] = []
         grey: list[ColourlessError] = []
         for reference in references:
@@ -105,7 +105,7 @@ class ExemplarBuilder:
     def _locate(
         self, name: str, exemplar: vs.VideoNode, frame: int | None, *, full_frame: bool
     ) -> PreparedReference:
-        # Nodes that are made frame by frame ask for it; the core does not see that coming.
+        # Nodes that `FrameEval` makes request it; the core cannot foresee that and would not cache.
         exemplar.std.SetVideoCache(mode=1, fixedsize=1, maxsize=1)
         cross_scene = full_frame and self.cross_scene
         if frame is None:
@@ -141,7 +141,7 @@ class ExemplarBuilder:
         return keyframes.first_keyframe(scene.start, scene.stop)
 
     def _picture(self, reference: Reference) -> vs.VideoNode:
-        """A reference's row, a clip of one frame."""
+        """A reference's packed exemplar, a clip of one frame."""
         shape = self.shape
         lab = shown(reference, shape.width, shape.height, self.film.colorimetry)
         blank = shape.like(lab, shape.exemplar.size, 1)
@@ -165,7 +165,7 @@ class ExemplarBuilder:
         return features
 
     def _from_hints(self, frame: int, hints: Sequence[Hint]) -> vs.VideoNode:
-        """The row of a frame that hints colour in part, a clip of one frame."""
+        """The packed exemplar of a hinted frame, a clip of one frame."""
         shape = self.shape
         film = (self.film.clip.width, self.film.clip.height)
         scaled = [scaled_hint(hint, film, (shape.width, shape.height)) for hint in hints]
@@ -176,8 +176,8 @@ class ExemplarBuilder:
             luma = np.array(f[1][0])
             features = self._features(luma)
             ab, confidence = self.model.spread(luma, features, scaled)
-            # Little trust is still more than that of anything else that serves the scene, so what
-            # is hardly vouched for must be right too.
+            # Even low confidence outweighs every other exemplar of the scene, so such pixels need
+            # a sane colour: blend the hints' ab into the still model's by confidence.
             own = self.model.still(features, shape.height, shape.width)
             fill(
                 result,
@@ -189,21 +189,21 @@ class ExemplarBuilder:
 
 
 def check_frame(frame: int, what: str, length: int) -> None:
-    """Raise `SettingError` where a clip of this length has no such frame."""
+    """Raise `SettingError` if a clip of this length has no such frame."""
     if not (isinstance(frame, int) and 0 <= frame < length):
         raise SettingError(f"{what} belongs to frame {frame!r}, expected 0 to {length - 1}")
 
 
 def scaled_hint(hint: Hint, film: tuple[int, int], seen: tuple[int, int]) -> ScaledHint:
-    """A hint in pixels of what the model sees.
+    """A hint scaled to the model's picture.
 
     Args:
         hint: The hint.
         film: Width and height of the film.
-        seen: Width and height of what the model sees.
+        seen: Width and height of the model's picture.
 
     Raises:
-        SettingError: It lies outside the picture, or its radius or colour cannot be used.
+        SettingError: The hint lies outside the picture, or its radius or colour cannot be used.
     """
     if not (0 <= hint.x < film[0] and 0 <= hint.y < film[1]):
         raise SettingError(

@@ -1,7 +1,7 @@
-"""What the frames around a frame say of cuts, gathered group by group.
+"""Cuts near each frame, collected per group of `keyframes.GROUP` frames.
 
-A frame needs to know the cuts within a hundred frames of it; asking for them one by one would
-take a hundred inputs a frame. Groups of frames are asked once and their answers joined.
+A frame needs the cuts within a hundred frames of it; requesting these one by one would take a
+hundred inputs a frame. So the cuts of each group are collected once and neighbouring groups joined.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ CUTS: Final = "_vscolor_cuts"
 
 
 def cuts_in_groups(flags: vs.VideoNode) -> vs.VideoNode:
-    """For each group of frames the cuts in it, as the property `CUTS` of a tiny frame.
+    """The cuts in each group of frames, as the property `CUTS` of a tiny frame.
 
     Args:
         flags: A clip with `_SceneChangePrev`.
 
     Returns:
-        A clip of one frame a group of `keyframes.GROUP` frames; -1 leads each list, which may not
-        be empty.
+        A clip of one frame for each `keyframes.GROUP` frames. Each list starts with -1, since it
+        must not be empty.
     """
     padded = pad(flags, -flags.num_frames % keyframes.GROUP)
     last = flags.num_frames - 1
@@ -49,12 +49,12 @@ def cuts_in_groups(flags: vs.VideoNode) -> vs.VideoNode:
 
 
 def gathered_cuts(groups: vs.VideoNode, behind: int, ahead: int) -> vs.VideoNode:
-    """For each group of frames the cuts around it.
+    """The cuts in and around each group of frames.
 
     Args:
-        groups: Of `cuts_in_groups`.
-        behind: Groups before.
-        ahead: Groups after.
+        groups: As `cuts_in_groups` returns them.
+        behind: How many groups before it to include.
+        ahead: How many groups after it to include.
 
     Returns:
         A clip like `groups`.
@@ -76,11 +76,11 @@ def _listed(value: Any) -> list[int]:
 
 
 def cuts_of(frame: vs.VideoFrame) -> list[int]:
-    """The cuts a frame of `gathered_cuts` tells."""
+    """The cuts listed on a frame of `gathered_cuts`."""
     return [cut for cut in _listed(frame.props[CUTS]) if cut >= 0]
 
 
 def cuts_within(groups: vs.VideoNode, reach: int) -> vs.VideoNode:
-    """For each group of frames the cuts within `reach` frames of its own."""
+    """The cuts of each group and of the groups within `reach` frames of it."""
     far = -(-reach // keyframes.GROUP)
     return gathered_cuts(groups, far, far)

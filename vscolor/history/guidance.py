@@ -1,4 +1,4 @@
-"""What colours a frame beyond its own luma: history, references, hints and where scenes begin."""
+"""What guides colour beyond a frame's own luma: history, references, hints and cuts."""
 
 from __future__ import annotations
 
@@ -32,14 +32,15 @@ class Guidance:
     """What the caller asked for.
 
     Attributes:
-        history: Whether frames follow each other; None where it follows from the rest.
+        history: Whether each frame takes colour from the frame before; None to let references,
+            hints and the model decide.
         references: Coloured pictures.
         hints: Coloured points.
         cuts: First frames of scenes; None to find them.
         strengths: How much each source of colour counts.
-        view: What to show, one of `debug.VIEWS`, beside or in place of the colours; None for these
-            alone.
-        reach: One of `REACHES`: whether scenes without a reference take from those of others.
+        view: Debug view, one of `debug.VIEWS`; None for the colours alone.
+        reach: One of `REACHES`: `film` if scenes without a reference take from those of other
+            scenes, `scene` if not.
     """
 
     history: bool | None = None
@@ -51,10 +52,10 @@ class Guidance:
     reach: str = "film"
 
     def entry(self, model: str | None) -> Entry:
-        """The model that does it.
+        """The model to use.
 
         Args:
-            model: The caller's; None for the embedded one that fits.
+            model: Its name; None for the embedded one that fits.
 
         Raises:
             SettingError: There is no such model, or it cannot do what was asked.
@@ -86,14 +87,14 @@ class Guidance:
 
     @property
     def carried(self) -> Strengths:
-        """The strengths, with history at 0 where the caller turned it off."""
+        """The strengths, with history at 0 if the caller turned it off."""
         if self.history is False:
             return Strengths(0.0, self.strengths.reference, self.strengths.still)
         return self.strengths
 
 
 def given_references(words: Iterable[str]) -> list[Reference]:
-    """Read references as a command line gives them: `PICTURE`, `PICTURE@FRAME`, or a folder.
+    """Read references from a command line: `PICTURE`, `PICTURE@FRAME`, or a folder.
 
     Raises:
         SettingError: One cannot be read.
@@ -126,14 +127,14 @@ def guided_coefficients(
         model: The model.
         picture: The same frames, YUV or GRAY, to find cuts in.
         guidance: What the caller asked for.
-        film: The film, in whose pixels hints are given and whose colorimetry the result has.
+        film: The film: hints are in its pixels, the result is in its colorimetry.
         batch: Frames per run of the model.
         lanes: Runs at the same time.
         edge_aware: Whether colour follows luma's edges.
 
     Raises:
-        SettingError: A reference, a hint or a cut cannot be used, or the model cannot show what
-            was asked.
+        SettingError: A reference, a hint or a cut cannot be used, or the model does not support
+            the debug view.
     """
     if guidance.view is not None:
         debug.check_room(film)

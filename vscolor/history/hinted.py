@@ -25,14 +25,14 @@ class HintedPass:
 
     Attributes:
         model: The model.
-        hints: Points of each hinted frame, in pixels of what the model sees.
+        hints: Points of each hinted frame, in pixels of the model's picture.
     """
 
     model: HintedModel
     hints: dict[int, list[ScaledHint]]
 
     def predict(self, luma: Array, numbers: Sequence[int]) -> Array:
-        """Ab of frames `[B,1,h,w]` of these numbers; see `HintedModel.predict_hinted`."""
+        """Ab of the frames `[B,1,h,w]` with these numbers; see `HintedModel.predict_hinted`."""
         b, _, h, w = luma.shape
         ab, mask = np.zeros((b, 2, h, w), np.float32), np.zeros((b, 1, h, w), np.float32)
         for row, number in enumerate(numbers):
@@ -44,7 +44,7 @@ class HintedPass:
 
 
 def covered(hint: ScaledHint, height: int, width: int) -> np.ndarray:
-    """The pixels a point covers `[h,w]`, always the one it lies in."""
+    """Mask `[h,w]` of the pixels a point covers, at least the one it lies in."""
     y, x = np.ogrid[:height, :width]
     inside = (x + 0.5 - hint.x) ** 2 + (y + 0.5 - hint.y) ** 2 <= hint.radius**2
     inside[min(int(hint.y), height - 1), min(int(hint.x), width - 1)] = True
@@ -67,13 +67,13 @@ def hinted_coefficients(
         frames: The clip.
         model: The model.
         hints: The user's.
-        film: Width and height that the hints' places refer to, in pixels.
+        film: Width and height of the film, in whose pixels the hints are given.
         batch: Frames per run of the model.
         lanes: Runs at the same time.
         edge_aware: Whether colour follows luma's edges.
 
     Returns:
-        Lines as `batching.predict_coefficients` returns them.
+        Linear coefficients as `batching.predict_coefficients` returns them.
 
     Raises:
         SettingError: A hint cannot be used.
@@ -94,7 +94,7 @@ def hinted_coefficients(
 
 
 def _numbered(clip: vs.VideoNode) -> vs.VideoNode:
-    """Tiny frames that carry their numbers."""
+    """Tiny frames with their numbers as a property."""
     blank = carrier(clip)
 
     def number(n: int, f: vs.VideoFrame) -> vs.VideoFrame:

@@ -34,8 +34,8 @@ class Hint:
         y: Pixels from its top.
         rgb: R'G'B' as three numbers 0..255, or `#rrggbb`.
         ab: a* and b*, -128..127.
-        radius: Pixels around the point where the colour is certain; None for a hundredth of the
-            picture's short side.
+        radius: Pixels around the point within which the colour is certain; None for a hundredth
+            of the film's short side.
     """
 
     frame: int
@@ -104,7 +104,7 @@ def listed(given: Hint | Iterable[Hint] | str | Path | None) -> list[Hint]:
 
 
 def _checked(hint: Any, where: str) -> Hint:
-    """A hint whose places are numbers; which of them the film has is seen later."""
+    """The hint, its types checked; whether the film has such a point is checked later."""
     if not isinstance(hint, Hint):
         raise SettingError(f"{where} has {hint!r}, expected a Hint")
     if not isinstance(hint.frame, Integral):
@@ -119,9 +119,9 @@ def _checked(hint: Any, where: str) -> Hint:
 def read_hint_file(path: str | Path) -> list[Hint]:
     """Read hints from a file.
 
-    JSON holds a list of objects with the names of `Hint`'s fields; CSV has them as a head line,
-    with `rgb` as `#rrggbb` or `"190,140,90"`, or the columns `a` and `b`. Commas or semicolons part
-    its columns.
+    JSON holds a list of objects with the names of `Hint`'s fields. CSV has these names as its
+    header line, `rgb` as `#rrggbb` or `"190,140,90"`, or the columns `a` and `b` instead; columns
+    are separated by commas or semicolons.
 
     Raises:
         SettingError: The file cannot be read; the message names the entry.
@@ -144,7 +144,7 @@ def read_hint_file(path: str | Path) -> list[Hint]:
 
 def _csv_rows(text: str) -> list[dict[str, Any]]:
     rows, lines = [], text.splitlines()
-    # Spreadsheets write semicolons where the comma is the decimal sign.
+    # Spreadsheets separate by semicolons in locales with a decimal comma.
     sign = ";" if lines and ";" in lines[0] else ","
     for row in csv.DictReader(lines, skipinitialspace=True, delimiter=sign):
         given: dict[str, Any] = {k: v for k, v in row.items() if k and v not in (None, "")}
@@ -155,7 +155,7 @@ def _csv_rows(text: str) -> list[dict[str, Any]]:
 
 
 def _number(text: str, sign: str) -> int | float | str:
-    """The number that a text is; else the text, to be refused with its entry's number."""
+    """The text as a number; if it is none, the text itself, which `_checked` refuses."""
     for kind in (int, float):
         with suppress(ValueError):
             return kind(text.replace(",", ".") if sign == ";" else text)

@@ -1,10 +1,10 @@
-"""Which frames a frame takes its colours from: pure integers, no clips.
+"""Which keyframes a frame takes its colours from: pure arithmetic on frame numbers, no clips.
 
-A scene's first key lies a few frames behind its cut, past most flashes; where the scene is still
-being faded in there, a frame further on stands in for it.
-A long scene gets further keys at fixed multiples, so that a search has an end; between two keys a
-frame takes from both by distance, so a difference becomes a slow drift and never a step. Keys lie
-behind a frame, or a few frames ahead: nothing far ahead is ever asked for.
+A scene's first keyframe lies `DELAY` frames after the cut, past most flashes; if it is much darker
+than the frame `LATER_DELAY` after the cut (a fade-in), that one replaces it. A long scene has more
+keyframes at multiples of `SPACING`, so that the search for its start is bounded; between two of
+them a frame takes from both, weighted by distance, so a difference becomes a slow drift and never a
+step. Keyframes lie before the frame, or at most `LATER_DELAY` frames after it.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from math import log2
 from typing import Final, NamedTuple
 
 SPACING: Final = 48
-"""Frames between the keys of a long scene."""
+"""Frames between the keyframes of a long scene."""
 
 DELAY: Final = 6
-"""Frames from a cut to the scene's first key."""
+"""Frames from a cut to the scene's first keyframe."""
 
 LATER_DELAY: Final = 32
-"""Frames from a cut to the frame that stands in for a first key that is too dark."""
+"""Frames from a cut to the frame that replaces a first keyframe that is too dark."""
 
 DARK_RATIO: Final = 0.6
-"""Mean L* of a first key, over that of the later frame, below which it is."""
+"""The first keyframe is too dark if its mean L* is below this part of the later frame's."""
 
 GROUP: Final = 16
-"""Cuts are gathered by groups of frames."""
+"""Frames in a group; cuts are gathered by group."""
 
 GROUPS_BEFORE: Final = -(-(SPACING * 5 // 2 + DELAY) // GROUP)
-"""Groups behind a frame's own that are searched for its scene's start."""
+"""Groups before a frame's own that are searched for its scene's start."""
 
 GROUPS_AFTER: Final = -(-LATER_DELAY // GROUP)
 NEARNESS: Final = 48
-"""Frames over which a reference's weight falls by half."""
+"""Frames over which a reference's weight halves."""
 
 REACH: Final = 480
-"""Frames each way that a reference's scene is searched for its ends, where no list tells them."""
+"""Frames before and after a reference that are searched for its scene's ends, without a list."""
 
 ANYWHERE: Final = 0.25
 """Weight of a reference that belongs to no frame."""
@@ -48,8 +48,8 @@ class Keyframe(NamedTuple):
 
     Attributes:
         frame: Its number.
-        weight: How much it counts, above 0 to 1.
-        later: The frame that stands in where this one is dark beside it; None for none.
+        weight: How much it counts, above 0, at most 1.
+        later: The frame that replaces this one if this one is too dark; None for none.
     """
 
     frame: int
@@ -58,7 +58,7 @@ class Keyframe(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """A scene's first frame and the one behind its last; None where the search did not reach."""
+    """A scene's first frame and end (exclusive); None where the search did not reach."""
 
     start: int | None
     end: int | None
@@ -68,11 +68,11 @@ UNKNOWN: Final = Scene(None, None)
 
 
 def scene_around(n: int, cuts: Sequence[int], first: int, last: int, length: int) -> Scene:
-    """Find a frame's scene in what is known of the cuts.
+    """Find a frame's scene from the cuts in the searched range.
 
     Args:
         n: The frame.
-        cuts: All first frames of scenes from `first` to `last`, rising.
+        cuts: All first frames of scenes from `first` to `last`, ascending.
         first: First frame that was searched.
         last: Last frame that was searched.
         length: Of the clip.
@@ -84,9 +84,9 @@ def scene_around(n: int, cuts: Sequence[int], first: int, last: int, length: int
 
 
 def keyframes_of(n: int, scene: Scene) -> list[Keyframe]:
-    """The keys of frame n, one or two, weights summing to 1.
+    """The keyframes of frame n, one or two, their weights summing to 1.
 
-    `scene.start` may be unknown only where it is more than `GROUPS_BEFORE` groups back.
+    `scene.start` may be unknown only if it is more than `GROUPS_BEFORE` groups before.
     """
     begin = None if scene.start is None else first_keyframe(scene.start, scene.end)
     latest = n // SPACING * SPACING
@@ -101,13 +101,13 @@ def keyframes_of(n: int, scene: Scene) -> list[Keyframe]:
 
 
 def first_keyframe(start: int, end: int | None) -> int:
-    """The first key of a scene; its end may be unknown where it is more than `DELAY` away."""
+    """The first keyframe of a scene; `end` may be None if it is more than `DELAY` after `start`."""
     key = start + DELAY
     return key if end is None else min(key, end - 1)
 
 
 def later_keyframe(scene: Scene) -> int | None:
-    """The frame that may stand in for a scene's first key; None where the scene has no other."""
+    """The frame that may replace a scene's first keyframe; None if the scene has no other."""
     assert scene.start is not None
     later = scene.start + LATER_DELAY
     later = later if scene.end is None else min(later, scene.end - 1)
@@ -115,21 +115,24 @@ def later_keyframe(scene: Scene) -> int | None:
 
 
 def is_dark(first: float, later: float) -> bool:
-    """Whether a first key of such a mean L* shows too little beside the later frame."""
-    return first < DARK_RATIO * later - 1.0  # black beside black is no darker
+    """Whether a first keyframe of this mean L* is too dark compared with the later frame."""
+    return first < DARK_RATIO * later - 1.0  # not if both are black
 
 
 def searched(n: int) -> tuple[int, int]:
-    """The first and last frame whose cuts frame n's keys depend on (beyond the clip's ends too)."""
+    """First and last frame (may be beyond the clip) whose cuts decide frame n's keyframes."""
     group = n // GROUP
     return (group - GROUPS_BEFORE) * GROUP, (group + GROUPS_AFTER + 1) * GROUP - 1
 
 
 def nearness(n: int, frame: int | None) -> float:
-    """Weight of a reference that belongs to a frame, or to none, for frame n."""
+    """Weight for frame n of a reference that belongs to `frame`, or to none."""
     return ANYWHERE if frame is None else float(0.5 ** (abs(n - frame) / NEARNESS))
 
 
 def distance(n: int, frame: int | None) -> float:
-    """Frames from frame n to the one that a reference belongs to; one of none weighs as if."""
+    """Frames from frame n to a reference's.
+
+    A reference without a frame ranks as at the distance where its weight would be `ANYWHERE`.
+    """
     return -NEARNESS * log2(ANYWHERE) if frame is None else abs(n - frame)

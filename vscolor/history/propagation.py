@@ -1,8 +1,8 @@
 """Frames through a video model: features, exemplars and correspondence, then the chain.
 
 Everything but the recurrence runs per frame in any order: features in batches, then correspondence
-to the frame's exemplars, which are its scene's keyframes, coloured by the model on its own, and the
-user's references and hints. `chain` does the rest.
+to the frame's exemplars: its scene's keyframes, each coloured by the model on its own, and the
+user's references and hints. `chain` runs the recurrence.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Propagated(NamedTuple):
 
     Attributes:
         coefficients: As `batching.predict_coefficients` returns them.
-        annotated: As many frames, with the property `USED_PROP`.
+        annotated: A clip of the same length, with the property `USED_PROP`.
     """
 
     coefficients: vs.VideoNode
@@ -63,11 +63,11 @@ def propagate(
     Args:
         frames: The clip.
         model: The model.
-        groups: The cuts, as `gather.cuts_in_groups` has them.
+        groups: The cuts, as `gather.cuts_in_groups` returns them.
         references: The user's.
-        batch: Frames per run of what is not a chain.
+        batch: Frames per run of everything but the recurrence.
         lanes: Runs at the same time.
-        step: The model's, or what shows something else in place of its colour.
+        step: The model's, or a replacement that shows something else (`debug.tinting`).
         edge_aware: Whether colour follows luma's edges.
     """
     shape = Shape.of(model, frames.luma)
@@ -78,7 +78,7 @@ def propagate(
     blank = shape.like(frames.luma, model.match_size(shape.height, shape.width))
     told = interleave([around] * keyframes.GROUP)[: frames.luma.num_frames]
     matched = blank.std.FrameEval(matcher.node_for, prop_src=[told], clip_src=[blank])
-    # What a jump back within a block needs.
+    # Enough for a seek backwards within a block.
     matched.std.SetVideoCache(
         mode=1, fixedsize=1, maxsize=model.blocks.length + model.blocks.warm_up
     )
@@ -97,7 +97,7 @@ def _look(model: VideoModel, shape: Shape, luma: vs.VideoNode) -> BatchOp:
 
 
 def _own_exemplar(model: VideoModel, shape: Shape, luma: vs.VideoNode) -> BatchOp:
-    """Each frame as an exemplar, coloured as the model colours it on its own."""
+    """Each frame as an exemplar, coloured by the model on its own."""
     like = shape.like(luma, shape.exemplar.size)
     confidence = np.ones(shape.colours, np.float32)
 
@@ -113,7 +113,7 @@ def _own_exemplar(model: VideoModel, shape: Shape, luma: vs.VideoNode) -> BatchO
 
 @dataclass(frozen=True)
 class _Matcher:
-    """Makes, for each frame, the node that finds where its colours could come from."""
+    """Makes, for each frame, the node that matches it to its exemplars."""
 
     frames: FramePass
     model: VideoModel
@@ -123,7 +123,7 @@ class _Matcher:
     references: tuple[PreparedReference, ...]
 
     def node_for(self, n: int, f: vs.VideoFrame) -> vs.VideoNode:
-        """A clip whose frame n is what `match` says of frame n."""
+        """A clip whose frame n is the result of `match` for frame n."""
         length, cuts = self.frames.luma.num_frames, cuts_of(f)
         scene = keyframes.scene_around(n, cuts, *keyframes.searched(n), length)
         keys = keyframes.keyframes_of(n, scene)
@@ -149,16 +149,16 @@ class _Matcher:
 
 @dataclass(frozen=True)
 class _Match:
-    """One frame to be matched, and with what: all that is known before its inputs are there.
+    """The match of one frame: all that is known before its input frames arrive.
 
     Attributes:
-        matcher: Of the clip.
+        matcher: The clip's.
         frame: The frame's number.
-        starts: Whether its scene begins with it.
+        starts: Whether it is the first frame of its scene.
         scene: Its scene.
         keys: The scene's keyframes that it takes from.
         given: References that may apply.
-        inputs: What is asked for.
+        inputs: The clips it needs frames of.
     """
 
     matcher: _Matcher
@@ -170,7 +170,7 @@ class _Match:
     inputs: Inputs
 
     def run(self, n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG002
-        """Match: a callback of `ModifyFrame`."""
+        """Match the frame: a callback of `ModifyFrame`."""
         matcher, came = self.matcher, self.inputs.named(f)
         selected = select(
             self.frame, self.given, came["nearby_cuts"], matcher.frames.luma.num_frames
@@ -196,7 +196,7 @@ class _Match:
     def _lit_keyframes(
         self, came: dict[str, list[vs.VideoFrame]]
     ) -> list[tuple[keyframes.Keyframe, Array]]:
-        """The keyframes and their exemplars, with a later frame where a first keyframe is dark."""
+        """The keyframes and their exemplars; a first keyframe that is too dark is replaced."""
         shape, later = self.matcher.shape, iter(came["later"])
         keys: list[tuple[keyframes.Keyframe, Array]] = []
         for key, frame in zip(self.keys, came["keys"], strict=True):
@@ -216,14 +216,14 @@ class _Match:
         keys: Sequence[tuple[keyframes.Keyframe, Array]],
         references: Sequence[vs.VideoFrame],
     ) -> list[Exemplar]:
-        """Those references, then the scene's keyframes, each of which counts `beside` as much."""
+        """The selected references, then the keyframes with their weights times `beside`."""
         shape = self.matcher.shape
         chosen = [
             shape.read_exemplar(row_of(references[i]), s.weight, s.same_shot)
             for i, s in selected.items()
         ]
-        # With references present, keyframes fill in what no reference matches, for which
-        # correspondence is enough: flow to each of them would cost more than all networks.
+        # Beside references, keyframes only fill in what no reference matches. Correspondence is
+        # enough for that: optical flow to each keyframe would cost more than all networks.
         own = [
             shape.read_exemplar(row, beside * key.weight, not chosen) for key, row in keys if beside
         ]
@@ -237,7 +237,7 @@ def _described(
     beside: float,
     selected: Sequence[SelectedReference],
 ) -> str:
-    """What a frame takes from, a line each."""
+    """The frame's scene, keyframes and references with weights, a line each."""
     start = f"before {keyframes.searched(n)[0]}" if scene.start is None else str(scene.start)
     cut = ", CUT" if scene.start == n and n else ""
     return "\n".join(

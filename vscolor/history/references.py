@@ -1,7 +1,7 @@
-"""Coloured pictures a user gives, to take colours from.
+"""Coloured pictures that the user gives to take colours from.
 
-A reference may be of the film's own frame, of another frame or shot, or of another film. It is
-shown to the model at the film's shape; one of another shape is cropped about its middle.
+A reference may show the frame itself, another frame or shot, or another film. The model sees it at
+the film's aspect ratio; one of another aspect ratio is centre-cropped.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from vscolor.media.source import SCRIPT_SUFFIXES, STILL_SUFFIXES, open_source
 from vscolor.models.base import Array
 
 NEARLY: Final = 0.03
-"""A shape that differs by less is stretched, not cropped."""
+"""A picture whose aspect ratio differs by at most this part is stretched, not cropped."""
 
 GREY: Final = 0.012
-"""R'G'B' of 0..1 that differ by less have no colour; a JPEG of grey has 0.004."""
+"""R', G' and B' (0..1) that differ by at most this are grey; in a JPEG of grey they do by 0.004."""
 GLANCE: Final = 256
-"""Height and width at which a picture is looked at for any colour at all."""
+"""Height and width at which a picture is checked for any colour."""
 
 
 class ColourlessError(SettingError):
@@ -48,11 +48,12 @@ class Reference:
     """A coloured picture to take colours from.
 
     Attributes:
-        picture: The path of a picture, or a YUV or RGB clip whose first frame counts.
-        frame: The frame of the film it belongs to: its colours are taken throughout that frame's
-            scene, the nearer in time the more, and by likeness in scenes that have no reference.
-        scene: The scene it belongs to, counted from 0, instead; goes with `scenes=`.
-            With neither, it serves the whole film, by likeness alone.
+        picture: The path of a picture, or a YUV or RGB clip whose first frame is used.
+        frame: The frame of the film it belongs to. Its colours are used throughout that frame's
+            scene, more the nearer in time, and by feature correspondence in scenes without a
+            reference.
+        scene: Instead of `frame`: the scene it belongs to, counted from 0; needs `scenes=`.
+            With neither, it applies to the whole film, by feature correspondence alone.
     """
 
     picture: str | Path | vs.VideoNode
@@ -61,7 +62,7 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """What to call it: the file's name, or `clip`."""
+        """Name in messages: the file's, or `clip`."""
         return "clip" if isinstance(self.picture, vs.VideoNode) else Path(self.picture).name
 
 
@@ -73,7 +74,7 @@ def listed(given: Given | Iterable[Given] | None) -> list[Reference]:
 
     Args:
         given: A reference, a picture's path, a clip; several of them; or the path of a folder of
-            pictures whose names hold the frame's number (`ref_000123.png`).
+            pictures whose names end in the frame's number (`ref_000123.png`).
 
     Raises:
         SettingError: It is none of these, or the folder holds no such picture.
@@ -104,7 +105,7 @@ def _read(given: Given) -> Iterator[Reference]:
 
 
 def _checked(reference: Reference) -> Reference:
-    """A reference whose picture is one and whose numbers are; NumPy's become Python's."""
+    """The reference, its types checked and NumPy's integers made Python's."""
     if not isinstance(reference.picture, str | Path | vs.VideoNode):
         raise SettingError(f"reference is {reference.picture!r}, expected a picture or a clip")
     numbers: dict[str, int] = {}
@@ -118,7 +119,7 @@ def _checked(reference: Reference) -> Reference:
 
 
 def _folder(folder: Path) -> list[Reference]:
-    """Pictures whose names end in a frame's number."""
+    """The pictures of a folder, whose names must end in a frame's number."""
     found = []
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in STILL_SUFFIXES:
@@ -143,7 +144,7 @@ def shown(reference: Reference, width: int, height: int, colorimetry: Colorimetr
         reference: The reference.
         width: Of the model's picture.
         height: Likewise.
-        colorimetry: Of the film that is to look like it.
+        colorimetry: The film's.
 
     Returns:
         One frame of YUV444PS whose planes are L*, a* and b* (not nominal YUV).
@@ -159,7 +160,7 @@ def shown(reference: Reference, width: int, height: int, colorimetry: Colorimetr
     if not _has_colour(film.clip):
         raise ColourlessError(f"{role} has no colour anywhere, expected a coloured picture")
     left, top, wide, tall = _window(film, Fraction(width, height))
-    # What it says of colour was read, and is looked at below; the resizer trips over some of it.
+    # `inspect` has read the colour properties, which are applied below; the resizer rejects some.
     is_rgb = film.clip.format.color_family == vs.RGB
     said = [p for p in COLOR_PROPS if is_rgb or p != "_ChromaLocation"]
     bare = film.clip.std.RemoveFrameProps(said)
@@ -198,7 +199,7 @@ def _has_colour(clip: vs.VideoNode) -> bool:
 
 
 def _brought(rgb: Array, source: Colorimetry, target: Colorimetry) -> Array:
-    """R'G'B' `[h,w,3]` in the target's transfer and primaries."""
+    """R'G'B' `[h,w,3]` converted to the target's transfer and primaries."""
     if (source.linear, source.primaries) == (target.linear, target.primaries):
         return rgb
     light = rgb if source.linear else decode_srgb(rgb)
@@ -213,13 +214,13 @@ def _opened(picture: str | Path | vs.VideoNode) -> vs.VideoNode:
     path = Path(picture).expanduser()
     if not path.is_file():
         raise SettingError(f"reference {path} does not exist, expected a picture")
-    if path.suffix.lower() in SCRIPT_SUFFIXES:  # to run one would clear the outputs of this one
+    if path.suffix.lower() in SCRIPT_SUFFIXES:  # running it would clear the outputs of the caller's
         raise SettingError(f"reference {path} is a script, expected a picture, or its clip")
     return open_source(path).clip
 
 
 def _window(film: Film, shape: Fraction) -> tuple[float, float, float, float]:
-    """Left, top, width and height of the part that is shown."""
+    """Left, top, width and height of the part that the model sees."""
     width, height = film.clip.width, film.clip.height
     own = width * film.pixel_aspect / height
     ratio = float(shape / own)

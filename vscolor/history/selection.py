@@ -12,10 +12,10 @@ from vscolor.history import keyframes
 from vscolor.history.gather import cuts_of
 
 KEYFRAME_WEIGHT: Final = 0.02
-"""Of the scene's keyframes where hints, or references of other scenes or films, apply too."""
+"""Of the scene's keyframes beside hints, or references of other scenes or films."""
 
 MAX_REFERENCES: Final = 4
-"""That a frame takes from, the nearest in time."""
+"""How many references a frame takes from, at most: the nearest in time."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class PreparedReference:
     """A reference, or the hints of a frame, as an exemplar and the scene it applies to.
 
     Attributes:
-        name: For messages and marks.
+        name: For messages and debug marks.
         exemplar: A clip of one frame: the packed exemplar, see `rows.Shape`.
         frame: The frame of the film it belongs to; None for any.
         full_frame: Whether it colours the whole picture, as references do and hints do not.
-        cross_scene: Whether scenes that have none of their own take from it, by correspondence.
-        scene: The scene of that frame, where a list tells it.
-        nearby_cuts: Else a clip of one frame whose `CUTS` are those around `frame`.
+        cross_scene: Whether scenes without a reference take from it, by correspondence.
+        scene: The scene of `frame`, if there is a list of cuts.
+        nearby_cuts: Without a list, a clip of one frame whose `CUTS` are those around `frame`.
     """
 
     name: str
@@ -54,7 +54,7 @@ class PreparedReference:
         return abs(self.frame - n) <= keyframes.REACH and _within(self.frame, scene)
 
     def applies_to(self, n: int, nearby_cuts: vs.VideoFrame | None, length: int) -> bool:
-        """Whether frame n is of its scene, `nearby_cuts` being a frame of the clip of that name."""
+        """Whether frame n is in its scene; `nearby_cuts` is a frame of the clip of that name."""
         if self.frame is None or nearby_cuts is None:
             return self.may_apply_to(n)
         reach = (self.frame - keyframes.REACH, self.frame + keyframes.REACH)
@@ -67,7 +67,7 @@ class SelectedReference(NamedTuple):
     Attributes:
         reference: The reference.
         weight: How much it counts beside others, above 0.
-        same_shot: Whether it is of the frame's own shot.
+        same_shot: Whether it belongs to the frame's own scene.
     """
 
     reference: PreparedReference
@@ -78,10 +78,11 @@ class SelectedReference(NamedTuple):
 def candidates(
     references: Sequence[PreparedReference], n: int, scene: keyframes.Scene
 ) -> list[PreparedReference]:
-    """References that may apply to frame n, those that may be of its scene first.
+    """References that may apply to frame n, those that may be in its scene first.
 
-    Among those the nearest come first. On either side of n a farther reference can be in the scene
-    only if the nearer ones are, so none of the scene is cut off for one that is not.
+    Both kinds are sorted by distance in time, then the list is cut short. On either side of n a
+    farther reference can be in the scene only if the nearer ones are, so no reference of the scene
+    is cut off in favour of one outside it.
 
     Args:
         references: The user's.
@@ -98,15 +99,15 @@ def candidates(
 def select(
     n: int, given: Sequence[PreparedReference], nearby_cuts: Iterable[vs.VideoFrame], length: int
 ) -> dict[int, SelectedReference]:
-    """Those that frame n takes from, by their index in `given`.
+    """The references that frame n takes from, by their index in `given`.
 
-    A scene that has none of its own takes from those of others, by correspondence alone, as from a
-    picture of another film.
+    A scene without a reference takes from those of other scenes, by correspondence alone, as from
+    a picture of another film.
 
     Args:
         n: The frame.
         given: As `candidates` returns them.
-        nearby_cuts: A frame of the clip of that name of each reference that has one.
+        nearby_cuts: A frame of `nearby_cuts` of each reference that has such a clip.
         length: Of the clip.
     """
     coming = iter(nearby_cuts)
@@ -127,10 +128,11 @@ def select(
 
 
 def keyframe_weight(selected: Collection[SelectedReference]) -> float:
-    """How much the scene's own keyframes count, 0 to 1.
+    """Factor on the weights of the scene's own keyframes, 0 to 1.
 
-    Not at all beside a reference of the scene: where that says nothing, the frame's own colouring
-    stands, as for what comes into the picture later. Hints colour a part of a frame only.
+    It is 0 beside a reference of the scene: what that does not show (things that enter the picture
+    later) keeps the frame's own colouring. Hints colour only a part of a frame, so beside them
+    keyframes still count a little.
     """
     if any(s.same_shot and s.reference.full_frame for s in selected):
         return 0.0

@@ -1,5 +1,6 @@
-"""What `stabilize` does: the methods, and how each runs over a clip.
+"""The methods of `stabilize`, and how each runs over a clip.
 
-`stabilizers` chooses; `motion` works in the core alone, `recurrence` runs networks with memory, and
-`prior` one that was fitted to the clip, by `fitting`, which keeps what it made in `fits`.
+`stabilizers` chooses. `motion` works in the core, except for `slow`'s correction (NumPy on coarse
+cells); `recurrence` runs networks with memory; `prior` runs networks that `fitting` fitted to the
+clip and stored in `fits`.
 """

@@ -1,10 +1,10 @@
-"""Fits of scenes on disk: found by what was fitted, written whole, locked, bounded in size.
+"""Fits of scenes on disk: content-addressed, written atomically, locked, bounded in size.
 
-Two kinds of files. `scenes/KEY.safetensors` is one scene's network, KEY a digest of its pictures,
-the settings and the version, so that another edit of a film finds the scenes it shares.
-`clips/KEY.json` lists the scenes of a whole clip, KEY a digest of a sample of it: a filter must
-find its scenes without reading the film through. While a scene is fitted, `scenes/KEY.checkpoint`
-holds how far it is and `scenes/KEY.lock` who is at it.
+`scenes/KEY.safetensors` is one scene's network, KEY a digest of its pictures, the settings and the
+version, so that another edit of a film finds the scenes it shares. `clips/KEY.json` lists the
+scenes of a whole clip, KEY a digest of a sample of its frames, so that a filter finds its scenes
+without reading the whole film. While a scene is fitted, `scenes/KEY.checkpoint` holds the progress
+and the process holds the lock `scenes/KEY.lock`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ DEFAULT_LIMIT: Final = 4_000_000_000
 GIGABYTE: Final = 1_000_000_000
 THUMBNAILS: Final = "thumbnails"
 HEAVY: Final = {".safetensors", ".checkpoint"}
-"""Files that count for the limit."""
+"""Suffixes of the files that count towards the limit."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class SceneEntry:
 
 
 def digest(*parts: bytes | str | int) -> str:
-    """A key for what is told apart by these parts."""
+    """A key made of these parts."""
     total = hashlib.sha256()
     for part in parts:
         raw = part if isinstance(part, bytes) else str(part).encode()
@@ -64,17 +64,17 @@ def digest(*parts: bytes | str | int) -> str:
 
 
 def default_folder() -> Path:
-    """Where fits are kept: below `VSCOLOR_CACHE`, else in the user's cache."""
+    """Where fits are kept: below `VSCOLOR_CACHE`, or in the user's cache if that is not set."""
     named = os.environ.get(CACHE_VARIABLE)
     root = Path(named).expanduser() if named else platformdirs.user_cache_path("vscolor")
     return root / "fits"
 
 
 def default_limit() -> int:
-    """Bytes that fits may take: `VSCOLOR_FIT_LIMIT` in gigabytes, else 4.
+    """Bytes that fits may take: `VSCOLOR_FIT_LIMIT` in gigabytes; 4 GB if that is not set.
 
     Raises:
-        SettingError: The variable is no number above 0.
+        SettingError: The variable is not a finite number above 0.
     """
     named = os.environ.get(LIMIT_VARIABLE)
     if named is None:
@@ -92,8 +92,8 @@ class Store:
     """The fits in a folder.
 
     Args:
-        folder: Where; made when something is written.
-        limit: Bytes that networks may take together.
+        folder: Where; created when something is written.
+        limit: Bytes that networks and checkpoints may take together.
     """
 
     def __init__(self, folder: Path | None = None, limit: int | None = None) -> None:
@@ -105,7 +105,7 @@ class Store:
         return self.folder / "scenes" / f"{key}.safetensors"
 
     def holds(self, key: str) -> bool:
-        """Whether a scene's network is there and whole."""
+        """Whether a scene's network exists and is readable."""
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -115,14 +115,14 @@ class Store:
             return False
 
     def checkpoint(self, key: str) -> Path:
-        """Where a fit under way is kept."""
+        """Where the checkpoint of an unfinished fit is or will be."""
         return self.folder / "scenes" / f"{key}.checkpoint"
 
     def lock(self, key: str) -> BaseFileLock:
         """A lock that one process at a time holds while it fits a scene.
 
         Raises:
-            SettingError: The folder cannot be made.
+            SettingError: The folder cannot be created.
         """
         from filelock import FileLock
 
@@ -139,7 +139,7 @@ class Store:
     def write_scene(
         self, key: str, network: dict[str, Tensor], thumbnails: NDArray[np.uint8]
     ) -> None:
-        """Keep a network with thumbnails of what it was fitted to; whole or not at all."""
+        """Store a network with thumbnails of the frames it was fitted to, atomically."""
         import torch
         from safetensors.torch import save_file
 
@@ -149,7 +149,7 @@ class Store:
         self.checkpoint(key).unlink(missing_ok=True)
 
     def read_scene(self, key: str) -> tuple[dict[str, Tensor], NDArray[np.uint8]]:
-        """A network and its thumbnails; marks it as used.
+        """A network and its thumbnails; marks its file as used now.
 
         Raises:
             SettingError: It is not there any more, or damaged.
@@ -166,15 +166,15 @@ class Store:
             raise SettingError(
                 f"the fit {path} is damaged ({error}); delete it and fit the clip again"
             ) from error
-        with suppress(OSError):  # a folder of another user's need not know
+        with suppress(OSError):  # the folder may be another user's
             os.utime(path)
         thumbnails: NDArray[np.uint8] = held.pop(THUMBNAILS).numpy()
         return held, thumbnails
 
     def add_to_clip(self, key: str, scene: SceneEntry) -> None:
-        """Put a scene into the list of a clip's, in place of those it overlaps.
+        """Put a scene into a clip's list, in place of those it overlaps.
 
-        Other processes may fit other scenes of the clip meanwhile.
+        Locked, since other processes may fit other scenes of the clip meanwhile.
         """
         from filelock import FileLock
 
@@ -187,7 +187,7 @@ class Store:
             part.write_text(json.dumps([asdict(entry) for entry in listed]))
 
     def read_clip(self, key: str) -> list[SceneEntry]:
-        """The scenes of a clip, rising; none where it was never fitted or its list is torn."""
+        """The scenes of a clip, ascending; none if it was never fitted or its list is damaged."""
         try:
             held: list[dict[str, Any]] = json.loads(
                 (self.folder / "clips" / f"{key}.json").read_text()
@@ -197,15 +197,15 @@ class Store:
             return []
 
     def prune(self, kept: Iterable[str]) -> None:
-        """Remove what was used longest ago until the rest fits the limit.
+        """Remove the networks and checkpoints used longest ago until the rest fits the limit.
 
-        Networks, and checkpoints of fits that nobody is at any more.
+        Those that a process is working on stay.
 
         Args:
-            kept: Keys that stay whatever their age.
+            kept: Keys of networks that stay whatever their age.
 
         Raises:
-            SettingError: Those alone are larger than the limit; nothing is removed then.
+            SettingError: These alone are larger than the limit; nothing is removed then.
         """
         stay = {self.scene_file(key) for key in kept}
         files = self._files()
@@ -224,7 +224,7 @@ class Store:
                 total -= size
 
     def _files(self) -> list[tuple[float, int, Path]]:
-        """When they were used, how large they are, and where; those used longest ago first."""
+        """Time of last use, size and path of each file that counts, least recently used first."""
         found = []
         for path in (self.folder / "scenes").glob("*"):
             # Another process may remove it at any time.
@@ -234,9 +234,10 @@ class Store:
         return sorted(found)
 
     def _drop(self, path: Path) -> bool:
-        """Remove a file, unless a process is at its scene.
+        """Remove a file, unless a process holds its scene's lock.
 
-        Its lock stays, empty: removed, one process would wait for it while another made it anew.
+        Keep the lock file: if it were unlinked, one process could hold the old inode while another
+        locks a new file.
         """
         from filelock import Timeout
 

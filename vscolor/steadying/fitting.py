@@ -1,8 +1,8 @@
 """Fit Deep Video Prior to the scenes of a clip, ahead of time.
 
-The clip is read through scene by scene at the size the network sees. A scene that was fitted
-before, here or in another edit of the film, is not fitted again. Two processes that meet at a scene
-wait for one another; a crash loses what was done since the last checkpoint.
+The clip is read scene by scene at the size the network sees. A scene that was fitted before, here
+or in another edit of the film, is not fitted again. Of two processes that come to the same scene,
+one waits for the other; a crash loses the work since the last checkpoint.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
 SECONDS_AT_RISK: Final = 20.0
 MAX_SCENE: Final = 1500
-"""Frames fitted as one; a longer scene is fitted in parts, since all of them lie in memory."""
+"""Most frames fitted together, all held in memory; a longer scene is fitted in parts."""
 
 type Tell = Callable[[float], None]
-"""Is told how many frames are done, in fractions."""
+"""Called with the number of frames done, which may be fractional."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Task:
         pictures: As `vscolor.steadying.pictures.small_pictures` makes them.
         cuts: As the caller gave them, for the clip's key.
         settings: Of the fit.
-        device: Of the runtime torch.
-        matrix: The clip's, as H.273 has it.
+        device: A device of the runtime torch.
+        matrix: The clip's, an H.273 number.
         store: Where fits are kept.
     """
 
@@ -72,7 +72,7 @@ class Task:
         settings: prior.Prior,
         device: Device,
     ) -> Task:
-        """For a clip and the luma that tells what moved."""
+        """For a clip and the luma that the network sees (the guide's, if there is one)."""
         listed = None if cuts is None else tuple(cuts)
         height, width = nodes.model_size(canvas, settings.size, MULTIPLE)
         sizes = Sizes(width, height, settings.stride)
@@ -80,15 +80,15 @@ class Task:
         return cls(pictures, listed, settings, device, canvas.colorimetry.matrix)
 
     def key(self) -> str:
-        """Of the clip."""
+        """The clip's key."""
         return prior.clip_key(self.pictures, self.settings, self.cuts, self.matrix)
 
 
 def correction(task: Task, caller: str) -> vs.VideoNode:
-    """What to add to chroma, from the fit there is.
+    """What to add to chroma, by the stored fit.
 
     Raises:
-        SettingError: There is none; the message says how to make one.
+        SettingError: There is no fit; the message says how to make one.
     """
     scenes = task.store.read_clip(task.key())
     if not scenes:
@@ -98,7 +98,7 @@ def correction(task: Task, caller: str) -> vs.VideoNode:
 
 
 def fit_with_bar(task: Task, span: range, quiet: bool = False) -> int:
-    """Fit with a bar on stderr; see `fit`."""
+    """Fit with a progress bar on stderr; see `fit`."""
     with console.frames_bar(f"Fitting dvp on {task.device}", len(span), quiet) as advance:
         return fit(task, lambda done: advance(int(done)), span)
 
@@ -108,7 +108,7 @@ def fit(task: Task, tell: Tell = lambda _: None, span: range | None = None) -> i
 
     Args:
         task: What to fit.
-        tell: Is told how many frames of the span are done.
+        tell: Called with the number of frames of the span that are done.
         span: The frames that matter; default: all.
 
     Returns:
@@ -140,7 +140,7 @@ def fit(task: Task, tell: Tell = lambda _: None, span: range | None = None) -> i
 
 
 def _scenes(pictures: vs.VideoNode, span: range) -> Iterator[tuple[int, list[Picture]]]:
-    """The scenes with frames in a span, each with its first frame's number."""
+    """The scenes with frames in a span, each with the number of its first frame."""
     begin = span.start
     while begin > 0 and not starts_scene(begin, pictures.get_frame(begin)):
         begin -= 1
@@ -168,7 +168,7 @@ class _SceneFit:
         self.key = digest(task.settings.identity(), task.matrix, *(c.tobytes() for c in codes))
 
     def run(self, tell: Tell) -> bool:
-        """Fit, unless it was done before or another process does it meanwhile."""
+        """Fit, unless this or another process has done so; returns whether it fitted."""
         store = self._task.store
         if store.holds(self.key):
             return False
@@ -199,7 +199,7 @@ class _SceneFit:
         return fit
 
     def _resumed(self, place: Path) -> Fit:
-        """Gone on from a checkpoint, of any device; begun anew if it cannot be read."""
+        """A fit resumed from a checkpoint, made on any device; a new fit if that cannot be read."""
         import pickle
 
         import torch
@@ -209,7 +209,7 @@ class _SceneFit:
             state: dict[str, Any] = torch.load(place, map_location="cpu", weights_only=True)
             fit.restore(state)
         except (RuntimeError, LookupError, ValueError, EOFError, TypeError, pickle.UnpicklingError):
-            # Some of it may be in the network already, and a fit is a function of its seed.
+            # The checkpoint may be half loaded, and a fit must be a function of its seed.
             return self._begun()
         return fit
 
@@ -233,15 +233,15 @@ class _SceneFit:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Torch on one thread.
+    """Run torch on one thread.
 
-    Our network is so small that threads wait for one another longer than they work: on a busy
-    machine two of them took 2.4 times the processor time of one. And so a fit does not depend on
-    how many cores there are.
+    The network is so small that threads wait for each other longer than they work: on a busy
+    machine two took 2.4 times the processor time of one. Also, a fit then does not depend on the
+    number of cores.
     """
     import torch
 
-    devices.same_threads()  # so that what others take for usual is not this
+    devices.same_threads()  # record the usual number before it is changed
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

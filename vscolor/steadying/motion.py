@@ -1,19 +1,20 @@
-"""Chroma steadied along motion: a window of frames, found on the luma, in the core.
+"""Chroma steadied along motion, over a window of frames.
 
 Motion is found on small luma by block matching (vapoursynth-mvutensils), each neighbour's small
-chroma is brought to the current frame along it, and two estimates follow each other:
+chroma is warped to the current frame, and two estimates follow:
 
-1. the mode: each candidate is weighted by how many others agree with it, so that a place that is
+1. the mode: each candidate is weighted by how many others agree with it, so that a pixel that is
    red in most frames and green in some ends up red, where a mean would make it brown;
-2. the mean of the modes along the same motion, which takes the noise that is left.
+2. the mean of the modes along the same motion, which removes the remaining noise.
 
-Against slow pulsing, which neighbouring frames share, colour is compared over `STRIDE` frames
-along motion, in coarse cells, and the differences are added up to 24 frames each way: the mean of
-a cell's colour over that window is where it should be.
+Neighbouring frames share slow pulsing. Against it (`slow`), the colour of coarse cells is compared
+`STRIDE` frames apart along the motion and the differences are summed up to 24 frames before and
+after: a cell is moved to the mean of its colour over that window.
 
-What that changes is scaled up and added to the full-size chroma, so fine detail stays. A neighbour
-whose block does not match (occlusion) or that lies beyond a cut counts as the frame itself. The
-window is finite, so frame n needs no state.
+Only the change is scaled up and added to the full-size chroma, so fine detail stays. A neighbour's
+block that does not match (occlusion) or lies beyond a cut is replaced by the frame itself. The
+window is finite, so frame n needs no state. All runs in the core, except that `slow` sums its
+coarse cells in NumPy.
 """
 
 from __future__ import annotations
@@ -36,29 +37,30 @@ BLOCK: Final = {"blksize": [16], "overlap": [8]}
 # Two chroma values this far apart (8-bit levels, |dU| + |dV|) do not support each other at all.
 AGREEMENT: Final = 24.0
 MAX_RADIUS: Final = 5
-# Where mvutensils keeps each block's difference, and one it takes for a change of scene.
+# The property in which mvutensils keeps each block's difference, and a value that never matches.
 SAD_PROP: Final = "MVUtensilsAnalysisSAD"
 NO_MATCH: Final = 1 << 30
-# Short steps, so that blocks are found again in fast pans; together they reach 24 frames.
+# Short steps, so that blocks still match in fast pans; together they reach 24 frames.
 STRIDE: Final = 2
 STEPS: Final = 12
 FAR_MATCH_FACTOR: Final = 1.5
 COARSE_CELL: Final = 16
-# A cell that matches on less than this part of its area leans on the whole frame's mean.
+# A cell's change is averaged with the whole frame's mean: this is the frame's weight, the part of
+# the cell that matches (0 to 1) the cell's.
 LEAN: Final = 0.1
-# Cells drift a little in any film, as light does: 8-bit levels below which nothing is taken back.
+# Cells drift a little in any film, as light does: a drift below this, in 8-bit levels, is left.
 NATURAL_DRIFT: Final = 1.0
 EXPR_NAMES: Final = "xyzabcdefghijklmnopqrstuvw"
 
 
 @dataclass(frozen=True)
 class Window:
-    """How far to look and what to take for the same thing.
+    """How far to look and which blocks match.
 
     Attributes:
         radius: Frames to each side, 1 to `MAX_RADIUS`.
         match: Largest mean luma difference of a matching block, 8-bit levels.
-        slow: Whether to look far for slow pulsing too.
+        slow: Whether to correct slow pulsing too, which looks further.
     """
 
     radius: int
@@ -72,12 +74,12 @@ class Window:
 
     @property
     def thsad(self) -> int:
-        """`match` in mvutensils' unit, the sum over an 8x8 block."""
+        """`match` in mvutensils' unit, the sum of differences over an 8x8 block."""
         return round(self.match * 64)
 
 
 def working_size(width: int, height: int) -> tuple[int, int]:
-    """Width and height chroma is steadied at: short side 256, never larger than the clip."""
+    """Width and height to steady at: short side 256 or the clip's if smaller, no side below 64."""
     scale = min(1.0, SHORT_SIDE / min(width, height))
     sides = (max(MIN_SIDE, round(side * scale / MULTIPLE) * MULTIPLE) for side in (width, height))
     return next(sides), next(sides)
@@ -90,8 +92,8 @@ def correction(
 
     Args:
         chroma: A YUV clip; its U and V are steadied.
-        luma: A GRAY clip of the same length and shape, of any size, that tells what moved.
-        window: Where to look.
+        luma: A GRAY clip of the same length and aspect, of any size, to find motion in.
+        window: How far to look.
         cuts: First frames of scenes; None to find them in `luma`.
 
     Returns:
@@ -127,7 +129,7 @@ def _difference(after: vs.VideoNode, before: vs.VideoNode) -> list[vs.VideoNode]
 def _slow_correction(
     steady: vs.VideoNode, guide: vs.VideoNode, reach: vs.VideoNode, thsad: int
 ) -> list[vs.VideoNode]:
-    """U and V to add so that slow pulsing goes, in coarse cells (GRAYS, nominal units)."""
+    """U and V to add against slow pulsing, in coarse cells (GRAYS, nominal units)."""
     half = [
         max(MIN_SIDE, round(side / 2 / MULTIPLE) * MULTIPLE)
         for side in (steady.width, steady.height)
@@ -142,9 +144,10 @@ def _slow_correction(
 
 
 def _steps(small: vs.VideoNode, vectors: list[vs.VideoNode], thsad: int) -> vs.VideoNode:
-    """How U and V change over the next `STRIDE` frames, mean over the matching part of each cell.
+    """How U and V change over the next `STRIDE` frames, in each coarse cell.
 
-    Plane 0 holds that part, 0 to 1; planes 1 and 2 the change, summed over it.
+    Plane 0 holds the part of the cell that matches, 0 to 1; planes 1 and 2 the change there, summed
+    and divided by the cell's whole area.
     """
     cells = [max(1, side // COARSE_CELL) for side in (small.width, small.height)]
     (moved,) = _along(small, vectors, thsad)
@@ -152,7 +155,7 @@ def _steps(small: vs.VideoNode, vectors: list[vs.VideoNode], thsad: int) -> vs.V
         vs.core.std.BlankClip(small, format=vs.GRAY16, color=value, keep=True)
         for value in (0, 65535)
     )
-    # White brought along the motion over black: where a block matches.
+    # White warped over black: 65535 where a block matches, 0 elsewhere.
     (vector,) = vectors
     matched = black.mvu.Compensate(white.mvu.Super(**BLOCK), vector, thsad=thsad)
     part = matched.std.Expr(f"x {1 / 65535!r} *", vs.GRAYS)
@@ -163,7 +166,7 @@ def _steps(small: vs.VideoNode, vectors: list[vs.VideoNode], thsad: int) -> vs.V
 
 
 def _write_drift(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
-    """The mean of a cell's colour over the window, less its colour now, from the steps around."""
+    """The mean of each cell's colour over the window minus its colour now, summed from steps."""
     blank, reach, *steps = f
     behind, ahead = (int(reach.props[p]) // STRIDE for p in scenes.REACH_PROPS)
     changes = [_filled(step) for step in steps]
@@ -180,7 +183,7 @@ def _write_drift(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG0
 
 
 def _beyond_natural(drift: NDArray[np.floating]) -> NDArray[np.float32]:
-    """A drift `[2,h,w]` without what is natural; a large one stays nearly as it is (garrote)."""
+    """A drift `[2,h,w]` without its natural part: the garrote keeps large ones nearly whole."""
     size = np.square(drift * 255).sum(axis=0)
     return np.asarray(
         drift * np.maximum(0, 1 - NATURAL_DRIFT**2 / np.maximum(size, 1e-6)), np.float32
@@ -188,7 +191,7 @@ def _beyond_natural(drift: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def _filled(step: vs.VideoFrame) -> NDArray[np.float32]:
-    """A step's change `[2,h,w]`; cells that hardly match lean on the whole frame."""
+    """A step's mean change `[2,h,w]`; cells that hardly match get the whole frame's."""
     part, *sums = (np.asarray(step[p]) for p in range(3))
     total = np.stack(sums)
     whole = total.sum(axis=(1, 2), keepdims=True) / max(float(part.sum()), 1e-3)
@@ -196,7 +199,7 @@ def _filled(step: vs.VideoFrame) -> NDArray[np.float32]:
 
 
 def _vectors(guide: vs.VideoNode, reach: vs.VideoNode, deltas: Sequence[int]) -> list[vs.VideoNode]:
-    """Motion to each neighbour, void where the neighbour lies beyond a cut."""
+    """Motion to each neighbour; where that lies beyond a cut, no block matches."""
     prepared = guide.mvu.Super(**BLOCK)
     found = [prepared.mvu.Analyse(delta=d, chroma=False, **BLOCK) for d in deltas]
     return [
@@ -222,7 +225,7 @@ def _void_beyond(delta: int) -> Callable[[int, list[vs.VideoFrame]], vs.VideoFra
 
 
 def _along(small: vs.VideoNode, vectors: list[vs.VideoNode], thsad: int) -> list[vs.VideoNode]:
-    """Each neighbour moved to where its blocks are now."""
+    """Each neighbour warped to the current frame."""
     prepared = small.mvu.Super(**BLOCK)
     return [small.mvu.Compensate(prepared, v, thsad=thsad) for v in vectors]
 

@@ -1,7 +1,7 @@
 """Small pictures for networks that steady colour: luma of the guide, chroma of the clip, cuts.
 
-A picture is one float frame: luma at the size the network sees, chroma smaller by its stride, and
-`_SceneChangePrev`. Python sees no other plane.
+A picture is one float frame: luma at the size the network sees, chroma smaller by the stride, and
+the property `_SceneChangePrev`. Python sees no other plane.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ CUT_PROP = "_SceneChangePrev"
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of a picture.
+    """The sizes of a picture's planes.
 
     Attributes:
         width: Of luma.
         height: Of luma.
-        stride: Chroma is this many times smaller: 1, 2 or 4.
+        stride: How many times smaller chroma is than luma: 1, 2 or 4.
     """
 
     width: int
@@ -43,11 +43,11 @@ class Sizes:
 def small_pictures(
     chroma: vs.VideoNode, luma: vs.VideoNode, sizes: Sizes, cuts: Iterable[int] | None
 ) -> vs.VideoNode:
-    """Bring a clip down.
+    """A clip of small pictures.
 
     Args:
         chroma: A YUV clip.
-        luma: A GRAY clip of the same length and shape, of any size.
+        luma: A GRAY clip of the same length and aspect, of any size.
         sizes: Of the pictures.
         cuts: First frames of scenes; None to find them in `luma`.
 
@@ -66,8 +66,8 @@ def small_pictures(
 def read_picture(frame: vs.VideoFrame) -> Picture:
     """Copies of a frame's planes.
 
-    What is no number becomes black or grey, and what is infinite the end of its span: a network
-    with memory would carry one such pixel through the whole scene.
+    NaN becomes black or grey, infinity the end of the range: a network with memory would carry one
+    such pixel through the whole scene.
     """
     luma, *chroma = (np.array(frame[p]) for p in range(3))
     np.nan_to_num(luma, copy=False, nan=0.0, posinf=1.0, neginf=0.0)

@@ -1,7 +1,7 @@
-"""Deep Video Prior in the graph: which fit belongs to a clip, and chroma made by it.
+"""Deep Video Prior in the graph: which fit belongs to a clip, and the chroma it makes.
 
-A clip is known by a sample of its frames, so that a filter finds its fit at once. Each fit holds
-thumbnails of the frames it was made from; a frame that does not look like its thumbnail is refused.
+A clip is identified by a sample of its frames, so that a filter finds its fit at once. Each fit
+holds thumbnails of its frames; a frame that differs from its thumbnail is refused.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ if TYPE_CHECKING:
     from vscolor.device import Device
 
 VERSION: Final = 3
-"""Of everything that decides a fit; a new one makes older fits strangers."""
+"""Of everything that decides a fit; raising it invalidates older fits."""
 
 SAMPLED: Final = 12
-"""Frames by which a clip is known."""
+"""Frames by which a clip is identified."""
 
 THUMBNAIL: Final = 4
 TOLERANCE: Final = 3
-"""8-bit levels that a frame may differ from its thumbnail: processors round differently."""
+"""8-bit levels by which a frame may differ from its thumbnail: processors round differently."""
 
 NETWORKS_KEPT: Final = 4
 SMOOTHING: Final = 1 / 32
-"""Spread below which a change is fine detail, over chroma's short side."""
+"""Sigma of the blur that parts fine detail from the rest, over chroma's short side."""
 
 DETAIL: Final = 3 / 224
-"""The film's own detail that a network misses, in nominal units (3 levels)."""
+"""Largest fine detail of a correction that is suppressed, in nominal units (3 levels)."""
 
 REMEDY: Final = (
     "fit it first, which takes minutes: `vscolor fit IN` (give it the settings of the filter), "
@@ -64,9 +64,9 @@ class Prior:
 
     Attributes:
         size: Short side of the luma the network sees, pixels.
-        seed: Of weights and order.
+        seed: Random seed.
         irt: Whether to use iteratively reweighted training.
-        reference: Whether it is the authors' network and loop.
+        reference: Whether to use the authors' network and training loop.
     """
 
     size: int = 128
@@ -76,16 +76,16 @@ class Prior:
 
     @property
     def stride(self) -> int:
-        """Chroma is this many times smaller than luma."""
+        """How many times smaller chroma is than luma."""
         return 1 if self.reference else STRIDE
 
     def identity(self) -> str:
-        """The settings in words."""
+        """The settings and the version as text, for keys."""
         return json.dumps({"version": VERSION, **asdict(self)}, sort_keys=True)
 
 
 def thumbnail(picture: Picture) -> NDArray[np.uint8]:
-    """A picture as 3x4x4 levels."""
+    """A picture averaged to 4x4 pixels, as 8-bit levels `[3,4,4]`."""
     small = [
         plane.reshape(THUMBNAIL, plane.shape[0] // THUMBNAIL, THUMBNAIL, -1).mean(axis=(1, 3))
         for plane in (picture.luma[0, 0], *picture.chroma[0])
@@ -95,7 +95,7 @@ def thumbnail(picture: Picture) -> NDArray[np.uint8]:
 
 
 def clip_key(pictures: vs.VideoNode, prior: Prior, cuts: Iterable[int] | None, matrix: int) -> str:
-    """The key of a clip, by a sample of its frames; its matrix says what colours they are."""
+    """The key of a clip: of settings, matrix, length, cuts and a sample of its frames."""
     count = pictures.num_frames
     numbers = sorted({round(i * (count - 1) / (SAMPLED - 1)) for i in range(SAMPLED)})
     looks = [thumbnail(read_picture(pictures.get_frame(n))).tobytes() for n in numbers]
@@ -110,8 +110,8 @@ def correction_by_fit(
 
     Args:
         pictures: As `vscolor.steadying.pictures.small_pictures` makes them.
-        scenes: Of the clip.
-        prior: How it was fitted.
+        scenes: The clip's.
+        prior: How they were fitted.
         maker: Runs the networks.
         caller: The filter's name, for messages.
 
@@ -140,10 +140,10 @@ def correction_by_fit(
 
 
 def smoothed(correction: Array) -> Array:
-    """The change less its fine detail of up to `DETAIL`, `[1,2,h,w]`.
+    """A correction `[1,2,h,w]` without fine detail of up to `DETAIL`.
 
-    A network's colours are soft, and what it misses of the film's own detail is small; what
-    flickers with a sharp edge is large.
+    A network's colours are soft: small fine detail in a correction would remove the film's own,
+    whereas flicker with sharp edges is large.
     """
     import cv2
 
@@ -158,13 +158,13 @@ def smoothed(correction: Array) -> Array:
 
 
 class Maker:
-    """Fitted networks at work; a few are kept in memory.
+    """Runs fitted networks and keeps a few of them in memory.
 
     Args:
         store: Where they are.
         prior: How they were fitted.
-        device: Of the runtime torch.
-        matrix: The clip's, as H.273 has it; the authors' network sees RGB.
+        device: A device of the runtime torch.
+        matrix: The clip's, an H.273 number; converts the RGB that the authors' network returns.
     """
 
     def __init__(self, store: Store, prior: Prior, device: Device, matrix: int) -> None:
@@ -177,7 +177,7 @@ class Maker:
         """Chroma `[1,2,h,w]` of a frame of a scene.
 
         Raises:
-            SettingError: The fit is gone, or was made from another frame.
+            SettingError: The fit is gone or damaged, or was made from another frame.
         """
         with self._lock:
             network, looks = self._network(key)

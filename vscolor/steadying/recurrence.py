@@ -1,10 +1,11 @@
-"""Steadying networks that carry memory, run in blocks.
+"""Steadying networks with memory, run in blocks.
 
-VapourSynth promises no order, so a block of frames is made at once by one callback: it begins some
-frames earlier, to warm the memory up, steps through the block, and starts anew at cuts. Where a
-scene has no earlier frames, the warm-up runs backwards through the ones that follow. So frame n
-depends on the frames near n alone. Where two blocks meet, both make some frames, and one passes
-over to the other. A node makes one tall frame a block; blocks go to several nodes in turn.
+VapourSynth guarantees no order of requests, so one callback makes a whole block of frames: it
+begins some frames earlier, to warm up the memory, steps through the block, and starts afresh at
+cuts. Where a scene has no earlier frames, the warm-up runs backwards through the later ones. So
+frame n depends only on the frames near n. Where two blocks meet, both make the same few frames, and
+one is cross-faded into the other. A node makes one tall frame a block; several nodes (lanes) take
+the blocks in turn.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from vscolor.scenes import starts_scene
 from vscolor.steadying.pictures import read_picture
 
 BREADTH: Final = 1 / 8
-"""Spread over which a first frame's chroma is moved, over the short side."""
+"""Sigma of the blur of the shift that `centred` makes, over the short side."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class Blocks:
     Attributes:
         frames: Length of the clip.
         length: Frames of a block.
-        overlap: Of them, frames at the end that pass over to the next block, which makes them too.
-        warm_up: Frames before what a block makes, or after a scene's start, that warm the memory.
+        overlap: Frames at its end that the next block makes too, and into which it is cross-faded.
+        warm_up: Frames before those a block makes, or after a scene's start, that warm up the
+            memory.
         lanes: Nodes that work at the same time.
     """
 
@@ -54,21 +56,21 @@ class Blocks:
 
     @property
     def padding(self) -> int:
-        """How often the last frame is repeated: a block at least, to which the last one passes."""
+        """How often the last frame is repeated: at least a block, for the last cross-fade."""
         return self.length + -(self.frames + self.length) % self.cycle
 
     @property
     def made(self) -> range:
-        """Places in the window of the frames that a block makes."""
+        """Positions in the window of the frames that a block makes."""
         return range(self.warm_up, self.warm_up + self.overlap + self.length)
 
     def window(self, lane: int, cycle: int) -> range:
-        """The frames that a block's callback is given, some of them beyond the clip's ends."""
+        """The frames that a block's callback gets; some may be beyond the clip's ends."""
         first = cycle * self.cycle + lane * self.length
         return range(first - self.overlap - self.warm_up, first + self.length + self.warm_up)
 
     def share_of_next(self, place: int) -> float:
-        """How much of the frame at a place of a block comes from the next block."""
+        """Weight of the next block in the frame at a position of a block."""
         into = place - (self.length - self.overlap) + 1
         return max(0, into) / (self.overlap + 1)
 
@@ -78,12 +80,12 @@ def warm_up_order(starts: Sequence[bool], at: int, warm_up: int) -> list[int]:
 
     Args:
         starts: For each frame of the window whether it is the first of its scene.
-        at: A frame's place in the window.
+        at: A frame's position in the window.
         warm_up: Most frames to step through.
 
     Returns:
-        Places in the window: those before `at` in its scene; where they are too few, ahead of
-        them as many as are needed of those that follow the scene's start, backwards.
+        Positions in the window: the frames before `at` in its scene; if these are too few, first
+        as many as are missing of those after the scene's start, backwards.
     """
     begin = at
     while begin > max(0, at - warm_up) and not starts[begin]:
@@ -96,16 +98,16 @@ def warm_up_order(starts: Sequence[bool], at: int, warm_up: int) -> list[int]:
 
 
 def places_of_scene(starts: Sequence[bool], at: int) -> range:
-    """Places in the window of the frames of the scene of frame `at`."""
+    """Positions in the window of the frames of the scene of frame `at`."""
     first = max((i for i in range(at + 1) if starts[i]), default=0)
     return range(first, next((i for i in range(at + 1, len(starts)) if starts[i]), len(starts)))
 
 
 def centred(chroma: Array, scene: Sequence[Array]) -> Array:
-    """A frame's chroma moved, broadly, to where most of its scene has it.
+    """A frame's chroma shifted, at low frequencies, to the median of its scene.
 
-    What a network begins with stays in its memory for long; a frame that flickers is no good
-    beginning, and two blocks that begin with two of them differ where they meet.
+    The frame a network begins with stays in its memory for long. One that flickers is a bad start,
+    and two blocks that begin with different ones would differ where they meet.
 
     Args:
         chroma: `[1,2,h,w]`.
@@ -132,8 +134,8 @@ def steadied(
         stepper: The network.
         pictures: The window.
         starts: For each of its frames whether it is the first of its scene.
-        wanted: Places in the window, one after the other.
-        warm_up: Frames to warm the memory up.
+        wanted: Consecutive positions in the window.
+        warm_up: Most frames to warm up the memory with.
     """
     before, made, memory = pictures[0], pictures[0].chroma, None
     for at in wanted:
@@ -166,7 +168,7 @@ def correction_in_blocks(
     """
     padded = pad(pictures, plan.padding)
     lanes = [_lane(padded, stepper, plan, lane, caller) for lane in range(plan.lanes)]
-    # What the first lane makes for its next block is what the last lane's block passes over to.
+    # The block after the last lane's is the first lane's next one.
     following = [*lanes[1:], [scenes.shift(clip, 1) for clip in lanes[0]]]
     members = [
         _passing(plan, i, own, after)
@@ -179,9 +181,9 @@ def correction_in_blocks(
 def _passing(
     plan: Blocks, place: int, own: list[vs.VideoNode], after: list[vs.VideoNode]
 ) -> vs.VideoNode:
-    """The frame at a place of each block, at the end mixed with what the next block makes of it.
+    """The frame at a position of each block, near its end cross-faded into the next block's.
 
-    Two blocks differ a little where they meet; so the difference is a drift and not a step.
+    Two blocks differ a little where they meet; the cross-fade makes that a drift and not a step.
     """
     mine, share = own[plan.overlap + place], plan.share_of_next(place)
     if not share:
@@ -192,7 +194,7 @@ def _passing(
 def _lane(
     pictures: vs.VideoNode, stepper: Stepper, plan: Blocks, lane: int, caller: str
 ) -> list[vs.VideoNode]:
-    """One lane's node, cut apart: clip i holds what each of its blocks makes as its frame i."""
+    """One lane's node, cut apart: clip i holds the i-th frame that each of its blocks makes."""
     fmt = pictures.format
     width, height = pictures.width >> fmt.subsampling_w, pictures.height >> fmt.subsampling_h
     count = len(plan.made)

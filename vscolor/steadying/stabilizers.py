@@ -1,4 +1,4 @@
-"""The methods of `stabilize`: each says what to add to a clip's chroma."""
+"""The methods of `stabilize`: each returns what to add to a clip's chroma."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ METHODS: Final = ("motion", "blind", "dvp")
 CALLER: Final = "stabilize"
 MIN_SIZE, MAX_SIZE = 64, 1024
 BLIND_SIZE: Final = 256
-# Chosen by the step of chroma at a block's first frame against the steps inside it.
+# Chosen by comparing the step of chroma at a block's first frame with the steps inside it.
 BLOCK, OVERLAP, WARM_UP = 24, 8, 8
 PUBLISHED: Final = (".pth", ".pt")
 OWN_OPTIONS: Final = {
@@ -45,16 +45,16 @@ class Options:
 
     Attributes:
         radius: Of `motion`, frames to each side.
-        match: Of `motion`, largest luma difference of blocks taken for the same.
-        slow: Of `motion`, whether to look for slow pulsing.
+        match: Of `motion`, largest mean luma difference of matching blocks.
+        slow: Of `motion`, whether to correct slow pulsing.
         size: Of `blind` and `dvp`, short side of the luma the network sees.
         device: Of `blind` and `dvp`.
         runtime: Of `blind`.
         weights: Of `blind`, a weight file.
         seed: Of `dvp`.
         irt: Of `dvp`, whether to use iteratively reweighted training.
-        reference: Of `dvp`, whether it is the authors' network and loop.
-        fit: Of `dvp`, whether to fit now what is not fitted yet.
+        reference: Of `dvp`, whether to use the authors' network and training loop.
+        fit: Of `dvp`, whether to fit now the scenes that are not fitted yet.
     """
 
     radius: int | None = None
@@ -70,10 +70,10 @@ class Options:
     fit: bool | None = None
 
     def check_method(self, method: str) -> None:
-        """Refuse an unknown method, and options that it does not have.
+        """Refuse an unknown method, options it does not have, and switches that are no booleans.
 
         Raises:
-            SettingError: With the names of those that fit.
+            SettingError: One of these is given; the message lists what is accepted.
         """
         one_of("method", method, METHODS)
         given = {name for name, value in vars(self).items() if value is not None}
@@ -93,7 +93,7 @@ class StabilizeInput:
 
     Attributes:
         canvas: The clip, YUV.
-        luma: GRAY, what tells how things moved.
+        luma: GRAY, the luma that the method looks at: the guide's, if there is one.
         cuts: First frames of scenes; None to find them.
     """
 
@@ -105,11 +105,11 @@ class StabilizeInput:
 def stabilize_input(
     clip: vs.VideoNode, guide: vs.VideoNode | None, scenes: Iterable[int] | str | Path | None
 ) -> tuple[Film, StabilizeInput]:
-    """A caller's clip, as it is and as it is worked on.
+    """The caller's clip as given, and prepared for a method.
 
     Raises:
-        SettingError: It is GRAY or of a format that no filter takes, the guide does not fit it, or
-            the list of scenes cannot be read.
+        SettingError: It is GRAY or of an unsupported format, the guide does not fit it, or the
+            list of scenes cannot be used.
     """
     film = inspect(clip)
     if clip.format.color_family == vs.GRAY:
@@ -122,7 +122,7 @@ def stabilize_input(
 def checked_input(
     clip: vs.VideoNode, guide: vs.VideoNode | None, scenes: Iterable[int] | str | Path | None
 ) -> StabilizeInput:
-    """Likewise, for what does not return a clip: each frame is checked when it is worked on."""
+    """The same for callers that return no clip: each frame is checked when it is used."""
     film, work = stabilize_input(clip, guide, scenes)
     check = partial(check_frame, film)
     passed = guarded(work.canvas.clip, clip, check, CALLER)
@@ -164,7 +164,7 @@ def _by_network(work: StabilizeInput, options: Options) -> list[vs.VideoNode]:
 
 
 def _stepper(work: StabilizeInput, options: Options) -> tuple[Stepper, devices.Device]:
-    """The network that steadies, ours or the published one, and where it runs."""
+    """The network of `blind`, the project's or the published one, and where it runs."""
     weights, runtime = options.weights, options.runtime
     if weights is not None and str(weights).endswith(PUBLISHED):
         from vscolor.models.lai import adapter as lai
@@ -196,11 +196,12 @@ def prior_of(options: Options) -> Prior:
 
 
 def fit_task(work: StabilizeInput, options: Options) -> fitting.Task:
-    """What `dvp` fits, or has fitted.
+    """The task of a `dvp` fit, to be done or done before.
 
     Raises:
-        SettingError: An option is not of the method or out of range.
-        DeviceError: There is no such device, or no torch.
+        SettingError: An option does not belong to the method or is out of range.
+        DeviceError: There is no such device.
+        MissingExtraError: torch is not installed.
     """
     from vscolor.steadying import fitting
 

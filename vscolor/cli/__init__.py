@@ -1,4 +1,4 @@
-"""The command `vscolor`: parses and calls."""
+"""The command `vscolor`: parses arguments and runs commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vscolor.versions import installed_version
 FAILED: Final = 1
 MISUSED: Final = 2
 INTERRUPTED: Final = 130
-# The parser's own classes; typer keeps them in different places from release to release.
+# The parser's base exception, whose module differs between releases of typer.
 PARSER_ERROR: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
@@ -45,7 +45,7 @@ def root(
         ),
     ] = False,
 ) -> None:
-    """Colour black-and-white film. The picture's luma is never touched.
+    """Colour black-and-white film. The picture's luma is never changed.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
     """
@@ -96,6 +96,6 @@ def run(arguments: list[str]) -> int:
         code = INTERRUPTED
     if code == INTERRUPTED:  # typer turns the exception into the code, from 0.16 on
         console.complain("interrupted")
-        # Frames may still be under way in native threads; nothing of ours is left to tidy up.
+        # Native threads may still be computing frames; our own cleanup is done.
         os._exit(INTERRUPTED)
     return code

@@ -120,7 +120,7 @@ def colorize_command(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Colour IN into OUT; sound, subtitles, chapters, times and tags are kept."""
+    """Colour IN and write OUT; sound, subtitles, chapters, timestamps and tags are kept."""
     stabilizing = (
         None if stabilize is None else StabilizeSettings.after(stabilize, scenes, device, runtime)
     )
@@ -223,7 +223,7 @@ def stabilize_command(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Steady the colour of IN, whoever coloured it, into OUT."""
+    """Steady the colour of IN, however it was coloured, and write OUT."""
     settings = Settings(codec, crf, preset, pix_fmt, words_of(encoder_args), copy, overwrite)
     read = (source, guide, scenes, weights, streams_from)
     files.check_png(sheet, overwrite, target, *read)
@@ -257,10 +257,10 @@ def stabilize_command(
 
 
 def words_of(encoder_args: str) -> tuple[str, ...]:
-    """Read `--encoder-args` as a shell would.
+    """Split `--encoder-args` as a shell would.
 
     Raises:
-        SettingError: A quotation is not closed.
+        SettingError: A quotation mark is not closed.
     """
     try:
         return tuple(shlex.split(encoder_args))
@@ -313,5 +313,5 @@ def demo_command(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Take a real colour clip, drop its colour, colour it: grey, ours and true side by side."""
+    """Recolour a real colour clip from its luma, and show grey, ours and true side by side."""
     demo.run(target, ColorizeSettings(model=model, device=device), overwrite=overwrite, quiet=quiet)

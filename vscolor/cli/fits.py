@@ -1,4 +1,4 @@
-"""The command that fits ahead of time."""
+"""The command `fit`."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ def fit_command(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Fit Deep Video Prior to IN, a coloured film, for stabilize's method dvp."""
+    """Fit Deep Video Prior to IN, a coloured film, for use by stabilize --method dvp."""
     options = Options(size=size, device=device, seed=seed, irt=irt, reference=reference or None)
     fit.run(source, options, scenes=scenes, guide=guide, quiet=quiet)

@@ -1,4 +1,4 @@
-"""Commands that tell: scenes, keyframes, doctor."""
+"""Commands that inspect: scenes, keyframes, doctor."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def scenes_command(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """List the cuts of IN: a frame number a line, as --scenes reads it."""
+    """List the cuts of IN, one frame number per line, as --scenes reads them."""
     listing.run(source, sheet, overwrite=overwrite, quiet=quiet)
 
 
@@ -57,6 +57,6 @@ def keyframes_command(
 
 
 def doctor_command() -> None:
-    """Check versions, devices, ffmpeg and plugins, and say what to do about what is missing."""
+    """Check versions, devices, ffmpeg and plugins, and show how to fix problems."""
     if not doctor.print_report():
         raise typer.Exit(1)

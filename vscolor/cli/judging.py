@@ -1,4 +1,4 @@
-"""Commands that judge: metrics, timeline, compare."""
+"""Commands that evaluate results: metrics, timeline, compare."""
 
 from __future__ import annotations
 
@@ -89,14 +89,14 @@ def metrics_command(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure RESULT against TRUTH, or on its own: a table, JSON, CSV."""
+    """Measure RESULT against TRUTH or on its own; print a table, write JSON or CSV."""
     wanted = MetricsRequest(names_of(metrics), size, far, scenes, lpips, lpips_net, fid, flow)
     output = Output(per, json, csv, overwrite, quiet)
     measure.run(result, truth, wanted, output, start=start, end=end)
 
 
 def names_of(text: str) -> tuple[str, ...]:
-    """Read `--metrics`."""
+    """Parse `--metrics`."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
@@ -110,7 +110,7 @@ def timeline_command(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draw the colour of IN over time, its steps and its cuts: flicker at a glance."""
+    """Plot the mean colour of IN, its steps and the cuts over time, to show flicker."""
     timeline.run(
         source, target, start=start, end=end, scenes=scenes, overwrite=overwrite, quiet=quiet
     )
@@ -157,7 +157,7 @@ def compare_command(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare results of IN on one page that needs no network: slider, films, plots, figures."""
+    """Compare results of IN on one HTML page that works offline: slider, films, plots, figures."""
     wanted = MetricsRequest(
         names_of(metrics), size, far, scenes, lpips=lpips, lpips_net=lpips_net, flow=flow
     )
@@ -177,10 +177,10 @@ def compare_command(
 
 
 def choice_of(frames: str, seconds: float, start: int | None) -> Choice:
-    """Read `--frames` and what goes with it.
+    """Parse `--frames`, `--film-seconds` and `--film-start`.
 
     Raises:
-        SettingError: It is neither a number nor a list of them, or something is out of range.
+        SettingError: `frames` is neither a number nor a list, or a value is out of range.
     """
     parts = [part.strip() for part in frames.split(",") if part.strip()]
     if not parts or not all(part.isdecimal() for part in parts):

@@ -35,7 +35,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A model.")]
 
 @app.command("show")
 def show_command(name: Name) -> None:
-    """Tell all of one model: paper, licences, settings, files."""
+    """Show everything about one model: paper, licences, settings, files."""
     listing.print_model(name)
 
 
@@ -43,7 +43,7 @@ def show_command(name: Name) -> None:
 def fetch_command(name: Name, *, quiet: Quiet = False) -> None:
     """Download a model's weights, check them, and keep them in the cache.
 
-    Metrics' networks have names too: lpips-alex, lpips-vgg, lpips-squeeze, fid, raft.
+    NAME may also be a metric's network: lpips-alex, lpips-vgg, lpips-squeeze, fid, raft.
     """
     for need in _needs(name):
         kept = serving(need)
@@ -62,7 +62,7 @@ def add_command(
     *,
     quiet: Quiet = False,
 ) -> None:
-    """Put a weight file you have in the cache; it is checked against the model."""
+    """Check a weight file you already have, and add it to the cache."""
     needs = _needs(name)
     if not needs:
         raise SettingError(f"model {name} keeps no weights in the cache; give --weights instead")
@@ -96,7 +96,7 @@ def verify_command(
 
 
 def _needs(name: str) -> tuple[WeightAlternatives, ...]:
-    """Weights of a model, or of a metric's network."""
+    """Weights that a model or a metric's network needs."""
     if name in published.SETS:
         return ((published.SETS[name],),)
     if name not in registry.names():
@@ -132,7 +132,7 @@ def export_command(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a still model as ONNX, for vs-mlrt and others. Needs the extra `export`."""
+    """Export a still model to ONNX, for vs-mlrt and others. Needs the extra `export`."""
     options = read_words(registry.get(name).options, model_options or ())
     export.export(
         name,

@@ -1,4 +1,4 @@
-"""Options that several commands share, as typer wants them."""
+"""Typer options shared by several commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENCODING: Final = "Encoding"
 
 
 def option(help_text: str, panel: str, *names: str, **more: Any) -> Any:
-    """An option without a printed default, in a panel of the help page."""
+    """An option in a panel of the help page, without a printed default."""
     return typer.Option(*names, help=help_text, rich_help_panel=panel, show_default=False, **more)
 
 
@@ -206,7 +206,7 @@ Quiet = Annotated[
 
 
 def rate_of(text: str | None) -> Fraction | None:
-    """Read `--fps`."""
+    """Parse `--fps`."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Commands that train the embedded models again, or further."""
+"""Commands that train the embedded models from scratch or fine-tune them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXTRA: Final = {
     "onnx": "onnx",
     "PIL": "pillow",
 }
-"""Packages of the extra `train` by the name they are imported by."""
+"""Packages of the extra `train`, by import name."""
 
 NAMED: Final = {
     "mini": mini_adapter.TORCH_FILE,
@@ -49,7 +49,7 @@ def _option(help_text: str, *names: str, **more: Any) -> Any:
 
 @app.callback(invoke_without_command=True)
 def train_command(context: typer.Context) -> None:
-    """Train the embedded models again, or further on pictures of your own."""
+    """Train the embedded models from scratch, or fine-tune them on your own pictures."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(2)
@@ -141,7 +141,7 @@ def still_command(
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train mini, or with --init fine-tune it on stills of your own production."""
+    """Train mini, or fine-tune it with --init on stills of your own production."""
     initial = _initial(init, "mini")
     told = [_weights(teacher, "--teacher", "mini") for teacher in teachers or []]
     if teaching is not None and not told:
@@ -195,7 +195,7 @@ def video_command(
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train mini-video on moving scenes that are made from photographs, and on films."""
+    """Train mini-video on moving scenes made from photographs, and on films."""
     initial, still = _initial(init, "mini-video"), _weights(mini, "--mini", "mini")
     _make_ready(threads)
     from vscolor.commands.training_films import true_shots_of
@@ -240,7 +240,7 @@ def blind_command(
 ) -> None:
     """Train blind, which steadies colour, on flicker made from photographs and films.
 
-    The films' cuts are found; mini, steadied along motion, makes pairs of real flicker from them.
+    Shots of the films, coloured by mini and then steadied, give pairs of real flicker.
     """
     initial = _initial(init, "blind")
     _make_ready(threads)
@@ -255,7 +255,7 @@ def blind_command(
     kept, given = run / "shots.npz", films or []
     with alone_in(run):
         if not (resume and kept.exists()):
-            # A run that is not to go on is refused before its films are replaced.
+            # Without --resume, refuse an existing run before its shots are replaced.
             refuse_begun(run / "checkpoint.pt", resume=resume)
             found = console.tracked("Films", given, quiet)
             save_shots(kept, [shot for film in found for shot in shots_of(film, quiet=True)])
@@ -274,15 +274,15 @@ def blind_command(
 
 
 def _given(**options: Any) -> dict[str, Any]:
-    """What was not left out."""
+    """The options that are not None."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 def _make_ready(threads: int | None) -> None:
-    """Check that the packages are there, and set torch's threads.
+    """Check that the packages are installed, and set torch's number of threads.
 
     Raises:
-        MissingExtraError: One of them is not.
+        MissingExtraError: A package is not installed.
     """
     for module, package in EXTRA.items():
         if find_spec(module) is None:
@@ -298,7 +298,7 @@ def _initial(given: str | None, name: str) -> Path | None:
 
 
 def _weights(given: str, option: str, name: str) -> Path:
-    """A weight file, given by its path or by the name of the model that it is of."""
+    """A weight file, given by its path or by the name of its model."""
     if given == name:
         return weight_files.find(None, NAMED[name])
     if given in NAMED:
@@ -318,7 +318,7 @@ def _collection_weights(path: Path) -> dict[str, float]:
 
 
 def _decoded(photographs: Path, cache: Path, quiet: bool) -> Photographs:
-    """The pictures, decoded into the cache if they are not there yet, with a bar."""
+    """The pictures, decoded into the cache if not there yet, with a progress bar."""
     from vscolor.training.photographs import open_folder
 
     return open_folder(
@@ -330,7 +330,7 @@ def _decoded(photographs: Path, cache: Path, quiet: bool) -> Photographs:
 
 @contextmanager
 def _watched(label: str, run: Path, quiet: bool) -> Iterator[Tell]:
-    """A bar, or without a terminal a line a checkpoint; and a word on how to go on."""
+    """A progress bar, or a line per checkpoint without a terminal; a hint when interrupted."""
     with console.schedule_bar(label, quiet) as show:
 
         def tell(now: StepReport) -> None:

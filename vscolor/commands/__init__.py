@@ -1,1 +1,1 @@
-"""What the commands do, a file each, once `vscolor.cli` has read their arguments."""
+"""The commands' implementations, called by `vscolor.cli` with the parsed arguments."""

@@ -1,4 +1,4 @@
-"""A folder of photographs in, a folder of coloured ones out."""
+"""Colours a folder of photographs into another folder."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ NO_FOLDERS: Final = (*STILL_SUFFIXES, *MATROSKA, *MP4, ".avi", ".ts", ".mpg")
 def convert(
     folder: Path, target: Path, treatment: Treatment, settings: Settings, *, quiet: bool = False
 ) -> None:
-    """Treat each picture of a folder and write it under its own name into another one.
+    """Treat each picture of a folder and write it under the same name into another folder.
 
-    A picture that cannot be read or written is named, and the others go on. One that is there
-    already stays, unless it may be replaced: a run that broke off so goes on.
+    A picture that cannot be read or written is reported, and the rest go on. Existing results are
+    kept unless `settings.overwrite`, so an interrupted run can be resumed.
 
     Args:
-        folder: What to read; what is no picture is left alone.
-        target: Folder to write into; made if need be.
-        treatment: What to do to each.
+        folder: Folder to read; anything but pictures is ignored.
+        target: Folder to write into; created if absent.
+        treatment: What to do to each picture.
         settings: How to encode.
-        quiet: Whether to say nothing but errors.
+        quiet: Whether to print only errors.
 
     Raises:
-        SettingError: There is no picture, or no folder to write to, or the treatment is at fault.
+        SettingError: There is no picture, the target is no other folder, or a setting is wrong.
         SourceError: Some pictures failed.
-        vapoursynth.Error: The treatment is at fault.
+        vapoursynth.Error: The treatment fails on every picture.
     """
     found = sorted(path.name for path in _visible(folder) if is_still(path))
     if not found:
@@ -52,7 +52,7 @@ def convert(
     there = [] if settings.overwrite else [n for n in found if (target / n).exists()]
     names = [name for name in found if name not in there]
     process.limit_core_cache()
-    with console.core_log(quiet):  # what is wrong with the settings is said once
+    with console.core_log(quiet):  # warnings about settings are logged only here
         _try_settings(folder, found, treatment)
     if not quiet:
         _tell_what_stays(folder, target, found, there)
@@ -79,14 +79,14 @@ def convert(
 
 
 def _visible(folder: Path) -> list[Path]:
-    """What a folder holds, without what is hidden (macOS puts a `._name` beside a picture)."""
+    """Entries of a folder except hidden ones (macOS puts a `._name` beside a picture)."""
     return [path for path in folder.iterdir() if not path.name.startswith(".")]
 
 
 def _tell_what_stays(
     folder: Path, target: Path, found: Sequence[str], there: Sequence[str]
 ) -> None:
-    """Say what will not be written."""
+    """Report pictures that exist already and entries that are left out."""
     if there:
         console.note(f"{target}: {counted(len(there), 'picture')} there already, left as they are")
     others = len(_visible(folder)) - len(found)
@@ -95,7 +95,7 @@ def _tell_what_stays(
 
 
 def _try_settings(folder: Path, names: Sequence[str], treatment: Treatment) -> None:
-    """Raise what the treatment has against the first picture, if it takes none of them."""
+    """Raise the treatment's first error if it fails on every readable picture."""
     failure: Exception | None = None
     for name in names:
         try:
@@ -115,7 +115,7 @@ def _try_settings(folder: Path, names: Sequence[str], treatment: Treatment) -> N
 def _convert_one(
     path: Path, target: Path, treatment: Treatment, settings: Settings
 ) -> Iterable[str]:
-    """Treat and write a picture; returns what the user should know of it."""
+    """Treat and write a picture; return messages for the user."""
     source = open_source(path)
     treated = treatment.apply(source.clip)
     whole = range(source.clip.num_frames)

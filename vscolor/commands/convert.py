@@ -1,4 +1,4 @@
-"""A file in, a treated file out."""
+"""Treats one input and writes the result to a file."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ def convert(
         target: What to write.
         treatment: What to do to it.
         settings: How to encode.
-        start: First frame or time to write; default: the first.
-        end: First frame or time not to write; default: all are written.
-        rate: Frames a second of a series of stills.
-        guide: A film of the same length that the model looks at instead.
-        streams_from: A film whose sound, subtitles and the like go along, as of which a script is.
-        quiet: Whether to say nothing but errors.
+        start: First frame or time to write; default: the first frame.
+        end: End frame or time, exclusive; default: the end of the film.
+        rate: Frames per second of a series of stills.
+        guide: A film of the same length that the model sees instead.
+        streams_from: A film whose other streams are copied, such as the one that a script opens.
+        quiet: Whether to print only errors.
 
     Returns:
-        What was read and what was made of it.
+        The clips before and after the treatment, and the frames written.
 
     Raises:
         VscolorError: Input, output or settings are at fault.
@@ -95,10 +95,10 @@ def convert(
 
 
 def write_before_after(sheet: Path, made: Converted) -> None:
-    """Show what a treatment did to frames that follow each other, in the middle of a film.
+    """Write consecutive frames from the middle of a film, before and after, to one picture.
 
     Args:
-        sheet: A PNG to write: a row a frame, before and after.
+        sheet: A PNG to write, with one row per frame: before, after.
         made: What `convert` returned.
     """
     span = made.span

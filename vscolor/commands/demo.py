@@ -1,4 +1,4 @@
-"""A film whose true colours are known: grey, ours and true, side by side."""
+"""Recolours a film whose true colours are known: grey, ours and true, side by side."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(target: Path, colorizing: ColorizeSettings, *, overwrite: bool, quiet: b
         target: The video.
         colorizing: How to colour.
         overwrite: Whether existing files may be replaced.
-        quiet: Whether to say nothing but errors.
+        quiet: Whether to print only errors.
 
     Raises:
         MissingExtraError: The package with the clip is not installed.
@@ -79,7 +79,7 @@ def find_clip(name: str = "bikes.mp4") -> Path:
 def three_views(
     true: vs.VideoNode, colorizing: ColorizeSettings
 ) -> tuple[vs.VideoNode, vs.VideoNode, vs.VideoNode]:
-    """The clip without colour, coloured from that alone, and as it was, all in its own format."""
+    """The clip without colour, coloured from that alone, and as it was, in one format."""
     grey = vs.core.std.ShufflePlanes(true, 0, vs.GRAY)
     ours = colorizing.apply(grey)
     neutral = 1 << (true.format.bits_per_sample - 1)

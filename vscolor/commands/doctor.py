@@ -1,4 +1,4 @@
-"""What is installed, what will be used, and what to do about what is missing."""
+"""Reports what is installed and used, and how to fix problems."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ENCODERS: Final = ("libx264", "libx265", "libsvtav1", "ffv1")
 
 
 class Verdict(StrEnum):
-    """How a finding stands."""
+    """Severity of a finding."""
 
     GOOD = "ok"
     OPTIONAL = "--"
@@ -47,10 +47,10 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        verdict: Whether something must be done.
-        what: The thing.
+        verdict: Whether something must be fixed.
+        what: The component examined.
         state: What was found.
-        remedy: What to do; empty where nothing is to be done.
+        remedy: How to fix it; may be empty.
     """
 
     verdict: Verdict
@@ -74,7 +74,7 @@ def print_report() -> bool:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at everything the program uses."""
+    """Check everything the program uses."""
     yield Finding(
         Verdict.GOOD,
         "vscolor",
@@ -168,7 +168,7 @@ def _has_encoder(name: str) -> bool:
 
 
 def _vspipe() -> Finding:
-    """Whether vspipe runs; only people who use it need it."""
+    """Whether vspipe runs, which is optional."""
     beside = Path(sys.executable).with_name("vspipe")
     found = shutil.which("vspipe") or (str(beside) if beside.exists() else None)
     if found is None:

@@ -1,4 +1,4 @@
-"""A network fitted to each scene of a film ahead of time."""
+"""Fits a network to each scene of a film, ahead of stabilizing with method `dvp`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from vscolor.steadying.stabilizers import Options
 def run(
     path: Path, options: Options, *, scenes: Path | None, guide: Path | None, quiet: bool
 ) -> None:
-    """Fit what is not fitted yet, and say where it is kept.
+    """Fit the scenes that have no fit yet, and print where the fits are kept.
 
     Args:
-        path: What `convert` reads, coloured.
-        options: Of the method `dvp`.
+        path: The coloured film, as `convert` reads it.
+        options: Options of the method `dvp`.
         scenes: A list of cuts; None to find them.
-        guide: A film as long whose luma tells what moved.
-        quiet: Whether to say nothing but errors.
+        guide: A film of the same length whose luma is used instead of this one's.
+        quiet: Whether to print only errors.
 
     Raises:
         VscolorError: The input cannot be read, or a setting is wrong.

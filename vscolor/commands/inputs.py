@@ -1,4 +1,4 @@
-"""What a command reads: the input opened, and the part of it that is meant."""
+"""Opens the inputs of commands, selects the frames, and warns about unsuitable ones."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from vscolor.media.source import Source, is_still, open_source
 from vscolor.report import spread
 
 GLANCES: Final = 8
-"""Frames that tell whether a film is in colour."""
+"""Number of frames checked to decide whether a film is in colour."""
 
 RATES_ALIKE: Final = 5e-4
-"""Of a rate; 24 and 23.976 differ by twice as much."""
+"""Largest relative difference of equal rates; 24 and 23.976 differ by twice as much."""
 
 
 def span_of(source: Source, start: str | None, end: str | None) -> range:
-    """The frames two options name.
+    """The frames selected by `--start` and `--end`.
 
     Raises:
-        SettingError: They cannot be read, or name no frame.
+        SettingError: They cannot be parsed, or select no frame.
     """
     length = source.clip.num_frames
     first = timing.frame_at(start, source.timeline, "--start") if start else 0
@@ -41,12 +41,13 @@ def span_of(source: Source, start: str | None, end: str | None) -> range:
 
 
 def with_streams_of(source: Source, film: Source) -> Source:
-    """A source with another one's streams, and its times where the two go frame by frame.
+    """A source with a film's streams, and with its times if frame counts and rates match.
 
-    Elsewhere the source's own times begin where the film's do, so that its sound is in step.
+    Otherwise the source keeps its own times, shifted to start with the film's, so that the sound is
+    in sync.
 
     Raises:
-        SettingError: The other is no film.
+        SettingError: `film` is no film with streams.
     """
     if film.container is None or is_still(film.path):
         raise SettingError(f"--streams-from is {film.path}, expected a film with streams")
@@ -64,7 +65,7 @@ def with_streams_of(source: Source, film: Source) -> Source:
 
 
 def tell_interlaced(source: Source) -> None:
-    """Say so where frames have two fields: once they are taken apart, the numbers are others."""
+    """Warn about interlaced input: deinterlacing it may change the frame numbers."""
     with source.clip.get_frame(0) as frame:
         fields = frame.props.get("_FieldBased", 0)
     if fields in (vs.FIELD_BOTTOM, vs.FIELD_TOP):
@@ -75,7 +76,7 @@ def tell_interlaced(source: Source) -> None:
 
 
 def tell_grey(source: Source, span: range, what: str) -> None:
-    """Say so where frames that should be in colour are not, as when two names are mixed up."""
+    """Warn if frames that should be in colour are grey, as when two names are mixed up."""
     family = source.clip.format.color_family
     seen = family == vs.YUV and _has_chroma(source.clip, span)
     if family in (vs.YUV, vs.GRAY) and not seen:
@@ -83,7 +84,7 @@ def tell_grey(source: Source, span: range, what: str) -> None:
 
 
 def _has_chroma(clip: vs.VideoNode, span: range) -> bool:
-    """Whether any of a few frames of YUV has chroma that differs from neutral."""
+    """Whether any of a few sampled YUV frames has chroma that differs from neutral."""
     for place in spread(len(span), GLANCES):
         with clip.get_frame(span[place]) as frame:
             chroma = [np.asarray(frame[plane]) for plane in (1, 2)]
@@ -96,7 +97,7 @@ def _has_chroma(clip: vs.VideoNode, span: range) -> bool:
 
 
 def _alike(ours: Fraction, theirs: Fraction) -> bool:
-    """Whether rates are one, as they may be rounded; a script's may be unknown."""
+    """Whether rates are equal up to rounding, or ours (a script's) is unknown."""
     return ours == 0 or abs(ours - theirs) < RATES_ALIKE * theirs
 
 
@@ -106,6 +107,6 @@ def _told(clip: vs.VideoNode) -> str:
 
 
 def opened(path: Path, rate: Fraction | None, quiet: bool) -> Source:
-    """Open an input with a bar while it is being indexed."""
+    """Open an input, with a progress bar while it is indexed."""
     with console.percent_bar(f"Indexing {path.name}", quiet) as percent:
         return console.interruptible(lambda: open_source(path, rate, percent))

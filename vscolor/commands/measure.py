@@ -1,4 +1,4 @@
-"""A film measured against the true one, or on its own: the command `metrics`."""
+"""The command `metrics`: measures a film against the true one, or on its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAIRED: Final = ("psnr", "ssim", *ALONE, "pulsing")
 
 
 def ignore(_what: object) -> None:
-    """Nobody listens."""
+    """A callback that does nothing."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class MetricsRequest:
     """What to measure and how.
 
     Attributes:
-        metrics: Names of `METRICS`, `lpips` or `fid`; empty for what needs no extra.
-        size: Short side everything is made smaller to; None for the film's own.
-        far: Whether warp error from each scene's first frame is wanted too.
+        metrics: Names of `METRICS`, `lpips` or `fid`; empty for the default ones.
+        size: Short side to which everything is scaled down; None for the film's own.
+        far: Whether to measure warp error from each scene's first frame too.
         scenes: File of cuts; None to find them.
-        lpips: Checkpoint of the network LPIPS looks through; None for the one in the cache.
-        lpips_net: Which network that is.
+        lpips: Checkpoint of LPIPS's network; None for the one in the cache.
+        lpips_net: Which network LPIPS uses.
         fid: Checkpoint of Inception v3; None for the one in the cache.
-        flow: What finds motion: `dis`, `raft`, or a checkpoint of RAFT (large).
+        flow: Optical flow: `dis`, `raft`, or a checkpoint of RAFT (large).
     """
 
     metrics: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class MetricsRequest:
     flow: str = published.DIS
 
     def names(self, paired: bool, luma: bool) -> tuple[str, ...]:
-        """The metrics asked for, or those that can be had.
+        """The metrics requested, or the default ones, and those whose checkpoint is given.
 
         Args:
             paired: Whether there is a true clip.
@@ -103,14 +103,14 @@ def measure(
 
     Args:
         results: Clips of one length and size.
-        truth: The true clip, likewise.
+        truth: The true clip, of the same length and size.
         wanted: What to measure.
-        source: The clip whose luma tells of motion and cuts; default: the truth, or the first
-            result.
-        first: Number of the clips' first frame in the film, in which cuts are counted.
+        source: The clip whose luma is used to find motion and cuts; default: the truth, or the
+            first result.
+        first: Number of the clips' first frame in the film, to whose frames cut lists refer.
         total: Frames of that film; default: the clips are all of it.
         advance: Called with the number of frames done.
-        watch: Called with each frame's moments, one a result.
+        watch: Called with each frame's samples, one per result.
 
     Raises:
         MeasureError: The clips do not fit together, or cannot be measured.
@@ -150,7 +150,7 @@ def measure(
 
 
 def _cuts(scenes: Path | None, first: int, length: int, total: int | None) -> list[int] | None:
-    """Cuts of a part of a film, from a list of the whole film's."""
+    """Cuts within a part of a film, read from a list for the whole film; None to find them."""
     cuts = read_cuts(scenes, first + length if total is None else total)
     return None if cuts is None else [n - first for n in cuts if first < n < first + length]
 
@@ -158,7 +158,7 @@ def _cuts(scenes: Path | None, first: int, length: int, total: int | None) -> li
 def _judges(
     count: int, names: Sequence[str], paired: bool, wanted: MetricsRequest, first: int
 ) -> list[_Judge]:
-    """Meters for each result; LPIPS's network is shared."""
+    """Create the meters for each result; LPIPS's network is shared."""
     compared = next((name for name in (LPIPS, FID) if name in names), None)
     if compared and not paired:
         raise SettingError(f"metric {compared} compares with a true clip, expected one")
@@ -176,15 +176,15 @@ def run(
     start: str | None = None,
     end: str | None = None,
 ) -> None:
-    """Measure a film and say or write what was found.
+    """Measure a film, and print or write the results.
 
     Args:
-        result: The film judged.
+        result: The film to evaluate.
         truth: The true one.
         wanted: What to measure.
         output: Where the numbers go.
-        start: First frame or time to look at; default: the first.
-        end: First frame or time not to look at; default: all are.
+        start: First frame or time; default: the first frame.
+        end: End frame or time, exclusive; default: the end of the film.
 
     Raises:
         VscolorError: Input, output or settings are at fault.
@@ -219,7 +219,7 @@ def run(
 
 
 def settings_of(wanted: MetricsRequest) -> dict[str, Any]:
-    """What was asked for, for a file; paths as text."""
+    """The request as a dictionary to be written to a file; paths as text."""
     told = {k: str(v) if isinstance(v, Path) else v for k, v in vars(wanted).items()}
     if LPIPS not in wanted.metrics and wanted.lpips is None:
         del told["lpips_net"]

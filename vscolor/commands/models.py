@@ -1,4 +1,4 @@
-"""The models there are, as a table for a person."""
+"""Prints the available models, and the details of one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from vscolor.models.registry import Entry, registry
 
 MEGABYTE: Final = 1_000_000
 COLUMNS: Final = ("model", "kind", "weights", "code", "supports", "what it is")
-# The narrowest they may be, in characters: together with the rest they fit a terminal of 80.
+# Minimum widths in characters: with the other columns they fit an 80-column terminal.
 WRAPPED: Final = {"supports": 11, "what it is": 16}
 ABSENT: Final = "not here"
 
 
 def print_models() -> None:
-    """Print the models, and the plugins that are broken."""
+    """Print the models, and the plugins that cannot be used."""
     console = Console(highlight=False, markup=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in COLUMNS:
@@ -41,10 +41,10 @@ def print_models() -> None:
 
 
 def print_model(name: str) -> None:
-    """Print all that is known of one model.
+    """Print everything known about one model.
 
     Raises:
-        SettingError: There is none of that name, or it is broken.
+        SettingError: There is no model of that name, or it is broken.
     """
     entry = registry.get(name)
     card = entry.card
@@ -71,12 +71,12 @@ def print_model(name: str) -> None:
         )
     console.print(table, crop=False)
     for kept in entry.sets:
-        for file in kept.files:  # not folded: paths and addresses are there to be copied
+        for file in kept.files:  # not folded, so that paths and addresses can be copied
             console.print(f"file  {kept.path(file)}\n      from {file.source}", soft_wrap=True)
 
 
 def _weights(entry: Entry) -> str:
-    """The size of what is in place, if that is known."""
+    """Size of the installed weights, empty if unknown; `ABSENT` if not installed."""
     if not entry.installed():
         return ABSENT
     return f"{entry.size / MEGABYTE:.1f} MB" if entry.size else ""

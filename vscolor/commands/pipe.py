@@ -1,10 +1,10 @@
-"""Y4M in, coloured Y4M out, through the same graph as a file takes.
+"""Colours Y4M from a stream to a stream, through the same graph as files.
 
-The graph needs a clip with a length and frames in any order; a stream has neither. So the graph is
-built on a practically endless clip whose frames come from a ring: a thread reads the stream into
-it, a frame of output is asked for only when its whole batch is there, and what no batch still to
-come can want is dropped. At the end of the stream the last frame fills the batch up, as `colorize`
-itself does at the end of a clip.
+The graph needs a clip with a length and random access; a stream has neither. So the graph is built
+on a practically endless clip whose frames come from a ring: a thread reads the stream into it, an
+output frame is requested only when its whole batch has arrived, and frames that no later batch
+needs are dropped. At the end of the stream the last frame pads the batch, as `colorize` does at the
+end of a clip.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BUFFER: Final = 1 << 20
 
 
 class Colourer(Protocol):
-    """How to colour, and how many frames belong together while doing so."""
+    """How to colour, and in batches of how many frames."""
 
     def apply(self, clip: vs.VideoNode) -> vs.VideoNode:
         """Colour a clip."""
@@ -39,35 +39,35 @@ class Colourer(Protocol):
 
     @property
     def group(self) -> int:
-        """Frames that go through the model together."""
+        """Frames per run of the model."""
         ...
 
     @property
     def needs_neighbours(self) -> bool:
-        """Whether it wants other frames than the one it colours."""
+        """Whether it needs frames other than the one it colours."""
         ...
 
     def prefetch(self) -> int:
-        """Frames of output to have under way."""
+        """Output frames to request ahead."""
         ...
 
 
 @dataclass(frozen=True)
 class _Arrival:
-    """A frame of the stream, and the words after its `FRAME`."""
+    """A frame of the stream, and the parameters after its `FRAME`."""
 
     frame: vs.VideoFrame
     words: bytes
 
 
 class Ring:
-    """The frames of a stream that are still wanted.
+    """The frames of a stream that are still needed.
 
     Args:
-        stream: Where they come from, its header read already.
+        stream: The stream, its header already read.
         header: That header.
-        group: Frames that go through the model together.
-        ahead: Frames of output that may be under way.
+        group: Frames per run of the model.
+        ahead: Output frames that may be requested at once.
     """
 
     def __init__(self, stream: BinaryIO, header: Header, group: int, ahead: int) -> None:
@@ -90,10 +90,10 @@ class Ring:
         return node
 
     def wait_for(self, number: int, patient: bool) -> bool:
-        """Whether frame `number` exists and its whole batch is here.
+        """Whether frame `number` exists and its batch is complete or the stream has ended.
 
         Args:
-            number: Of the frame.
+            number: Number of the frame.
             patient: Whether to wait until that is known.
         """
         full = (number // self._group + 1) * self._group
@@ -103,15 +103,15 @@ class Ring:
             return number < self._count and (self._ended or self._count >= full)
 
     def words(self, number: int) -> bytes:
-        """What stood after `FRAME`."""
+        """The parameters after the frame's `FRAME`."""
         with self._change:
             return self._arrivals[number].words
 
     def release(self, number: int) -> None:
-        """Say that output up to and with frame `number` is written."""
+        """Drop frames not needed once output up to and including frame `number` is written."""
         with self._change:
             batch = (number + 1) // self._group * self._group
-            # The last frame stays: it may have to fill a batch up.
+            # Keep the last frame: it may have to pad a batch.
             keep = min(batch, self._count - 1)
             for old in range(self._first, keep):
                 del self._arrivals[old]
@@ -119,12 +119,12 @@ class Ring:
             self._change.notify_all()
 
     def finish(self) -> None:
-        """Raise what ended the stream too early, if anything did."""
+        """Raise the error that ended the stream early, if there was one."""
         if self._fault is not None:
             raise self._fault
 
     def close(self) -> None:
-        """Let nobody wait for this stream any more."""
+        """End the stream, so that no thread waits for it any longer."""
         with self._change:
             self._ended = True
             self._change.notify_all()
@@ -152,7 +152,7 @@ class Ring:
         except (Y4MError, OSError) as error:
             self._fault = error
         except RuntimeError:
-            # Nobody waits any more, and the core may have gone with its frames.
+            # After `close` the core and its frames may be gone.
             if not self._ended:
                 raise
         finally:
@@ -173,21 +173,21 @@ class Ring:
 
 
 def run(colourer: Colourer, source: BinaryIO, sink: Sink) -> int:
-    """Colour a stream.
+    """Colour a Y4M stream.
 
     Args:
-        colourer: How.
-        source: Y4M.
-        sink: Gets Y4M of the same length, and nothing else.
+        colourer: How to colour.
+        source: The Y4M stream.
+        sink: Receives a Y4M stream of the same length, and nothing else.
 
     Returns:
-        The number of frames.
+        The number of frames written.
 
     Raises:
-        Y4MError: The stream is not Y4M or breaks off; frames before that are written.
-        SettingError: The model looks at other frames than the one it colours.
+        Y4MError: The stream is not Y4M or is truncated; frames before that are written.
+        SettingError: The model needs frames other than the one it colours.
         vapoursynth.Error: A frame cannot be coloured.
-        BrokenPipeError: Nobody reads the sink any more.
+        BrokenPipeError: The reader of the sink has gone.
     """
     if colourer.needs_neighbours:
         raise SettingError(
@@ -211,20 +211,20 @@ def run(colourer: Colourer, source: BinaryIO, sink: Sink) -> int:
 
 
 def run_on_stdio(colourer: Colourer) -> bool:
-    """Colour stdin to stdout, which nothing else may write to meanwhile.
+    """Colour stdin to stdout; whatever else is printed goes to stderr.
 
     Returns:
-        Whether all of it could be written; False if the reader went away.
+        Whether everything was written; False if the reader has gone.
 
     Raises:
-        Y4MError: The stream is not Y4M or breaks off.
-        SettingError: The model looks at other frames than the one it colours.
+        Y4MError: The stream is not Y4M or is truncated.
+        SettingError: The model needs frames other than the one it colours.
         vapoursynth.Error: A frame cannot be coloured.
     """
     process.limit_core_cache()
     sys.stdout.flush()
     output = os.dup(1)
-    # Whatever prints, in Python or in a library, must not end up among the frames.
+    # Whatever Python code or a library prints must not end up among the frames.
     os.dup2(2, 1)
     _keep_bytes(0, output)
     source = os.fdopen(os.dup(0), "rb", BUFFER)
@@ -237,7 +237,7 @@ def run_on_stdio(colourer: Colourer) -> bool:
 
 
 class _Whole:
-    """A raw file that writes all it is given; a pipe may take less at a time."""
+    """A raw file whose `write` writes everything, in parts if a pipe accepts less."""
 
     def __init__(self, raw: Sink) -> None:
         self._raw = raw
@@ -250,7 +250,7 @@ class _Whole:
 
 
 def _write_all(ring: Ring, clip: vs.VideoNode, ahead: int, sink: Sink) -> int:
-    """Ask for frames in order and write them as they come."""
+    """Request frames in order, write them as they arrive, and return their number."""
     under_way: deque[int] = deque()
     futures = {}
     coming = 0
@@ -323,7 +323,7 @@ def _read_into(stream: BinaryIO, view: memoryview) -> bool:
 
 
 def _keep_bytes(*descriptors: int) -> None:
-    """Stop Windows from rewriting line ends."""
+    """Stop Windows from translating line ends."""
     if sys.platform == "win32":
         import msvcrt
 

@@ -1,4 +1,4 @@
-"""The scenes of a film, listed and shown."""
+"""Lists the scenes of a film and exports their keyframes."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from vscolor.scenes import mark_detected, marked_cuts, scenes_between
 THUMBNAIL_WIDTH: Final = 240
 COLUMNS: Final = 6
 GLANCE: Final = 64
-"""Short side at which the light of a frame is looked at."""
+"""Short side of the frames whose lightness is measured."""
 
 
 def run(path: Path, sheet: Path | None, *, overwrite: bool, quiet: bool) -> None:
-    """Print the first frame of each scene after the first; the time beside it on stderr.
+    """Print the first frame number of each scene after the first; details go to stderr.
 
     Args:
-        path: What `convert` reads.
+        path: The input, as `convert` reads it.
         sheet: A PNG to write the scenes' first frames to.
         overwrite: Whether an existing sheet may be replaced.
-        quiet: Whether to print the numbers alone.
+        quiet: Whether to print only the numbers.
 
     Raises:
         SettingError: The sheet is in the way.
@@ -55,7 +55,7 @@ def run(path: Path, sheet: Path | None, *, overwrite: bool, quiet: bool) -> None
 
 
 def find_cuts(source: Source, quiet: bool) -> list[int]:
-    """The first frames of the scenes after the first, with a bar while they are looked for."""
+    """Detect the first frames of the scenes after the first, with a progress bar."""
     cuts = []
     with console.frames_bar("looking for cuts", source.clip.num_frames, quiet) as advance:
         for number, cut in marked_cuts(mark_detected(source.clip)):
@@ -74,18 +74,18 @@ def export_keys(
     overwrite: bool,
     quiet: bool,
 ) -> None:
-    """Write one frame of each scene as `ref_000123.png`, to be coloured and given back.
+    """Write one frame of each scene as `ref_000123.png`, to be coloured and used as reference.
 
-    It is the frame that history takes for the scene's key: a little past the cut or, where the
-    scene is still being faded in there, somewhat later.
+    It is the scene's first keyframe, as history uses it: shortly after the cut or, if the scene is
+    still fading in there, somewhat later.
 
     Args:
-        path: What `convert` reads.
-        folder: Where to; made if need be.
+        path: The input, as `convert` reads it.
+        folder: Folder to write into; created if absent.
         scenes: A list of cuts; None to find them.
-        colorizing: How to colour them first; None for not at all.
+        colorizing: How to colour them first; None to leave them as they are.
         overwrite: Whether existing pictures may be replaced.
-        quiet: Whether to say nothing but errors.
+        quiet: Whether to print only errors.
 
     Raises:
         SettingError: A picture is in the way.
@@ -118,7 +118,7 @@ def export_keys(
 
 
 def _key_of(scene: range, luma: vs.VideoNode) -> int:
-    """The frame of a scene to be coloured, by the film's light."""
+    """The first keyframe of a scene, or the later one if the first is too dark."""
     first = keyframes.first_keyframe(scene.start, scene.stop)
     later = keyframes.later_keyframe(keyframes.Scene(scene.start, scene.stop))
     if later is None:
@@ -136,7 +136,7 @@ def _lightness(luma: vs.VideoNode, number: int) -> float:
 def _describe(source: Source, cuts: list[int]) -> None:
     for number, scene in enumerate(scenes_between(cuts, source.clip.num_frames), 1):
         time, begin = (source.timeline.seconds(n) for n in (scene.start, 0))
-        # As `--start` counts: from the film's first frame, whatever the container calls that.
+        # Like `--start`, relative to the film's first frame, whose time may not be zero.
         at = "" if time is None or begin is None else f" at {float(time - begin):.3f} s"
         console.note(f"scene {number}: frame {scene.start}{at}, {len(scene)} frames")
 

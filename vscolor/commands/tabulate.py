@@ -1,4 +1,4 @@
-"""What was measured, as a table, as JSON and as CSV."""
+"""Writes measurements as a table, as JSON and as CSV."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINE_DIGITS: Final = 6
 
 
 class Per(StrEnum):
-    """What a row is of."""
+    """What a row covers."""
 
     CLIP = "clip"
     SCENE = "scene"
@@ -34,11 +34,11 @@ class Output:
     """Where the numbers go.
 
     Attributes:
-        per: What a row of the table and of the CSV is of; None: the clip and a frame.
+        per: What a row covers; None: the clip in the table, a frame in the CSV.
         json: A file, `-` for stdout; None for none.
-        csv: Likewise.
+        csv: As above.
         overwrite: Whether existing files may be replaced.
-        quiet: Whether to say nothing but errors and what goes to stdout.
+        quiet: Whether to print only errors and what goes to stdout.
     """
 
     per: Per | None = None
@@ -48,13 +48,13 @@ class Output:
     quiet: bool = False
 
     def check(self, *read: Path | None) -> None:
-        """Refuse files that are in the way, and two things on one stdout.
+        """Refuse files that are in the way, and JSON and CSV both on stdout.
 
         Args:
-            read: Films that are read.
+            read: Files that are read, which must not be replaced.
 
         Raises:
-            SettingError: Either is so.
+            SettingError: A file is in the way, or both go to stdout.
         """
         if STDOUT == self.json == self.csv:
             raise SettingError("--json and --csv are both -, expected a file for one of them")
@@ -79,7 +79,7 @@ def write(found: Measurement, output: Output, about: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _opened(target: Path) -> Iterator[TextIO]:
-    """A file that appears when it is whole, or stdout."""
+    """A file that appears only when complete, or stdout."""
     if target == STDOUT:
         yield sys.stdout
         return
@@ -88,7 +88,7 @@ def _opened(target: Path) -> Iterator[TextIO]:
 
 
 def rows_of(found: Measurement, per: Per) -> Iterator[dict[str, float]]:
-    """The numbers clip by clip (one row), scene by scene or frame by frame."""
+    """The numbers per clip (one row), per scene or per frame."""
     if per is Per.CLIP:
         yield {"frames": len(found.table), **found.figures()}
     elif per is Per.SCENE:
@@ -104,7 +104,7 @@ def rows_of(found: Measurement, per: Per) -> Iterator[dict[str, float]]:
 
 
 def write_csv(file: TextIO, found: Measurement, per: Per) -> None:
-    """One header, one row a clip, scene or frame; a number that does not exist is empty."""
+    """Write a header, and a row per clip, scene or frame; missing numbers are left empty."""
     rows = list(rows_of(found, per)) if per is not Per.FRAME else rows_of(found, per)
     names = ["frame", "scene", *found.table.columns] if per is Per.FRAME else _names(rows)
     writer = csv.DictWriter(file, names, lineterminator="\n", restval="")
@@ -114,7 +114,7 @@ def write_csv(file: TextIO, found: Measurement, per: Per) -> None:
 
 
 def write_json(file: TextIO, found: Measurement, about: Mapping[str, Any]) -> None:
-    """All there is, written frame by frame so that a feature film fits in memory."""
+    """Write everything, frame by frame so that a feature film fits in memory."""
     head = dict(about) | {"frames": len(found.table), "clip": found.figures()}
     head["scenes"] = list(rows_of(found, Per.SCENE))
     text = json.dumps(head, indent=1, default=str, allow_nan=False)
@@ -147,7 +147,7 @@ def lines(found: Measurement, per: Per) -> Iterator[str]:
 
 
 def _names(rows: Iterable[Mapping[str, float]]) -> list[str]:
-    """Names of all rows in the order they first come in."""
+    """Names in all rows, in order of first appearance."""
     return list(dict.fromkeys(name for row in rows for name in row))
 
 

@@ -1,4 +1,4 @@
-"""A film's colour over time in one picture, so that flicker is seen at a glance."""
+"""Plots a film's colour over time in one picture, so that flicker is seen at a glance."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def run(
     """Draw mean a and b, the chroma step and the cuts of a film.
 
     Args:
-        path: What `convert` reads.
-        target: A PNG; it appears when it is whole.
-        start: First frame or time to look at; default: the first.
-        end: First frame or time not to look at; default: all are.
+        path: The input, as `convert` reads it.
+        target: A PNG; it appears only when complete.
+        start: First frame or time; default: the first frame.
+        end: End frame or time, exclusive; default: the end of the film.
         scenes: List of cuts; None to find them.
         overwrite: Whether an existing picture may be replaced.
-        quiet: Whether to say nothing but errors.
+        quiet: Whether to print only errors.
 
     Raises:
         SettingError: The picture is in the way, is no PNG, or a setting is wrong.
@@ -70,7 +70,7 @@ def run(
 
 
 def panels(table: Table) -> list[Panel]:
-    """Mean colour, and how much it changes from frame to frame, over the film's frames."""
+    """Plots over time: mean colour, and the mean change of colour from frame to frame."""
     x, cuts = table.numbers, table.cut_numbers
     mean = [Line("a (green to red)", table.column("mean_a"), 1)]
     mean.append(Line("b (blue to yellow)", table.column("mean_b"), 0))
@@ -90,7 +90,7 @@ def panels(table: Table) -> list[Panel]:
 
 
 def strip(clip: vs.VideoNode) -> np.ndarray:
-    """Frames of the film in a row above the plots, each where its time is, BGR `[54,960,3]`."""
+    """A row of frames at their positions on the plots' time axis, BGR `[54,960,3]`."""
     width = max(1, round(STRIP_HEIGHT * clip.width / clip.height))
     room = WIDTH - LEFT - RIGHT
     count = max(1, room // (width + 2))

@@ -1,4 +1,4 @@
-"""Shots of colour films for `mini-video`; coloured by `mini` and steadied, for `blind`."""
+"""Training shots from films: true ones for `mini-video`, recoloured ones for `blind`."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ MAX_FRAMES: Final = 150
 
 
 def shots_of(path: Path, quiet: bool = False) -> Iterator[Shot]:
-    """The shots of a film in turn, each at one of the sizes of `SHORT_SIDES`."""
+    """A film's shots (true, recoloured, stabilized), each at the next of `SHORT_SIDES`."""
     for true in _cut_apart(path, SHORT_SIDES, quiet):
         coloured = colorize(true)
         yield Shot(*(pixels(c) for c in (true, coloured, stabilize(coloured, radius=5, scenes=[]))))
 
 
 def true_shots_of(path: Path, short_side: int, quiet: bool = False) -> Iterator[Bytes]:
-    """The shots of a film in turn, R'G'B' `[N,h,w,3]`."""
+    """A film's shots, R'G'B' `[N,h,w,3]`."""
     for true in _cut_apart(path, (short_side,), quiet):
         yield pixels(true)
 
 
 def _cut_apart(path: Path, sides: Sequence[int], quiet: bool) -> Iterator[vs.VideoNode]:
-    """The shots of a film as small YUV clips, their short sides in turn those given."""
+    """A film's shots as small YUV clips, whose short sides cycle through `sides`."""
     clip = inputs.opened(path, None, quiet).clip
     cuts = (n for n, cut in marked_cuts(mark_detected(clip)) if cut)
     for i, scene in enumerate(scenes_between(cuts, clip.num_frames)):
@@ -46,7 +46,7 @@ def _cut_apart(path: Path, sides: Sequence[int], quiet: bool) -> Iterator[vs.Vid
 
 
 def pixels(clip: vs.VideoNode) -> NDArray[np.uint8]:
-    """RGB `[N,h,w,3]`."""
+    """All frames as RGB `[N,h,w,3]`."""
     rgb = clip.resize.Bicubic(format=vs.RGB24)
     return np.stack(
         [np.stack([np.asarray(f[p]) for p in range(3)], -1) for f in rgb.frames(close=True)]

@@ -1,4 +1,4 @@
-"""What is done to a film, as a command line says it."""
+"""What to do to a film, as given on the command line."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from vscolor.steadying.stabilizers import OWN_OPTIONS, Options
 
 
 def tell_nobody(_: vs.VideoNode) -> None:
-    """An `ApplyContext.preflight` for those who do not ask."""
+    """An `ApplyContext.preflight` that does nothing."""
 
 
 @dataclass(frozen=True)
 class ApplyContext:
-    """Why and how a treatment is wanted, beyond the clip.
+    """What a treatment needs to know besides the clip.
 
     Attributes:
-        guide: A clip as long to look at instead.
-        span: The frames that will be asked for; None for all.
-        quiet: Whether to say nothing while that takes long.
-        preflight: Is told, before anything that takes minutes, of a clip like the result in all but
-            its colours.
+        guide: A clip of the same length to analyse instead.
+        span: The frames that will be requested; None for all.
+        quiet: Whether to hide the progress of long steps.
+        preflight: Called, before any step that takes minutes, with a clip like the result apart
+            from its colours.
     """
 
     guide: vs.VideoNode | None = None
@@ -48,35 +48,35 @@ PLAIN: Final = ApplyContext()
 
 
 class Treatment(Protocol):
-    """What is done to a film."""
+    """What to do to a film."""
 
     @property
     def label(self) -> str:
-        """What is done, and where, for a person waiting."""
+        """What is done, and on which device, as text for the progress bar."""
         ...
 
     @property
     def reads(self) -> tuple[Path, ...]:
-        """Files it needs beside the film."""
+        """Files it reads besides the film."""
         ...
 
     @property
     def wants_colour(self) -> bool:
-        """Whether a film without colour is no use to it."""
+        """Whether it is of use only for a film in colour."""
         ...
 
     def apply(self, clip: vs.VideoNode, context: ApplyContext = PLAIN) -> vs.VideoNode:
-        """Do it to a clip."""
+        """Apply it to a clip."""
         ...
 
     def prefetch(self) -> int:
-        """Frames to ask for ahead."""
+        """Frames to request ahead."""
         ...
 
 
 @dataclass(frozen=True)
 class StabilizeSettings:
-    """The arguments of `stabilize` that a command line can give, as it names them."""
+    """The arguments of `stabilize` that the command line can set."""
 
     method: str = "motion"
     options: Options = field(default_factory=Options)
@@ -87,9 +87,9 @@ class StabilizeSettings:
     def after(
         cls, method: str, scenes: Path | None, device: str | None, runtime: str | None
     ) -> StabilizeSettings:
-        """What steadies colour just made, where it was made if the method asks for a place."""
+        """Settings to steady new colours, on the same device and runtime if the method has them."""
         own = OWN_OPTIONS.get(method, set())
-        # A fit runs on torch, which knows neither DirectML nor CoreML.
+        # A fit runs on torch, which has neither DirectML nor CoreML.
         elsewhere = method == "dvp" and (device or "").partition(":")[0] in ("dml", "coreml")
         options = Options(
             device=device if "device" in own and not elsewhere else None,
@@ -129,7 +129,7 @@ class StabilizeSettings:
         )
 
     def _fit(self, clip: vs.VideoNode, context: ApplyContext) -> None:
-        """Fit what the wanted frames need and what was not fitted yet."""
+        """Run the fits that the requested frames need and that do not exist yet."""
         from vscolor.steadying import fitting
 
         work = stabilizers.checked_input(clip, context.guide, self.scenes)
@@ -144,18 +144,18 @@ class StabilizeSettings:
 
 @dataclass(frozen=True)
 class GuidanceSettings:
-    """What colours a frame beyond its luma, as the command line names it.
+    """What determines colours besides luma, as given on the command line.
 
     Attributes:
-        history: Whether frames follow each other; None where it follows from the rest.
-        references: `PICTURE`, `PICTURE@FRAME` or a folder, each.
+        history: Whether to propagate colour from frame to frame; None: decided by the rest.
+        references: Each `PICTURE`, `PICTURE@FRAME` or a folder.
         hints: A JSON or CSV file.
         scenes: A list of cuts.
         history_strength: See `colorize`.
-        reference_strength: Likewise.
-        reference_reach: Likewise.
-        still_strength: Likewise.
-        debug: Likewise.
+        reference_strength: As above.
+        reference_reach: As above.
+        still_strength: As above.
+        debug: As above.
     """
 
     history: bool | None = None
@@ -170,7 +170,7 @@ class GuidanceSettings:
 
     @cached_property
     def guidance(self) -> Guidance:
-        """As far as it decides which model is wanted; hint files and folders are read once."""
+        """The part that decides which model is used; hint files and folders are read once."""
         return Guidance(
             self.history,
             tuple(given_references(self.references)),
@@ -180,7 +180,7 @@ class GuidanceSettings:
 
     @property
     def reads(self) -> tuple[Path, ...]:
-        """Files it needs."""
+        """Files that are read."""
         pictures = (Path(r.picture) for r in self.guidance.references)
         return (*_given(self.hints, self.scenes), *pictures)
 
@@ -201,7 +201,7 @@ class GuidanceSettings:
 
 @dataclass(frozen=True)
 class ColorizeSettings:
-    """The arguments of `colorize` that a command line can give, as it names them."""
+    """The arguments of `colorize` that the command line can set."""
 
     model: str | None = None
     size: int | None = None
@@ -265,7 +265,7 @@ class ColorizeSettings:
         )
 
     def _settings(self) -> dict[str, Any] | None:
-        """The model's own settings, read from words."""
+        """The model's own settings, parsed from `NAME=VALUE`."""
         if not self.options:
             return None
         return read_words(self._entry().options, self.options)
@@ -279,22 +279,22 @@ class ColorizeSettings:
 
     @property
     def needs_neighbours(self) -> bool:
-        """Whether the model uses other frames than the one it colours."""
+        """Whether it needs frames other than the one it colours."""
         entry = self._entry()
         options = resolve_options(entry.card.name, entry.options, self._settings())
         return entry.card.kind == "video" or bool(options.get(WINDOW_OPTION))
 
     @property
     def group(self) -> int:
-        """Frames that go through the model together."""
+        """Frames per run of the model."""
         group = self.resolve_device().default_batch if self.batch is None else self.batch
         return whole_in_range("batch", group, 1, devices.MAX_BATCH)
 
     def prefetch(self) -> int:
-        """Frames to ask for ahead: this batch while the next one is under way."""
+        """Frames to request ahead: the next batch is computed while this one is written."""
         return int(vs.core.num_threads) + (2 * self.group if self.group > 1 else 1)
 
 
 def _given(*paths: Path | None) -> tuple[Path, ...]:
-    """Those that are there."""
+    """The paths that are not None."""
     return tuple(path for path in paths if path is not None)

@@ -1,1 +1,1 @@
-"""One page on which several results of one film are compared: the command `compare`."""
+"""The command `compare`: several results of one film on one page."""

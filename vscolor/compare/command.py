@@ -1,4 +1,4 @@
-"""From a command line's words to the page."""
+"""Runs the command `compare`, from its arguments to the page."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def run(
     """Compare results of a film and write the page.
 
     Args:
-        path: The film; where it is in colour, that is the truth, unless told otherwise.
+        path: The film; if it is in colour, also the truth, unless `truth` or `ignore_colour`.
         words: The results, see `contestants.gather`.
-        target: An HTML file; it appears when it is whole.
+        target: An HTML file; it appears only when complete.
         truth: A film of the true colours.
-        ignore_colour: Whether the film's own colour is no truth, as of a tinted print.
+        ignore_colour: Whether the film's own colour is not the truth, as in a tinted print.
         wanted: What to measure.
         choice: What to show.
-        start: First frame or time to compare; default: the first.
-        end: First frame or time not to compare; default: all are.
+        start: First frame or time to compare; default: the first frame.
+        end: End frame or time, exclusive; default: the end of the film.
         overwrite: Whether an existing page may be replaced.
-        quiet: Whether to say nothing but errors.
+        quiet: Whether to print only errors.
 
     Raises:
         VscolorError: Input, output or settings are at fault.
@@ -91,7 +91,7 @@ def _truth(
 def metrics_of(
     wanted: MetricsRequest, results: Sequence[Contestant], true: Contestant | None
 ) -> tuple[str, ...]:
-    """What the page wants measured: what was asked for, and what its plots are made of."""
+    """Metrics the page needs: those requested or the default ones, and those it plots."""
     usual = [*(PAIRED if true else ALONE)]
     if true and importlib.util.find_spec("skimage"):
         usual.append("ciede2000")

@@ -1,4 +1,4 @@
-"""What is compared: films that are there already, and what models make of the source."""
+"""The results to compare: existing films, and the source coloured by models."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ DEFAULT: Final = ("mini", "mini+motion")
 STEADY: Final = "+"
 SAMPLES: Final = 8
 COLOURED: Final = 2.0
-"""Mean distance from grey, in ab, up to which a source counts as black and white: what compression
-and a slight tint of the scan leave."""
+"""Mean distance from grey, in ab, up to which a source counts as black and white: compression and a
+slight tint of the scan cause as much."""
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A result.
+    """A result to compare.
 
     Attributes:
-        name: As the page calls it.
+        name: Its name on the page.
         clip: The picture, as long and as large as the source.
         origin: Where it comes from, in words.
     """
@@ -42,16 +42,16 @@ class Contestant:
 
 
 def gather(words: Sequence[str], source: vs.VideoNode, quiet: bool) -> list[Contestant]:
-    """Open or make the results that a command line names.
+    """Open or make the results named on the command line.
 
     Args:
-        words: `NAME=RESULT` or `RESULT` each, a result being a file, a model's name, or a model and
-            a method of `stabilize` as `mini+motion`. None for `DEFAULT`.
+        words: Each `NAME=RESULT` or `RESULT`, where a result is a file, a model's name, or a model
+            and a method of `stabilize` such as `mini+motion`. Empty for `DEFAULT`.
         source: The film, whose luma models colour.
         quiet: Whether to hide progress.
 
     Raises:
-        SettingError: A result is neither, or two have one name.
+        SettingError: A result is none of these, or two have the same name.
         MeasureError: A file does not fit the source.
     """
     found = [_one(word, source, quiet) for word in words or DEFAULT]
@@ -97,7 +97,7 @@ def grey_of(source: vs.VideoNode) -> vs.VideoNode:
 
 
 def has_colour(clip: vs.VideoNode) -> bool:
-    """Whether a film is in colour, by a few of its frames."""
+    """Whether a film is in colour, judged by a few of its frames."""
     if clip.format.color_family == vs.GRAY:
         return False
     need = clips.Requirements(lab=True, motion=False, luma=False)

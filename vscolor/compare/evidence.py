@@ -28,7 +28,7 @@ from vscolor.metrics.views import Sample
 
 CELLS: Final = 64
 REACH: Final = 80.0
-"""Histograms hold ab from -80 to 80, in cells of 2.5; what is beyond counts at the edge."""
+"""Histograms hold ab from -80 to 80, in cells of 2.5; values beyond count in the edge cells."""
 HISTOGRAM_LIGHTNESS: Final = 65.0
 STILL_WIDTH: Final = 960
 FILM_WIDTH: Final = 480
@@ -39,13 +39,13 @@ type Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Choice:
-    """What of the film is shown.
+    """Which frames of the film are shown.
 
     Attributes:
         count: Frames shown as stills, spread evenly, where none are named.
-        frames: Those frames by number; empty for `count` of them.
+        frames: Numbers of the frames shown as stills; empty for `count` of them.
         seconds: Length of the short films; 0 for none.
-        start: First frame of the short films; None for where colour is least steady.
+        start: First frame of the short films; None for the part where colour is least steady.
     """
 
     count: int = 5
@@ -54,10 +54,10 @@ class Choice:
     start: int | None = None
 
     def numbers(self, span: range) -> list[int]:
-        """The stills' frames, of those that are compared.
+        """Frame numbers of the stills.
 
         Raises:
-            SettingError: One is not among them.
+            SettingError: A number is not within `span`.
         """
         wrong = next((n for n in self.frames if n not in span), None)
         if wrong is not None:
@@ -65,10 +65,10 @@ class Choice:
         return sorted(set(self.frames)) or [span[n] for n in report.spread(len(span), self.count)]
 
     def check_start(self, span: range) -> None:
-        """Keep the films within the frames that are compared.
+        """Check that the short films start within the compared frames.
 
         Raises:
-            SettingError: Their start is not among them.
+            SettingError: They do not.
         """
         if self.start is not None and self.start not in span:
             raise SettingError(
@@ -78,17 +78,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the page shows.
+    """Everything that the page shows.
 
     Attributes:
-        views: Names of what can be looked at, in order: grey, the results, true.
+        views: Names of the views, in order: grey, the results, true.
         origins: Where each comes from, in words.
         found: Measurements of the results, by name.
         span: The frames compared.
         frames: Numbers of the stills.
-        stills: JPEGs of each view, one a frame.
-        films: MP4 of each view; empty for none.
-        film: Frames of the films.
+        stills: JPEGs of each view, one per frame.
+        films: Short film of each view as MP4; empty for none.
+        film: Frames of the short films.
         histograms: PNG of each coloured view's ab.
     """
 
@@ -109,13 +109,13 @@ class Evidence:
 
 
 class _Census:
-    """Counts ab of the results and the truth as they are measured."""
+    """Histograms of ab for the results and the truth, filled while they are measured."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.counts = {name: np.zeros((CELLS, CELLS), np.float64) for name in names}
 
     def add(self, row: Sequence[Sample]) -> None:
-        """Count a frame of each result; the truth's after them."""
+        """Count a frame of each result, then of the truth."""
         views = [sample.result for sample in row]
         if row[0].truth is not None:
             views.append(row[0].truth)
@@ -137,11 +137,11 @@ def collect(
     span: range,
     advance: Callable[[int], object],
 ) -> Evidence:
-    """Measure and show.
+    """Measure the results, and collect what the page shows.
 
     Args:
         source: The film.
-        results: At least one.
+        results: The results, at least one.
         truth: The true colours, where they are known.
         wanted: What to measure.
         choice: What to show.
@@ -183,7 +183,7 @@ def collect(
 
 
 def _film_span(choice: Choice, span: range, rate: Fraction, found: Sequence[Measurement]) -> range:
-    """Frames of the short films: those asked for, or the window where colour moves most."""
+    """Frames of the short films: from the given start, or where warp error is largest."""
     length = min(len(span), round(choice.seconds * rate))
     if length < 1:
         return range(0)
@@ -224,7 +224,7 @@ def _film(clip: vs.VideoNode, frames: range) -> bytes:
 
 
 def histogram(counts: NDArray[np.float64]) -> bytes:
-    """PNG `[64,64]` of how often each ab is, in that colour; b rises upwards, a to the right."""
+    """PNG `[64,64]` of ab in its own colours, log counts as opacity; a to the right, b upwards."""
     middle = (np.arange(CELLS) + 0.5) / CELLS * 2 * REACH - REACH
     a, b = np.meshgrid(middle, middle, indexing="ij")
     rgb = np.clip(lab_to_srgb(np.dstack([np.full_like(a, HISTOGRAM_LIGHTNESS), a, b])), 0, 1)

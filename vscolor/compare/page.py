@@ -1,4 +1,4 @@
-"""The page itself: one HTML file that needs nothing but itself."""
+"""Renders the page, one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class About:
     Attributes:
         title: The film's name.
         source: The film.
-        settings: What was asked for.
+        settings: What to measure, as requested.
     """
 
     title: str
@@ -47,7 +47,7 @@ class About:
 
 
 def render(shown: Evidence, about: About) -> str:
-    """The page."""
+    """The page as HTML."""
     html, css, js = (resources.files(__package__).joinpath(p).read_text("utf-8") for p in PARTS)
     fills = {
         "STYLE": css,
@@ -86,7 +86,7 @@ def panels(shown: Evidence) -> Iterator[Panel]:
     for axis, words in (("a", "green − to red +"), ("b", "blue − to yellow +")):
         lines = [Line(n, t.column(f"mean_{axis}"), i) for i, (n, t) in enumerate(tables.items())]
         if shown.has_truth:
-            # The truth's own mean is the result's less its error.
+            # The truth's own mean is the result's minus its error.
             true = first.column(f"mean_{axis}") - first.column(f"error_{axis}")
             lines.append(Line(TRUE, true, None, dashed=True))
         yield drawn(f"Mean {axis}* ({words})", lines)
@@ -149,7 +149,7 @@ def _row(
 
 
 def _best(rows: Mapping[str, Mapping[str, float]], key: str) -> set[str]:
-    """Who is best in a column; nobody where there is no contest or all are equal as shown."""
+    """The best results in a column; none without a rival, or if all are equal as shown."""
     sign, digits = FIGURES[key].best, FIGURES[key].digits
     values = {name: sign * round(row[key], digits) for name, row in rows.items() if key in row}
     if not sign or len(values) < 2 or len(set(values.values())) == 1:
@@ -159,7 +159,7 @@ def _best(rows: Mapping[str, Mapping[str, float]], key: str) -> set[str]:
 
 
 def _true_row(shown: Evidence) -> dict[str, float]:
-    """What the true clip itself has."""
+    """Figures of the true clip itself."""
     measured: Measurement = next(iter(shown.found.values()))
     figures = measured.figures()
     found = {key: figures[theirs] for key, theirs in TRUE_FIGURES.items() if theirs in figures}
@@ -172,7 +172,7 @@ def _true_row(shown: Evidence) -> dict[str, float]:
 
 
 def _mark(name: str, colour: int | None) -> str:
-    """A name with a stroke of its curves' colour."""
+    """A name after a stroke in the style of its curves."""
     style = plot.style_of(Line("", np.empty(0), colour, dashed=colour is None))
     stroke = f'<svg class="mark" viewBox="0 0 24 6"><path class="{style}" d="M1 3H23"/></svg>'
     return f"{stroke}{escape(name)}"
@@ -186,7 +186,7 @@ def _legend(shown: Evidence) -> str:
 
 
 def _stage(shown: Evidence) -> str:
-    """The choosers of the slider; its pictures are taken from the contact sheet."""
+    """The slider's choices as JSON; its pictures are taken from the contact sheet."""
     left = GREY if len(shown.found) == 1 and not shown.has_truth else next(iter(shown.found))
     others = [v for v in shown.views if v != left]
     right = TRUE if shown.has_truth else others[-1]
@@ -196,7 +196,7 @@ def _stage(shown: Evidence) -> str:
 
 
 def _sheet(shown: Evidence) -> str:
-    """The contact sheet: a row a frame, a column a view."""
+    """The contact sheet: a row per frame, a column per view."""
     head = "".join(f'<th scope="col">{escape(v)}</th>' for v in shown.views)
     rows = []
     for i, number in enumerate(shown.frames):

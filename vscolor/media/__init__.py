@@ -1,5 +1,5 @@
-"""Films and stills outside of VapourSynth: read, and written by ffmpeg.
+"""Reads films and stills, and writes them with ffmpeg.
 
-`source` opens what a user names; `timing`, `tags`, `streams` say what it has beside its frames.
+`source` opens the user's input; `timing`, `tags` and `streams` handle what it has besides pixels.
 `plan` decides how a result is written before the first frame is made, and `encode` writes it.
 """

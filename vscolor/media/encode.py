@@ -1,8 +1,8 @@
-"""A planned encode, run: frames in order into ffmpeg.
+"""Runs a planned encode: writes frames in order to ffmpeg.
 
-One ffmpeg process reads our frames from a pipe, with the source's presentation times on them, and
-the source itself for everything that is not the picture. Both keep the source's clock (`-copyts`),
-so nothing has to be put in step again. The file appears under its name only when it is whole.
+One ffmpeg process reads our frames, stamped with the source's presentation times, from a pipe, and
+all other streams from the source's container. Both keep their timestamps (`-copyts`), so they stay
+in sync. The output appears under its name only when it is complete.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ WINDOWS_NEW_GROUP: Final = 0x200
 
 @dataclass(frozen=True)
 class Job:
-    """All there is to know before the first frame is written.
+    """Everything an encode needs, settled before the first frame is written.
 
     Attributes:
         clip: What to write, already cut to the span and in the layout's format.
         layout: Its format as ffmpeg knows it.
-        timeline: Of the whole source.
+        timeline: Presentation times of the whole source.
         first: The source frame that is the clip's frame 0.
-        mapping: What becomes of the source's other streams.
-        outputs: Arguments after the inputs, but for the name.
+        mapping: How the source's other streams are copied.
+        outputs: ffmpeg's output arguments, without the file name.
         target: The name the user gave.
-        numbered: Number of the first still of a series; None for one file.
+        numbered: Number of the first still of a series; None for a single file.
         overwrite: Whether a file of that name may be replaced.
-        forget_range: Whether the file is Matroska and the source says no range.
-        notices: What the user should know, a line each.
+        forget_range: Whether the file is Matroska and its range must stay unspecified.
+        notices: Messages for the user, one line each.
     """
 
     clip: vs.VideoNode
@@ -66,16 +66,16 @@ class Job:
 
 
 def run(job: Job, advance: Advance, prefetch: int | None = None) -> list[str]:
-    """Encode, and put the result under its name when it is whole.
+    """Encode, and give the result its name when it is complete.
 
     Args:
         job: From `plan`.
         advance: Called with the number of frames written, after each.
-        prefetch: Frames asked for ahead; default: one for each thread of the core.
+        prefetch: Frames requested ahead; default: one per thread of the core.
 
     Returns:
-        What the user should know although all went well, a line each: ffmpeg's complaints, and
-        frames that contradict the clip's rate.
+        Messages for the user about a successful encode, one line each: ffmpeg's warnings, and
+        frame durations that contradict the clip's rate.
 
     Raises:
         FfmpegError: ffmpeg failed, stopped early or wrote another number of frames.
@@ -112,7 +112,7 @@ def run(job: Job, advance: Advance, prefetch: int | None = None) -> list[str]:
 def _start(
     job: Job, place: Path, attached: Sequence[str], said: IO[bytes], counted: IO[bytes]
 ) -> subprocess.Popen[bytes]:
-    """Start ffmpeg out of reach of the terminal's Ctrl-C, which is ours to answer."""
+    """Start ffmpeg in its own process group: Ctrl-C is handled here, not by ffmpeg."""
     command = (
         *(ffmpeg.executable(), "-hide_banner", "-nostdin", "-loglevel", "error", "-nostats", "-y"),
         *("-progress", "pipe:1", "-copyts", "-f", "ivf", "-c:v", "rawvideo", "-i", "pipe:0"),
@@ -139,7 +139,7 @@ def _pump(
     durations: Durations,
     prefetch: int | None,
 ) -> int:
-    """Write all frames, or as many as ffmpeg takes; return how many."""
+    """Write all frames, or as many as ffmpeg accepts; return how many."""
     pipe = process.stdin
     assert pipe is not None
     sent = 0
@@ -159,7 +159,7 @@ def _pump(
 
 
 def _judge(code: int, sent: int, said: str, counted: str) -> list[str]:
-    """Whether ffmpeg did all of its work."""
+    """Raise unless ffmpeg succeeded and wrote all frames; return its messages."""
     if code != 0:
         reason = ffmpeg.cause_of(said)
         how = f"exit code {code}" if code > 0 else f"ended by {_signal_name(-code)}"
@@ -172,7 +172,7 @@ def _judge(code: int, sent: int, said: str, counted: str) -> list[str]:
 
 
 def _signal_name(number: int) -> str:
-    """As the system calls it: SIGXFSZ where a file may not grow, SIGKILL where memory ran out."""
+    """A signal's name, such as SIGXFSZ (file size limit) or SIGKILL (often out of memory)."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -185,19 +185,19 @@ def _text(file: IO[bytes]) -> str:
 
 
 def _around(target: Path) -> tuple[str, str]:
-    """What stands before and after a token in the name of a file that is not whole yet."""
+    """Prefix and suffix around the random token in the name of an unfinished file."""
     return f".{target.stem[:80]}.", f".part{target.suffix}"
 
 
 def left_over(target: Path) -> list[Path]:
-    """Files of runs to the same target that were cut off, or go on at this moment."""
+    """Unfinished files of runs to the same target that were interrupted or are still running."""
     name = re.compile("[0-9a-f]{8}".join(map(re.escape, _around(target))))
     return sorted(p for p in target.absolute().parent.iterdir() if name.fullmatch(p.name))
 
 
 @contextmanager
 def _place(job: Job) -> Iterator[Path]:
-    """Where ffmpeg writes: beside the target, given its name on success and removed otherwise."""
+    """A hidden file beside the target for ffmpeg; renamed to it on success, removed otherwise."""
     target = job.target.absolute()
     hidden = target.with_name(secrets.token_hex(4).join(_around(target)))
     try:
@@ -212,7 +212,7 @@ def _place(job: Job) -> Iterator[Path]:
 
 @contextmanager
 def _series_place(job: Job, first: int) -> Iterator[Path]:
-    """Likewise for stills, numbered from `first`, which are given their names one by one."""
+    """A hidden folder for stills, renamed one by one from number `first` on success."""
     target = job.target.absolute()
     folder = Path(tempfile.mkdtemp(prefix=".vscolor-", dir=target.parent))
     try:
@@ -231,7 +231,7 @@ def _series_place(job: Job, first: int) -> Iterator[Path]:
 
 
 def _kept_aside(target: Path, made: Path) -> FfmpegError:
-    """Save what was made from a target that appeared while it was being made."""
+    """Keep the result under a spare name, for its target appeared meanwhile; return the error."""
     suffix = target.suffix if made.is_file() else ""
     spare = target.with_name(f"{target.stem}.{secrets.token_hex(4)}{suffix}")
     made.replace(spare)

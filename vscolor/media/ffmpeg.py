@@ -1,4 +1,4 @@
-"""The ffmpeg program: which one, what its encoders take, and what it said when it failed."""
+"""The ffmpeg program: which one, what its encoders accept, and why it failed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vscolor.errors import VscolorError
 _PIX_FMTS: Final = re.compile(r"Supported pixel formats:(.*)")
 _OPTIONS: Final = re.compile(r"^  -(\w+)", re.MULTILINE)
 _ADDRESS: Final = re.compile(r" @ 0x[0-9a-f]+")
-# ffmpeg follows the cause with lines that only say that something failed.
+# After the cause, ffmpeg prints lines that only state that something failed.
 _ECHO: Final = re.compile(
     r"(\[[^]]*\] )*(Error (opening|initializing|while|sending|submitting|parsing|processing)|"
     r"Conversion failed|Could not (write header|open encoder)|Failed to|Last message|Nothing was|"
@@ -30,7 +30,7 @@ class FfmpegError(VscolorError):
 
 @cache
 def executable() -> str:
-    """The user's ffmpeg if one is on PATH, else the one imageio-ffmpeg carries.
+    """The user's ffmpeg if one is on PATH, else the one bundled with imageio-ffmpeg.
 
     Raises:
         FfmpegError: There is neither.
@@ -55,13 +55,13 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def version() -> str:
-    """The version it states, as `7.1` or `n9.0.2-17-g2a571b6068`."""
+    """FFmpeg's version, such as `7.1` or `n9.0.2-17-g2a571b6068`."""
     first = run("-version").stdout.partition("\n")[0].split()
     return first[2] if len(first) > 2 else "unknown"
 
 
 def encoder_formats(encoder: str) -> tuple[str, ...] | None:
-    """Pixel formats a video encoder takes; None where it does not say.
+    """Pixel formats a video encoder accepts; None if ffmpeg does not list them.
 
     Raises:
         FfmpegError: This ffmpeg has no such video encoder.
@@ -71,7 +71,7 @@ def encoder_formats(encoder: str) -> tuple[str, ...] | None:
 
 
 def encoder_options(encoder: str) -> frozenset[str]:
-    """Names of an encoder's own options, as `crf`.
+    """Names of an encoder's own options, such as `crf`.
 
     Raises:
         FfmpegError: This ffmpeg has no such video encoder.
@@ -81,7 +81,7 @@ def encoder_options(encoder: str) -> frozenset[str]:
 
 @cache
 def _described(encoder: str) -> str:
-    """What ffmpeg says of an encoder."""
+    """The help text of a video encoder."""
     told = run("-h", f"encoder={encoder}").stdout
     if not told.startswith("Encoder ") or "Supported sample formats" in told:
         raise FfmpegError(
@@ -98,7 +98,7 @@ def lines_of(log: str) -> list[str]:
 
 
 def cause_of(log: str) -> str:
-    """The line of ffmpeg's messages that says why it failed."""
+    """The line of ffmpeg's messages that gives the cause of its failure."""
     lines = lines_of(log)
     telling = [line for line in lines if not _ECHO.match(line)] or lines
     return telling[-1] if telling else "it said nothing"
@@ -114,7 +114,7 @@ def muxer_refuses(source: Path, stream: int, target: Path) -> str | None:
     """Why a container cannot hold a stream as it is; None if it can.
 
     Args:
-        source: The file that has the stream.
+        source: The file with the stream.
         stream: Its index there.
         target: A path with the container's suffix; nothing is left there.
     """

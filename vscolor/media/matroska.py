@@ -1,7 +1,7 @@
-"""Taking back what recent ffmpeg writes into Matroska unasked: a range where the source says none.
+"""Removes the colour range that recent ffmpeg writes to Matroska where the source has none.
 
-FFmpeg 9 marks every YUV film limited once it has gone through a filter, and no option keeps it from
-that. The mark is one byte in the header (RFC 9559, element Range); 0 there means unspecified.
+FFmpeg 9 marks every YUV film as limited once it has gone through a filter, and no option prevents
+it. The mark is one byte in the header (RFC 9559, element Range); 0 there means unspecified.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import io
 from pathlib import Path
 from typing import BinaryIO, Final
 
-# Segment, Tracks, TrackEntry, Video, Colour, Range: each inside the one before.
+# Path to the element: Segment, Tracks, TrackEntry, Video, Colour, Range.
 _WAY: Final = (0x18538067, 0x1654AE6B, 0xAE, 0xE0, 0x55B0, 0x55B9)
 _CLUSTER: Final = 0x1F43B675
 _UNSPECIFIED: Final = 0
 
 
 def forget_range(path: Path) -> None:
-    """Mark the range of the first film in a file unspecified, if it is marked at all.
+    """Set the range of a file's first video track to unspecified, if it has one.
 
-    The headers must have been written without check sums (`-write_crc32 0`).
+    The headers must have been written without checksums (`-write_crc32 0`).
     """
     with path.open("r+b") as file:
         size = _find(file, 0, file.seek(0, io.SEEK_END))
@@ -28,7 +28,7 @@ def forget_range(path: Path) -> None:
 
 
 def _find(file: BinaryIO, level: int, end: int, start: int = 0) -> int | None:
-    """Go to the content of the element the way leads to; its size, or None if there is none."""
+    """Seek to the content of the element at the path; return its size, or None if absent."""
     file.seek(start)
     while file.tell() < end:
         name, size = _number(file, keep_mark=True), _number(file, keep_mark=False)
@@ -47,7 +47,7 @@ def _find(file: BinaryIO, level: int, end: int, start: int = 0) -> int | None:
 
 
 def _number(file: BinaryIO, keep_mark: bool) -> int | None:
-    """An EBML number of variable length; None where there is none or a size is not known."""
+    """Read an EBML number of variable length; None if there is none or the size is unknown."""
     first = file.read(1)
     if not first or not first[0]:
         return None

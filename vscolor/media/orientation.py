@@ -1,7 +1,7 @@
-"""Photographs as they were held: the orientation that a camera notes in EXIF.
+"""Applies the EXIF orientation of photographs.
 
-OpenCV reads it, and turns what it decodes; bestsource does not. What OpenCV did to the pixels tells
-what is to be done to the clip.
+OpenCV applies it when decoding, bestsource does not. Comparing OpenCV's pixels with and without it
+shows how the clip must be turned.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 HEAD: Final = 1 << 16
-"""Bytes at the beginning of a file among which EXIF stands."""
+"""Bytes at the start of a file that are searched for EXIF."""
 
 MARKS: Final = (b"Exif", b"eXIf")
-"""Of JPEG, and of PNG."""
+"""EXIF markers of JPEG and PNG."""
 
 type Pixels = NDArray[Any]
 type Turn = tuple[Callable[[Pixels], Pixels], Callable[[vs.VideoNode], vs.VideoNode]]
@@ -36,10 +36,10 @@ TURNS: Final[tuple[Turn, ...]] = (
 
 
 def apply_exif_orientation(clip: vs.VideoNode, path: Path) -> vs.VideoNode:
-    """The clip of a still, turned as its file says.
+    """Turn the clip of a still by the EXIF orientation in its file.
 
     Args:
-        clip: What was read of it.
+        clip: The clip read from the file.
         path: The file.
     """
     with path.open("rb") as file:
@@ -58,7 +58,7 @@ def apply_exif_orientation(clip: vs.VideoNode, path: Path) -> vs.VideoNode:
     if turn is None or turn is TURNS[0][1]:
         return clip
     if clip.format.subsampling_w != clip.format.subsampling_h:
-        # The core turns no chroma that has other proportions than luma.
+        # Transposing would make 4:4:0 of 4:2:2; 4:4:4 can be turned in any way.
         full = {"subsampling_w": 0, "subsampling_h": 0}
         clip = clip.resize.Bicubic(format=clip.format.replace(**full).id)
     return turn(clip)

@@ -1,4 +1,4 @@
-"""What an encode will do, settled as data before the first frame is made.
+"""Plans an encode before the first frame is made.
 
 Format, tags, streams and times are chosen here and tried on one black frame, so that whatever
 ffmpeg, the encoder or the container would refuse is refused at once.
@@ -37,7 +37,7 @@ ALIASES: Final = {
     "prores": "prores_ks",
 }
 DEFAULT_CODECS: Final = {".webm": "libvpx-vp9"}
-# About where a viewer stops seeing the loss at normal distance.
+# About visually lossless at normal viewing distance.
 DEFAULT_CRF: Final = {
     "libx264": 16.0,
     "libx265": 18.0,
@@ -45,9 +45,9 @@ DEFAULT_CRF: Final = {
     "libaom-av1": 20.0,
     "libsvtav1": 20.0,
 }
-# Their crf 0 is lossless only at 8 bits, or not at all.
+# Encoders whose crf 0 is lossless only at 8 bits, or not at all.
 LOSSLESS: Final = {"libx264": ("-qp", "0"), "libx265": ("-x265-params", "lossless=1")}
-# They write a limited range only beside other colour tags; these bitstream filters write it alone.
+# Encoders that write limited range only with other colour tags, and filters that write it alone.
 RANGE_FILTERS: Final = {"libx264": "h264_metadata", "libx265": "hevc_metadata"}
 STILL_CODECS: Final = {
     ".png": "png",
@@ -62,7 +62,7 @@ MATRIX_601: Final = 5
 RANGELESS: Final = frozenset(
     {"mpeg1video", "mpeg2video", "mpeg4", "msmpeg4", "prores", "prores_aw", "prores_ks"}
 )
-"""Encoders whose streams have no place for full range: players take them for limited."""
+"""Encoders whose streams cannot signal full range: players assume limited."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ class Settings:
     Attributes:
         codec: An ffmpeg encoder or a name in `ALIASES`; default: by the file's suffix.
         crf: Quality; default: `DEFAULT_CRF`. 0 is lossless with x264 and x265.
-        preset: The encoder's; default: its own.
-        pix_fmt: FFmpeg's name of the pixel format; default: the nearest the encoder takes.
+        preset: Encoder preset; default: the encoder's own.
+        pix_fmt: FFmpeg's name of the pixel format; default: the nearest the encoder accepts.
         extra: More arguments for the encoder, as ffmpeg takes them.
-        copy: Which streams of the source go along.
+        copy: Which streams of the source are copied.
         overwrite: Whether an existing file may be replaced.
     """
 
@@ -106,8 +106,8 @@ def plan(
         target: A video file, a picture, or a pattern such as `out_%04d.png`.
         settings: How to encode.
         span: Which frames to write.
-        read: Files that are read beside the source, which the target must not replace.
-        series: Whether the target is a pattern of pictures; None to tell by its name.
+        read: Files read besides the source, which the target must not replace.
+        series: Whether the target is a pattern of pictures; None: decided by its name.
 
     Raises:
         SettingError: The settings contradict each other or the target.
@@ -155,7 +155,7 @@ def plan(
 
 
 def _first_number(source: Source, span: range) -> int:
-    """Of a series of stills: the frame's own number in the source if that is one too."""
+    """Number of a series' first still: the source's number if it is a series too, else 1."""
     return 1 if source.first_number is None else source.first_number + span.start
 
 
@@ -168,7 +168,7 @@ def _check_target(
     first: int | None,
     read: Iterable[Path],
 ) -> None:
-    """Refuse what no encoder could make good."""
+    """Refuse a bad span, a target that cannot be written, and files in the way."""
     length = source.clip.num_frames
     if not 0 <= span.start < span.stop <= length:
         raise SettingError(
@@ -207,7 +207,7 @@ def _codec(target: Path, settings: Settings) -> str:
 
 
 def _check_quality(codec: str, settings: Settings) -> None:
-    """Refuse what the encoder does not have: ffmpeg would go on without it."""
+    """Refuse --crf or --preset if the encoder has none: ffmpeg would ignore it."""
     for option, given in (("crf", settings.crf), ("preset", settings.preset)):
         if given is not None and option not in ffmpeg.encoder_options(codec):
             raise SettingError(
@@ -218,7 +218,7 @@ def _check_quality(codec: str, settings: Settings) -> None:
 def _choose_layout(
     clip: vs.VideoNode, target: Path, codec: str, settings: Settings
 ) -> tuple[Layout, str, list[str]]:
-    """The format frames are written in, its name for the encoder, and what that costs."""
+    """The format to write frames in, the encoder's name for it, and notices of conversions."""
     supported = _supported(target, codec)
     is_grey = clip.format.color_family == vs.GRAY
     if settings.pix_fmt is not None:
@@ -245,11 +245,11 @@ def _choose_layout(
 
 
 def _supported(target: Path, codec: str) -> tuple[str, ...] | None:
-    """Formats an encoder takes that also look right in the file."""
+    """Formats an encoder accepts whose files are shown correctly; None if it lists none."""
     formats = ffmpeg.encoder_formats(codec)
     if formats is None or not is_still(target):
         return formats
-    # Readers take YUV in TIFF for RGB or refuse it; JPEG is full range by its standard.
+    # Readers mistake YUV in TIFF for RGB or refuse it; JPEG is full range by its standard.
     wanted = "yuvj" if codec == "mjpeg" else "rgb"
     kept = [name for name in formats if name.startswith(wanted) or name == "bgr24"]
     return tuple(name.replace("yuvj", "yuv") for name in kept)
@@ -261,13 +261,13 @@ def _offers(supported: Sequence[str] | None, grey: bool) -> list[str]:
 
 
 def _convert(clip: vs.VideoNode, layout: Layout, codec: str, first: int) -> vs.VideoNode:
-    """Bring the clip to what will be written; samples that fit already are left alone.
+    """Convert the clip to the format to be written; samples that already fit are unchanged.
 
     Args:
-        clip: What was made.
-        layout: Of what will be written.
+        clip: The clip to write.
+        layout: The format to write.
         codec: The encoder.
-        first: The first frame that will be; no other is asked how it is to be read.
+        first: The first frame to write, the only one whose properties are read.
     """
     wanted: dict[str, int | str] = {"format": layout.format_id}
     props = clip.get_frame(first).props
@@ -294,9 +294,10 @@ def _loses_full_range(clip: vs.VideoNode, layout: Layout, codec: str, first: int
 
 
 def _tags(written: vs.VideoNode, original: vs.VideoNode, first: int) -> Tags:
-    """The source's own tags where its picture keeps its kind, else those of what is written.
+    """The source's tags where YUV stays YUV, else those of the written clip.
 
-    A source that leaves a tag out leaves it out in the new file too: players guess both alike.
+    Grey sources keep transfer and primaries. A tag that the source lacks stays out of the new file,
+    so that players guess the same for both.
     """
     new = Tags.of(written.get_frame(first))
     if vs.RGB in (written.format.color_family, original.format.color_family):
@@ -307,7 +308,7 @@ def _tags(written: vs.VideoNode, original: vs.VideoNode, first: int) -> Tags:
     if new.matrix == MATRIX_601 and new.full_range and not old.full_range:
         return new  # converted for JPEG
     if old.full_range and not new.full_range:
-        old = replace(old, full_range=new.full_range)  # converted for want of a tag
+        old = replace(old, full_range=new.full_range)  # converted: no tag for full range
     if written.format.subsampling_w == original.format.subsampling_w:
         return replace(old, sar=new.sar)
     return replace(old, sar=new.sar, chroma_location=new.chroma_location)
@@ -330,12 +331,12 @@ def _tag_arguments(tags: Tags, codec: str) -> tuple[str, ...]:
 
 
 def _is_apples(target: Path, codec: str) -> bool:
-    """Whether this is H.265 in MP4, which Apple's players know by another tag than ffmpeg's."""
+    """Whether this is H.265 in MP4: Apple's players expect the tag `hvc1`, not ffmpeg's default."""
     return target.suffix.lower() in MP4 and ("265" in codec or codec.startswith("hevc"))
 
 
 def _quality(codec: str, settings: Settings, timeline: Timeline) -> tuple[str, ...]:
-    """Arguments for rate and speed."""
+    """Arguments for quality and speed."""
     crf = DEFAULT_CRF.get(codec) if settings.crf is None else settings.crf
     words: list[str] = []
     if crf == 0 and codec in LOSSLESS:
@@ -348,7 +349,7 @@ def _quality(codec: str, settings: Settings, timeline: Timeline) -> tuple[str, .
     if codec == "mjpeg":
         words += ["-q:v:0", "1", "-qmin:v:0", "1"]
     if codec == "libx264" and not timeline.constant and timeline.rate:
-        # ffmpeg takes the time base for the rate, and x264 would claim a far too high level.
+        # ffmpeg passes the time base as the rate, so x264 would declare a far too high level.
         mean = timeline.rate.limit_denominator(1001)
         words += ["-x264-params", f"fps={mean.numerator}/{mean.denominator}"]
     return tuple(words)
@@ -375,14 +376,14 @@ def _clock(source: Source, target: Path, span: range) -> tuple[str, ...]:
 
 
 def _muxing(target: Path, first: int | None) -> tuple[str, ...]:
-    """Arguments for the kind of file."""
+    """Muxer arguments for stills; none for video."""
     if first is not None:
         return ("-f", "image2", "-start_number", str(first))
     return ("-f", "image2", "-update", "1") if is_still(target) else ()
 
 
 def _try_out(clip: vs.VideoNode, layout: Layout, target: Path, picture: Sequence[str]) -> None:
-    """Encode one black frame with the same settings, so that bad ones fail before the work."""
+    """Encode one black frame with the same settings, so that bad ones fail early."""
     size = f"{clip.width}x{clip.height}"
     black = f"color=black:s={size}:r=25:d=0.04,format={layout.pix_fmt}"
     place = files.trial_name(target)

@@ -1,8 +1,8 @@
 """Raw frames on a pipe to ffmpeg, each with its own presentation time.
 
-Y4M carries neither time stamps nor RGB, so frames go as IVF: 32 bytes once, then 12 bytes a frame
-holding its size and a 64-bit time stamp in any rational time base. The FourCC are those FFmpeg
-itself gives raw video (libavcodec/raw.c), read alike by FFmpeg 5 to 9.
+Y4M carries neither timestamps nor RGB, so frames are sent as IVF: a header of 32 bytes, then before
+each frame 12 bytes with its size and a 64-bit timestamp in any rational time base. The FourCCs are
+FFmpeg's own for raw video (libavcodec/raw.c), the same in FFmpeg 5 to 9.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Layout:
         pix_fmt: FFmpeg's name.
         fourcc: FFmpeg's tag for it in raw video.
         family: Colour family.
-        bits: Bits a sample, integer.
+        bits: Bits per sample, which is an integer.
         shift: Chroma subsampling, log2 of width and height.
         equals: Other FFmpeg formats that hold the same samples in another order, best first.
     """
@@ -71,7 +71,7 @@ class Layout:
 
 
 def _layouts() -> tuple[Layout, ...]:
-    """Every format both sides know, plainest first."""
+    """Every format that VapourSynth and FFmpeg share, simplest first."""
     eight = (
         ("yuv420p", b"I420", (1, 1)),
         ("yuv422p", b"422P", (1, 0)),
@@ -112,17 +112,17 @@ LAYOUTS: Final = _layouts()
 
 
 def by_name(pix_fmt: str) -> Layout | None:
-    """The layout FFmpeg calls `pix_fmt`, with or without its byte order; None if there is none."""
+    """The layout of FFmpeg's `pix_fmt`, with or without byte order; None if there is none."""
     names = (pix_fmt, f"{pix_fmt}le")
     return next((x for x in LAYOUTS if x.pix_fmt in names or pix_fmt in x.equals), None)
 
 
 def stored_name(layout: Layout, supported: Iterable[str] | None) -> str | None:
-    """The name under which an encoder takes `layout` without loss; None if it does not.
+    """The format name with which an encoder stores `layout` losslessly; None if it cannot.
 
     Args:
-        layout: What frames are.
-        supported: FFmpeg format names the encoder takes; None where it did not say.
+        layout: Format of the frames.
+        supported: FFmpeg format names the encoder accepts; None if unknown.
     """
     if supported is None:
         return layout.pix_fmt
@@ -131,11 +131,11 @@ def stored_name(layout: Layout, supported: Iterable[str] | None) -> str | None:
 
 
 def nearest(fmt: vs.VideoFormat, supported: Iterable[str] | None) -> Layout | None:
-    """The layout an encoder takes that loses least of `fmt`: colour, then chroma size, then depth.
+    """The layout for an encoder that loses least of `fmt`: colour, then chroma size, then depth.
 
     Args:
         fmt: The clip's format, of any sample type.
-        supported: FFmpeg format names the encoder takes; None where it did not say.
+        supported: FFmpeg format names the encoder accepts; None if unknown.
     """
     bits = fmt.bits_per_sample if fmt.sample_type == vs.INTEGER else DEPTHS[-1]
 
@@ -164,7 +164,7 @@ def ivf_header(layout: Layout, width: int, height: int, time_base: Fraction) -> 
         layout: Pixel format of the frames.
         width: In pixels, up to `MAX_SIDE`.
         height: In pixels, up to `MAX_SIDE`.
-        time_base: Seconds a tick.
+        time_base: Seconds per tick.
     """
     rate = (time_base.denominator, time_base.numerator)
     return b"DKIF" + struct.pack("<HH4sHHIIII", 0, 32, layout.fourcc, width, height, *rate, 0, 0)
@@ -178,7 +178,7 @@ def write_planes(sink: Sink, frame: vs.VideoFrame, planes: Iterable[int]) -> Non
 
 
 def write_frame(sink: Sink, frame: vs.VideoFrame, layout: Layout, tick: int) -> None:
-    """Write one frame, to be shown at `tick` time bases."""
+    """Write one frame with the timestamp `tick`, in units of the time base."""
     size = sum(memoryview(frame[plane]).nbytes for plane in layout.planes)
     sink.write(struct.pack("<Iq", size, tick))
     write_planes(sink, frame, layout.planes)

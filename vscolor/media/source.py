@@ -1,4 +1,4 @@
-"""Opening what a user names: a film, a still, a numbered series of stills, or a script."""
+"""Opens an input: a film, a still, a numbered series of stills, or a script."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Stream:
     """One track of a file.
 
     Attributes:
-        index: Its place in the file, as ffmpeg counts.
+        index: Its index in the file, as ffmpeg counts.
         kind: `video`, `audio`, `subtitle`, `attachment` or `data`.
-        codec: FFmpeg's name of its codec.
-        disposition: FFmpeg's bits: 1 default, 0x400 attached picture.
+        codec: FFmpeg's name for its codec.
+        disposition: FFmpeg's flags: 1 default, 0x400 attached picture.
     """
 
     index: int
@@ -65,9 +65,9 @@ class Container:
     """A file of several streams.
 
     Attributes:
-        path: Where it is.
+        path: Path of the file.
         streams: All of them.
-        track: Index of the film among them.
+        track: Index of the video stream in use.
     """
 
     path: Path
@@ -80,11 +80,11 @@ class Source:
     """An opened input.
 
     Attributes:
-        path: As the user named it.
-        clip: The picture, any colour in it still there.
+        path: As given by the user.
+        clip: The picture, with its colour if it has any.
         timeline: When its frames are shown.
-        container: Whose other streams go along; None for a script or a series of stills.
-        first_number: Of the first still of a series; None for anything else.
+        container: The file whose other streams are copied; None for a script or series alone.
+        first_number: Number of the first still of a series; None for anything else.
     """
 
     path: Path
@@ -95,7 +95,7 @@ class Source:
 
     @property
     def files(self) -> list[Path]:
-        """What is read for it."""
+        """The files that are read."""
         if self.first_number is None:
             return [self.path]
         numbers = range(self.first_number, self.first_number + self.clip.num_frames)
@@ -103,7 +103,7 @@ class Source:
 
     @property
     def is_script(self) -> bool:
-        """Whether it is what a VapourSynth script puts out."""
+        """Whether it is the output of a VapourSynth script."""
         return self.path.suffix.lower() in SCRIPT_SUFFIXES
 
 
@@ -113,12 +113,12 @@ def is_still_series(path: Path) -> bool:
 
 
 def numbered(pattern: Path, number: int) -> Path:
-    """A picture of a series; a `%` elsewhere in the name stays as it is."""
+    """Path of one picture of a series; a `%` elsewhere in the name is kept."""
     return pattern.with_name(_SERIES.sub(lambda found: found[0] % number, pattern.name))
 
 
 def is_still(path: Path) -> bool:
-    """Whether the name is that of one picture or a series of them."""
+    """Whether the name is that of a picture or of a series of pictures."""
     return path.suffix.lower() in STILL_SUFFIXES
 
 
@@ -127,12 +127,12 @@ def open_source(path: Path, rate: Fraction | None = None, percent: Percent | Non
 
     Args:
         path: What to open.
-        rate: Frames a second of a series of stills; 25 if absent. Refused for anything else.
+        rate: Frames per second of a series of stills; default: 25. Refused for anything else.
         percent: Called with 0 to 100 while a film is being indexed, from another thread.
 
     Raises:
-        SourceError: It is absent, unreadable or holds no video.
-        SettingError: `rate` was given for something that has its own.
+        SourceError: The input is absent, unreadable or holds no video.
+        SettingError: `rate` was given for anything but a series of stills.
     """
     if is_still_series(path) and not path.is_file():
         return _open_series(path, rate or SERIES_RATE)
@@ -148,7 +148,7 @@ def open_source(path: Path, rate: Fraction | None = None, percent: Percent | Non
 
 
 def _open_film(path: Path, percent: Percent | None) -> Source:
-    """A file bestsource reads."""
+    """Open a file with bestsource."""
     streams = _streams(path)
     film = next((s for s in streams if s.is_film), None) or next(
         (s for s in streams if s.kind == "video"), None
@@ -167,7 +167,7 @@ def _open_film(path: Path, percent: Percent | None) -> Source:
 
 
 def _open_series(pattern: Path, rate: Fraction) -> Source:
-    """Stills whose names count up."""
+    """Open a numbered series of stills."""
     numbers = sorted({*_numbers(pattern)})
     if not numbers:
         raise SourceError(f"no file matches {pattern}")
@@ -184,7 +184,7 @@ def _open_series(pattern: Path, rate: Fraction) -> Source:
 
 
 def _escaped(pattern: Path) -> Path:
-    """As FFmpeg reads patterns: a `%` that is not the number's is written twice."""
+    """The pattern as FFmpeg reads it: every `%` but the number's is doubled."""
     number = _SERIES.search(pattern.name)
     assert number is not None
     before, after = pattern.name[: number.start()], pattern.name[number.end() :]
@@ -192,12 +192,12 @@ def _escaped(pattern: Path) -> Path:
 
 
 def literal(path: str | Path) -> Path:
-    """As FFmpeg must read a part of a pattern that is none: each `%` is written twice."""
+    """Escape literal text for use in an FFmpeg pattern: each `%` is doubled."""
     return Path(str(path).replace("%", "%%"))
 
 
 def _as_meant(clip: vs.VideoNode, path: Path) -> vs.VideoNode:
-    """Grey stills that do not say their range have the full one, as all stills do."""
+    """Mark a grey still of unspecified range as full range, as stills are."""
     if is_still(path) and clip.format.color_family == vs.GRAY:
         with clip.get_frame(0) as frame:
             said = "_Range" in frame.props
@@ -207,7 +207,7 @@ def _as_meant(clip: vs.VideoNode, path: Path) -> vs.VideoNode:
 
 
 def _numbers(pattern: Path) -> Iterator[int]:
-    """Numbers of the files a pattern matches."""
+    """Numbers of the files that match a pattern."""
     before, after = (re.escape(part) for part in _SERIES.split(pattern.name)[::2])
     width = int(_SERIES.findall(pattern.name)[0] or 1)
     name = re.compile(rf"{before}(\d{{{width},}}){after}")
@@ -219,14 +219,14 @@ def _numbers(pattern: Path) -> Iterator[int]:
 
 
 def _open_script(path: Path) -> Source:
-    """The clip a VapourSynth script puts out as number 0."""
+    """Run a VapourSynth script and take its output 0."""
     vs.clear_outputs()
     script = path.resolve()
     try:
-        # What a script prints must not stand among a command's own numbers.
+        # What a script prints must not mix with a command's own output.
         with chdir(script.parent), redirect_stdout(sys.stderr):
             runpy.run_path(str(script), run_name="__vapoursynth__")
-    except (Exception, SystemExit) as error:  # whatever a script of the user's may raise
+    except (Exception, SystemExit) as error:  # whatever a user's script may raise
         raise SourceError(f"{path} failed: {type(error).__name__}: {error}") from error
     output = vs.get_outputs().get(0)
     if not isinstance(output, vs.VideoOutputTuple):
@@ -246,7 +246,7 @@ def _streams(path: Path) -> tuple[Stream, ...]:
 
 
 def _bestsource(path: Path, **options: int) -> dict[str, Any]:
-    """Open by bestsource, its index kept in the user's cache and not beside the file."""
+    """Open with bestsource; the index is kept in the user's cache, not beside the file."""
     cache = platformdirs.user_cache_path("vscolor") / "index"
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -265,13 +265,13 @@ def _bestsource(path: Path, **options: int) -> dict[str, Any]:
 
 
 def _no_return_value_note(record: logging.LogRecord) -> bool:
-    """Drop VapourSynth's remark on the undeclared outputs of `exporttimestamps`."""
+    """Filter out VapourSynth's warning on the undeclared outputs of `exporttimestamps`."""
     return "no return value(s) named" not in record.getMessage()
 
 
 @contextmanager
 def _index_progress(percent: Percent | None) -> Iterator[None]:
-    """Pass bestsource's progress messages on as numbers."""
+    """Report bestsource's progress messages as percentages."""
     if percent is None:
         yield
         return
@@ -288,10 +288,10 @@ def _index_progress(percent: Percent | None) -> Iterator[None]:
 
 
 def _listed(value: Any) -> list[Any]:
-    """VapourSynth gives a list of one as the one."""
+    """Always a list: VapourSynth returns a list of one item as the item."""
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _bare(error: vs.Error) -> str:
-    """The message without the name of the function that raised it."""
+    """The error's message without the name of the function that raised it."""
     return str(error).partition(": ")[2] or str(error)

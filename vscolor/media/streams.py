@@ -1,4 +1,4 @@
-"""Which streams of the source go along with the new film, and what of them a container holds."""
+"""Which streams of the source are copied to the new film, and which its container can hold."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from vscolor.media.source import Container, Stream, is_still
 ATTACHING: Final = (".mkv",)
 MP4: Final = (".mp4", ".m4v", ".mov")
 TEXTS: Final = ("subrip", "ass", "ssa", "webvtt", "text")
-"""Subtitles of text, which MP4 holds as its own kind alone; styles are lost."""
+"""Codecs of text subtitles, which MP4 can hold only as `mov_text`; styles are lost."""
 MATROSKA: Final = (".mkv", ".mka", ".webm", ".mk3d")
-# Matroska's own counts of the old track, which would be wrong on the new one.
+# Matroska's statistics of the old track, which would be wrong for the new one.
 STALE_STATISTICS: Final = (
     "BPS",
     "BPS-eng",
@@ -35,7 +35,7 @@ STALE_STATISTICS: Final = (
 
 
 class Copy(StrEnum):
-    """Which streams of the source go along."""
+    """Which streams of the source are copied."""
 
     ALL = "all"
     AUDIO = "audio"
@@ -43,14 +43,14 @@ class Copy(StrEnum):
 
 
 class StreamMapping(NamedTuple):
-    """What becomes of the streams.
+    """How the source's streams are copied.
 
     Attributes:
         words: Arguments for ffmpeg.
-        remarks: On those left out or rewritten.
-        container: Where they come from; None for nowhere.
-        covers: Pictures to be attached: Matroska holds a cover as a file, not as a track.
-        files: How many attachments come before them.
+        remarks: Messages on streams left out or converted.
+        container: The file they come from; None if there is none.
+        covers: Pictures to attach: Matroska stores a cover as a file, not as a track.
+        files: Number of attachments before the covers.
     """
 
     words: tuple[str, ...]
@@ -69,14 +69,14 @@ class StreamMapping(NamedTuple):
 def map_streams(
     container: Container | None, target: Path, copy: Copy, *, cut: bool
 ) -> StreamMapping:
-    """Arguments that order the streams, and remarks on those left out or rewritten.
+    """Decide which streams are copied and how.
 
     Args:
-        container: Where they come from; None for nowhere.
+        container: The file they come from; None if there is none.
         target: The new file.
-        copy: Which of them go along.
-        cut: Whether the new film begins later than the source. A cover that goes along as a stream
-            is one packet at its very beginning, which would be cut away and leave it empty.
+        copy: Which streams are wanted.
+        cut: Whether the new film begins later than the source. A cover copied as a stream is a
+            single packet at the start, which the cut would remove.
     """
     if is_still(target) or container is None:
         return StreamMapping(("-map", "0:v:0"), [])
@@ -86,7 +86,7 @@ def map_streams(
     if attached or cut:
         wanted = [s for s in wanted if s not in covers]
     covers = covers if attached else []
-    # ffmpeg counts frames of the first video, which has to be the film and not a cover.
+    # ffmpeg reports the frame count of the first video, so the film must precede covers.
     wanted.sort(key=lambda s: s.kind == "video" and s.index != container.track)
     words: list[str] = []
     codecs = ["-c", "copy"]
@@ -100,7 +100,7 @@ def map_streams(
             words += ["-map", "0:v:0", *_film_metadata(place, stream)]
             continue
         words += ["-map", f"1:{stream.index}", f"-map_metadata:s:{place}", f"1:s:{stream.index}"]
-        # ffmpeg does not move what it makes anew by the cut, and text would come late.
+        # ffmpeg does not shift converted streams by the cut, so subtitles would come late.
         told = None if cut else _subtitles_as(stream, target)
         if told is None:
             _check_fits(container, stream, target)
@@ -114,10 +114,10 @@ def map_streams(
 
 @contextmanager
 def attachments(mapping: StreamMapping) -> Iterator[tuple[str, ...]]:
-    """Arguments that attach the covers, each a file for as long as the block runs.
+    """Arguments that attach the covers, as files that exist while the `with` block runs.
 
     Raises:
-        FfmpegError: One cannot be taken out of the container.
+        FfmpegError: A cover cannot be extracted from the container.
     """
     container = mapping.container
     if container is None or not mapping.covers:
@@ -144,7 +144,7 @@ def attachments(mapping: StreamMapping) -> Iterator[tuple[str, ...]]:
 
 
 def _file_name(container: Container, stream: Stream) -> str | None:
-    """What Matroska calls an attachment; players look for `cover_land.jpg` and its like."""
+    """An attachment's file name in Matroska; players look for names like `cover_land.jpg`."""
     source = ("-i", str(container.path.absolute()), "-map_metadata", f"0:s:{stream.index}")
     told = ffmpeg.run("-v", "error", *source, "-f", "ffmetadata", "-").stdout
     found = re.search(r"^filename=(.+)$", told, re.MULTILINE)
@@ -152,7 +152,7 @@ def _file_name(container: Container, stream: Stream) -> str | None:
 
 
 def _film_metadata(place: int, stream: Stream) -> list[str]:
-    """Arguments that give the new film its old names, but not its old statistics."""
+    """Arguments that copy the film's metadata and default flag, but not its statistics."""
     words = [f"-map_metadata:s:{place}", f"1:s:{stream.index}"]
     words += [f"-disposition:{place}", "default" if stream.disposition & 1 else "0"]
     for name in STALE_STATISTICS:
@@ -161,13 +161,13 @@ def _film_metadata(place: int, stream: Stream) -> list[str]:
 
 
 def _is_missed(stream: Stream, wanted: Sequence[Stream], copy: Copy) -> bool:
-    """Whether a stream stays behind that a user would look for."""
+    """Whether the user would miss a stream that is not copied."""
     chapter_titles = stream.codec == "bin_data"  # MP4's chapters, which are written anew
     return copy == Copy.ALL and stream not in wanted and not chapter_titles
 
 
 def _subtitles_as(stream: Stream, target: Path) -> str | None:
-    """The codec text must be made of for a container; None to leave a stream as it is."""
+    """The codec that subtitles must be converted to for a container; None to copy them."""
     suffix = target.suffix.lower()
     if stream.codec == "mov_text" and suffix in MATROSKA:
         return "subrip"
@@ -182,7 +182,7 @@ def _goes_along(stream: Stream, copy: Copy) -> bool:
 
 
 def _check_fits(container: Container, stream: Stream, target: Path) -> None:
-    """Refuse before the first frame what the container will not hold."""
+    """Refuse a stream that the target's container cannot hold, before the first frame."""
     place = files.trial_name(target)
     reason = ffmpeg.muxer_refuses(container.path.absolute(), stream.index, place)
     if reason is not None:

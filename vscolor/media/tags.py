@@ -1,4 +1,4 @@
-"""What a frame says of its colours and shape, said again to ffmpeg."""
+"""A frame's colour and aspect tags, and the ffmpeg filters that write them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNSPECIFIED: Final = 2
 
 @dataclass(frozen=True)
 class Tags:
-    """Numbers of ITU-T H.273, None where the frame does not say.
+    """Codes of ITU-T H.273 and the aspect ratio; None where the frame leaves them unspecified.
 
     Attributes:
         matrix: Matrix coefficients.
@@ -46,7 +46,7 @@ class Tags:
         )
 
     def filters(self) -> str:
-        """An ffmpeg filter chain that puts them on raw frames; empty if there is nothing to say."""
+        """An ffmpeg filter chain that sets the tags on raw frames; empty if there are none."""
         words = {
             "range": None if self.full_range is None else ("tv", "pc")[self.full_range],
             "color_primaries": self.primaries,
@@ -75,6 +75,6 @@ def _full_range(props: Mapping[str, object]) -> bool | None:
     now = _number(props, "_Range")
     if now is not None:
         return now == 1 if now in (0, 1) else None
-    # Asking for the older one makes VapourSynth warn, so it is not asked for in vain.
+    # Reading the older one makes VapourSynth warn, so it is read only where it exists.
     before = _number(props, "_ColorRange") if "_ColorRange" in props else None
     return None if before is None else before == 0

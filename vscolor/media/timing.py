@@ -1,4 +1,4 @@
-"""When each frame is shown, and how a user names a place in a clip."""
+"""Presentation times of frames, and frame numbers and times as the user gives them."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Timeline:
     """Presentation times of a clip.
 
     Attributes:
-        time_base: Seconds a tick.
-        ticks: One tick for each frame, rising; None where only the frames know (a script's clip of
-            variable rate), whose durations are then added up from `begin`.
+        time_base: Seconds per tick.
+        ticks: One tick per frame, strictly rising; None for a script's clip of variable rate, whose
+            frame durations are summed from `begin` instead.
         constant: Whether all frames last equally long.
-        rate: Frames a second, the mean where they differ; None where unknown.
+        rate: Frames per second, the mean where they differ; None where unknown.
         next_tick: When the frame after the last would come, if known.
-        note: What the user should know of how they were found.
-        rate_unverified: Whether frames may say otherwise than `rate`, as those of a script's clip.
-        begin: When the first frame is shown, in seconds, where there are no ticks.
+        note: Message for the user on how the times were found; may be empty.
+        rate_unverified: Whether frame durations may contradict `rate`, as in a script's clip.
+        begin: Time of the first frame in seconds, where `ticks` is None.
     """
 
     time_base: Fraction
@@ -51,7 +51,7 @@ class Timeline:
     begin: Fraction = Fraction(0)
 
     def seconds(self, frame: int) -> Fraction | None:
-        """When `frame` is shown, in seconds; None where only the frames know, or past the end."""
+        """Time of `frame` in seconds; None without `ticks`, or past an end that is unknown."""
         if self.ticks is None:
             return None
         if frame < len(self.ticks):
@@ -59,7 +59,7 @@ class Timeline:
         return None if self.next_tick is None else self.next_tick * self.time_base
 
     def stamps(self, first: int) -> Stamp:
-        """A function that gives the tick of each frame, called with them in order from `first`."""
+        """A function that returns each frame's tick, to be called in order from frame `first`."""
         if self.ticks is None:
             return _adding_durations(self.time_base, self.begin)
         coming = iter(self.ticks[first:])
@@ -67,7 +67,7 @@ class Timeline:
 
 
 def moved(timeline: Timeline, begin: Fraction) -> Timeline:
-    """A script's timeline, whose frames begin at zero, begun at another time in seconds."""
+    """Shift a script's timeline, which starts at zero, to start at `begin` seconds."""
     if begin == 0:
         return timeline
     if timeline.ticks is None:
@@ -94,14 +94,14 @@ def of_script(clip: vs.VideoNode) -> Timeline:
 def of_file(told: Sequence[int], time_base: Fraction, rate: Fraction) -> Timeline:
     """The timeline of a file's track.
 
-    Frames that share a tick are moved on by one or two. Tracks of constant rate whose container
-    rounds (Matroska: to milliseconds) get their exact times back, so that the encoder and the new
-    container know the rate.
+    Frames that share a tick are moved by one or two ticks; if that is not enough, times follow from
+    `rate`. Tracks of constant rate whose container rounds (Matroska: to milliseconds) get their
+    exact times back, so that the encoder and the new container know the rate.
 
     Args:
-        told: Ticks as the container has them, in presentation order.
-        time_base: The container's, in seconds.
-        rate: Frames a second as the source filter has it.
+        told: Ticks as stored in the container, in presentation order.
+        time_base: Seconds per tick in the container.
+        rate: Frames per second as the source filter reports it.
     """
     ticks = _rising(told)
     if max(abs(tick - kept) for tick, kept in zip(told, ticks, strict=True)) > MAX_NUDGED:
@@ -121,7 +121,7 @@ def of_file(told: Sequence[int], time_base: Fraction, rate: Fraction) -> Timelin
 
 
 def _rising(ticks: Sequence[int]) -> list[int]:
-    """Ticks of which none is shared: a frame takes the next free one."""
+    """Strictly rising ticks: a frame whose tick is taken gets the next free one."""
     last = ticks[0] - 1
     kept = []
     for tick in ticks:
@@ -131,9 +131,9 @@ def _rising(ticks: Sequence[int]) -> list[int]:
 
 
 def _constant_start(ticks: Sequence[int], frames_a_tick: Fraction) -> Fraction | None:
-    """Where frames of constant rate began before the container rounded them, in ticks.
+    """Exact start, in ticks, of constant-rate frames whose times the container rounded.
 
-    Each tick may be half a tick off. Returns None if no start explains them all.
+    Each time may be off by half a tick. Returns None if no start is consistent with all of them.
     """
     q, p = frames_a_tick.numerator, frames_a_tick.denominator
     drift = [tick * q - n * p for n, tick in enumerate(ticks)]
@@ -153,7 +153,7 @@ def _common_measure(a: Fraction, b: Fraction) -> Fraction:
 
 
 def _adding_durations(time_base: Fraction, begin: Fraction) -> Stamp:
-    """Ticks from the sum of `_DurationNum/_DurationDen`."""
+    """A `Stamp` that sums `_DurationNum/_DurationDen` from `begin`."""
     now = begin
 
     def stamp(frame: vs.VideoFrame) -> int:
@@ -172,13 +172,13 @@ def _adding_durations(time_base: Fraction, begin: Fraction) -> Stamp:
 
 
 class Durations:
-    """How long the frames of a clip say that they last, seen one by one."""
+    """Collects the range of frame durations in a clip, frame by frame."""
 
     def __init__(self) -> None:
         self._shortest, self._longest = Fraction(10**6), Fraction(0)
 
     def see(self, frame: vs.VideoFrame) -> None:
-        """Look at one more."""
+        """Add a frame's duration, if it has one."""
         numerator, denominator = (frame.props.get(f"_Duration{x}", 0) for x in ("Num", "Den"))
         if numerator and denominator:
             duration = Fraction(numerator, denominator)
@@ -187,22 +187,22 @@ class Durations:
 
     @property
     def differ(self) -> bool:
-        """Whether they do by more than a container's rounding to milliseconds."""
+        """Whether durations differ by more than a container's rounding to milliseconds."""
         return self._longest - self._shortest > UNEQUAL
 
 
 def frame_at(text: str, timeline: Timeline, option: str) -> int:
-    """The frame a user means.
+    """Read a frame number or a time given by the user.
 
     Args:
         text: A whole number is a frame, counted from 0; `[[h:]m:]s[.fraction]` with a colon, a
-            point or a final `s` is a time, counted from the first frame: the first frame shown at
-            it or after it.
-        timeline: The clip's.
+            point or a final `s` is a time, counted from the first frame, and selects the first
+            frame at or after it.
+        timeline: Times of the clip.
         option: The option's name, for the message.
 
     Raises:
-        SettingError: `text` is neither, or the clip has no times before its frames are asked for.
+        SettingError: `text` is neither, or a time where the clip's times are not known in advance.
     """
     if _FRAME.fullmatch(text):
         return int(text)

@@ -24,7 +24,7 @@ LEFT, CENTRE, TOP_LEFT = 0, 1, 2
 _SHIFTS: Final = {"410": (2, 2), "411": (2, 0), "420": (1, 1), "422": (1, 0), "440": (0, 1)} | {
     "444": (0, 0)
 }
-# A bare C420, like no C at all, is the JPEG siting: so the format was before it had names for it.
+# C420 without a suffix, or no C at all, means JPEG siting, the only one the format had at first.
 _SITED: Final = {"420": CENTRE, "420jpeg": CENTRE, "420mpeg2": LEFT, "420paldv": TOP_LEFT}
 _CHROMA: Final = re.compile(r"(410|411|420|422|440|444)(?:p(\d+))?|mono(\d+)?")
 _FIELDS: Final = {"p": 0, "b": 1, "t": 2}
@@ -32,25 +32,25 @@ _RANGES: Final = {"LIMITED": 0, "FULL": 1}
 
 
 class Y4MError(VscolorError):
-    """The stream is not Y4M, breaks off, or holds what Y4M here cannot mean."""
+    """The stream is not Y4M or is truncated, or its format is not supported."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """The first line, understood.
+    """The parsed first line.
 
     Attributes:
         width: In pixels.
         height: In pixels.
-        rate: Frames a second; None where it is unknown.
+        rate: Frames per second; None if unknown.
         family: `vs.GRAY` or `vs.YUV`.
-        bits: Bits a sample.
+        bits: Bits per sample.
         shift: Chroma subsampling, log2 of width and height.
         interlacing: The letter of `I`: p, t, b, m or ?.
-        sar: Sample aspect ratio; None where it is unknown.
-        chroma_location: As `_ChromaLocation`; None where the stream does not say.
-        full_range: None where the stream does not say.
-        comments: The `X` words, without those that this class has fields for.
+        sar: Sample aspect ratio; None if unknown.
+        chroma_location: As `_ChromaLocation`; None if unspecified.
+        full_range: Whether samples use the full range; None if unspecified.
+        comments: The `X` words that the other fields do not cover.
     """
 
     width: int
@@ -67,12 +67,12 @@ class Header:
 
     @property
     def format_id(self) -> int:
-        """The id VapourSynth knows the format by."""
+        """VapourSynth's id of the format."""
         made = vs.core.query_video_format(self.family, vs.INTEGER, self.bits, *self.shift)
         return int(made.id)
 
     def props(self) -> dict[str, int]:
-        """What it says, as frame properties."""
+        """The header's values as frame properties."""
         told: dict[str, int] = {}
         if self.rate:
             told |= {"_DurationNum": self.rate.denominator, "_DurationDen": self.rate.numerator}
@@ -88,10 +88,10 @@ class Header:
 
 
 def parse_header(line: bytes) -> Header:
-    """Read the first line, without its line feed.
+    """Parse the first line, given without its line feed.
 
     Raises:
-        Y4MError: It is no Y4M header, or its picture cannot be coloured.
+        Y4MError: It is no Y4M header, or describes an unsupported picture.
     """
     words = line.decode("ascii", "replace").split(" ")
     if words[0] != MAGIC:
@@ -125,7 +125,7 @@ def parse_header(line: bytes) -> Header:
 
 
 def format_header(header: Header) -> bytes:
-    """Write the first line, with its line feed.
+    """Format the first line, with its line feed.
 
     Raises:
         Y4MError: Y4M has no name for the format.

@@ -92,11 +92,11 @@ def colorize_command(
     model_options: ModelOptions = None,
     guide: Annotated[
         Path | None,
-        option("A cleaned version of IN, as long, that the model looks at instead.", LOOK),
+        option("A cleaned version of IN, of the same length, for the model to look at.", LOOK),
     ] = None,
     stabilize: Annotated[
         str | None,
-        option("Steady the colour afterwards: motion, blind, dvp. Default: not.", LOOK),
+        option("Steady the colour afterwards: motion, blind or dvp. Off by default.", LOOK),
     ] = None,
     scenes: Scenes = None,
     history: History = None,
@@ -185,26 +185,31 @@ def stabilize_command(
         str, option("How: motion, blind, or dvp, which fits first; default motion.", LOOK)
     ] = "motion",
     radius: Annotated[
-        int | None, option("Frames to look at on each side, 1 to 5; default 4.", LOOK)
+        int | None, option("motion: frames to look at on each side, 1 to 5; default 4.", LOOK)
     ] = None,
     match: Annotated[
         float | None,
-        option("Largest luma difference of two blocks taken for the same, 1 to 50; 8.", LOOK),
+        option("motion: largest luma difference of two matching blocks, 1 to 50; default 8.", LOOK),
     ] = None,
-    slow: Annotated[bool, option("Take away slow pulsing too; slower.", LOOK, "--slow")] = False,
+    slow: Annotated[
+        bool, option("motion: remove slow pulsing too; slower.", LOOK, "--slow")
+    ] = False,
     size: SteadySize = None,
     device: Device = None,
     runtime: Runtime = None,
     weights: Annotated[
-        Path | None, option("Of blind, a weight file, or Lai's checkpoint of 2018 (.pth).", LOOK)
+        Path | None,
+        option("blind: a weight file, or the checkpoint of Lai et al. 2018 (.pth).", LOOK),
     ] = None,
     seed: FitSeed = None,
     irt: Irt = None,
     reference: WithReference = False,
-    strength: Annotated[float, option("0 to 1; default 1.", LOOK)] = 1.0,
+    strength: Annotated[
+        float, option("From 0, colour as it is, to 1, fully steadied; default 1.", LOOK)
+    ] = 1.0,
     scenes: Scenes = None,
     guide: Annotated[
-        Path | None, option("A film as long whose luma tells what moved.", LOOK)
+        Path | None, option("A cleaned version of IN, of the same length, to find motion in.", LOOK)
     ] = None,
     codec: Codec = None,
     crf: Crf = None,

@@ -31,7 +31,7 @@ def fit_command(
     device: FitDevice = None,
     scenes: Scenes = None,
     guide: Annotated[
-        Path | None, option("A film as long whose luma tells what moved.", LOOK)
+        Path | None, option("A cleaned version of IN, of the same length, to find motion in.", LOOK)
     ] = None,
     quiet: Quiet = False,
 ) -> None:

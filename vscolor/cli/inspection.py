@@ -31,17 +31,17 @@ def scenes_command(
 def keyframes_command(
     source: Source,
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Folder for the pictures; made if need be.")
+        Path, typer.Argument(metavar="DIR", help="Folder for the pictures; created if absent.")
     ],
     *,
     scenes: Annotated[
         Path | None,
-        typer.Option(help="List of cuts; default: they are found.", show_default=False),
+        typer.Option(help="List of cuts; default: they are detected.", show_default=False),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="Have them coloured by this model, to be corrected; default: as they are.",
+            help="Colour them by this model, to be corrected; default: they stay as they are.",
             show_default=False,
         ),
     ] = None,

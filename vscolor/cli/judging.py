@@ -31,18 +31,18 @@ Metrics = Annotated[
 JudgedSize = Annotated[
     int | None,
     option(
-        "Short side that everything is made smaller to first; default: the film's.", WHAT, min=11
+        "Short side that everything is scaled down to first; default: the film's.", WHAT, min=11
     ),
 ]
 Cuts = Annotated[
     Path | None,
-    option("List of cuts, as `colorize --scenes` reads it; default: they are found.", WHAT),
+    option("List of cuts, as for `colorize --scenes`; default: they are detected.", WHAT),
 ]
 LpipsFile = Annotated[
     Path | None,
     option("Weight file of LPIPS's network, which turns lpips on; default: the cache's.", WHAT),
 ]
-LpipsNet = Annotated[str, option("That network: alex (default), vgg or squeeze.", WHAT)]
+LpipsNet = Annotated[str, option("LPIPS's network: alex (default), vgg or squeeze.", WHAT)]
 FidFile = Annotated[
     Path | None,
     option("Weight file of Inception v3, which turns fid on; default: the cache's.", WHAT),
@@ -50,7 +50,7 @@ FidFile = Annotated[
 Flow = Annotated[
     str,
     option(
-        "What finds motion: dis (OpenCV's, default), raft (weights from the cache), or a weight "
+        "Optical flow: dis (OpenCV's, default), raft (weights from the cache), or a weight "
         "file of RAFT (large).",
         WHAT,
     ),
@@ -62,10 +62,12 @@ Far = Annotated[
 
 
 def metrics_command(
-    result: Annotated[Path, typer.Argument(metavar="RESULT", help="The film judged.")],
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="The film to judge.")],
     truth: Annotated[
         Path | None,
-        typer.Argument(metavar="[TRUTH]", help="The true one, as long and of the same size."),
+        typer.Argument(
+            metavar="[TRUTH]", help="The film in its true colours, of the same length and size."
+        ),
     ] = None,
     *,
     metrics: Metrics = "",
@@ -74,9 +76,11 @@ def metrics_command(
         option("A row for each clip, scene or frame; default: clip, in the CSV frame.", WHERE),
     ] = None,
     json: Annotated[
-        Path | None, option("Write everything to this file; - for stdout.", WHERE)
+        Path | None, option("Write all figures to this file as JSON; - for stdout.", WHERE)
     ] = None,
-    csv: Annotated[Path | None, option("Write rows to this file; - for stdout.", WHERE)] = None,
+    csv: Annotated[
+        Path | None, option("Write the rows to this file as CSV; - for stdout.", WHERE)
+    ] = None,
     size: JudgedSize = None,
     far: Far = False,
     scenes: Cuts = None,

@@ -23,46 +23,57 @@ def option(help_text: str, panel: str, *names: str, **more: Any) -> Any:
 
 Model = Annotated[
     str | None,
-    option("A name `vscolor models` lists; default mini, with history mini-video.", LOOK),
+    option("A model that `vscolor models` lists; default mini, with history mini-video.", LOOK),
 ]
-StillModel = Annotated[str | None, option("A name `vscolor models` lists; default mini.", LOOK)]
+StillModel = Annotated[
+    str | None, option("A model that `vscolor models` lists; default mini.", LOOK)
+]
 Size = Annotated[
     int | None,
-    option("Short side of what the model sees, in pixels; default: the model's own.", LOOK),
+    option("Short side of the model's input, in pixels; default: the model's own.", LOOK),
 ]
 Batch = Annotated[
     int | None, option("Frames per run of the model; default 1 on a CPU, 8 on CUDA.", LOOK)
 ]
-Strength = Annotated[float, option("0 neutral grey to 1 the model's colour; default 1.", LOOK)]
+Strength = Annotated[
+    float, option("From 0, neutral grey, to 1, the model's colour; default 1.", LOOK)
+]
 Saturation = Annotated[float, option("Factor on colourfulness, 0 to 4; default 1.", LOOK)]
-Temperature = Annotated[float | None, option("Of the annealed mean; lower is more decided.", LOOK)]
+Temperature = Annotated[
+    float | None,
+    option(
+        "Temperature of the annealed mean: lower takes the likeliest colour, higher the mean.", LOOK
+    ),
+]
 EdgeAware = Annotated[
     bool,
     option(
-        "Whether colour follows the film's own edges; default: it does.",
+        "Upscale colour along the film's edges (default), or by plain interpolation.",
         LOOK,
         "--edge-aware/--no-edge-aware",
     ),
 ]
 Device = Annotated[
-    str | None, option("cpu, cuda, cuda:N, dml, dml:N or coreml; default: the best there is.", LOOK)
+    str | None,
+    option("cpu, cuda, cuda:N, dml, dml:N or coreml; default: the best available.", LOOK),
 ]
 Runtime = Annotated[str | None, option("onnx or torch; default: what fits the device.", LOOK)]
 Format = Annotated[
     str | None,
     option(
-        "VapourSynth format of the coloured clip for grey input, such as YUV444P8.",
+        "VapourSynth format of the coloured clip, such as YUV444P8; default: IN's, for grey 4:2:0.",
         LOOK,
         "--format",
     ),
 ]
 Weights = Annotated[
-    Path | None, option("A weight file, or folder of them, in place of the model's own.", LOOK)
+    Path | None,
+    option("A weight file, or a folder of them, to use in place of the model's own.", LOOK),
 ]
 ModelOptions = Annotated[
     list[str] | None,
     option(
-        "NAME=VALUE, a setting of the model; may be repeated. `vscolor models show` lists them.",
+        "NAME=VALUE, a setting of the model, listed by `vscolor models show`; may be repeated.",
         LOOK,
         "--option",
         "-o",
@@ -71,8 +82,8 @@ ModelOptions = Annotated[
 History = Annotated[
     bool | None,
     option(
-        "Whether each frame follows the one before and its scene's key frames; default: "
-        "where references or hints are given.",
+        "Whether each frame takes colour from the one before and its scene's keyframes; "
+        "default: if references or hints are given.",
         GUIDING,
         "--history/--no-history",
     ),
@@ -93,48 +104,54 @@ HistoryStrength = Annotated[
     float, option("How much the frame before counts, 0 to 10; default 1.", GUIDING)
 ]
 ReferenceStrength = Annotated[
-    float, option("How much references, hints and key frames count, 0 to 10; 1.", GUIDING)
+    float, option("How much references, hints and keyframes count, 0 to 10; default 1.", GUIDING)
 ]
 ReferenceReach = Annotated[
     str,
     option(
-        "film: scenes without a reference take from those of others, by likeness; scene: PICTURE@"
-        "FRAME keeps to its scene; default film.",
+        "film (default): scenes without a reference take colours from those of other scenes; "
+        "scene: PICTURE@FRAME is used in its own scene alone.",
         GUIDING,
     ),
 ]
 StillStrength = Annotated[
-    float, option("How much the frame's own colouring counts, 0 to 10; 1.", GUIDING)
+    float,
+    option(
+        "How much the model's colours for the frame on its own count, 0 to 10; default 1.", GUIDING
+    ),
 ]
 Debug = Annotated[
     str | None,
     option(
-        "With history: marks writes scenes, keys and references on each frame; sources shows where "
-        "its colours come from in place of them.",
+        "With history: marks writes scene, keyframes and references on each frame; sources shows "
+        "where its colours come from in place of the colours.",
         GUIDING,
     ),
 ]
 FitSize = Annotated[
     int | None,
-    option("Short side of what the network sees, 64 to 1024; default 128.", LOOK),
+    option("Short side of the network's input, 64 to 1024; default 128.", LOOK),
 ]
-FitDevice = Annotated[str | None, option("cpu, cuda or cuda:N; default: the best there is.", LOOK)]
+FitDevice = Annotated[str | None, option("cpu, cuda or cuda:N; default: the best available.", LOOK)]
 SteadySize = Annotated[
     int | None,
-    option("Short side of what the network sees, 64 to 1024; blind 256, dvp 128.", LOOK),
+    option("Short side of the network's input, 64 to 1024; default: blind 256, dvp 128.", LOOK),
 ]
-FitSeed = Annotated[int | None, option("Of dvp, of weights and order; default 0.", LOOK)]
+FitSeed = Annotated[int | None, option("dvp: random seed; default 0.", LOOK)]
 Irt = Annotated[
     bool | None,
     option(
-        "Of dvp, whether two colours of a place end in the more frequent one; default: so.",
+        "dvp: where a pixel jumps between two colours, keep the more frequent one (default) or "
+        "their mean.",
         LOOK,
         "--irt/--no-irt",
     ),
 ]
 WithReference = Annotated[
     bool,
-    option("Of dvp, the authors' network and loop, many times slower.", LOOK, "--reference"),
+    option(
+        "dvp: use the authors' network and training loop, many times slower.", LOOK, "--reference"
+    ),
 ]
 Codec = Annotated[
     str | None,
@@ -150,16 +167,18 @@ Preset = Annotated[str | None, option("The encoder's speed.", ENCODING)]
 PixFmt = Annotated[
     str | None, option("FFmpeg's name of the pixel format; default: the source's.", ENCODING)
 ]
-EncoderArgs = Annotated[str, option('More for the encoder, such as "-tune grain".', ENCODING)]
+EncoderArgs = Annotated[
+    str, option('More arguments for the encoder, such as "-tune grain".', ENCODING)
+]
 StreamsFrom = Annotated[
     Path | None,
     option(
-        "A film whose sound, subtitles, chapters and times go along, where IN is a script.",
+        "If IN is a script: a film whose sound, subtitles, chapters and times are taken over.",
         ENCODING,
     ),
 ]
 CopyStreams = Annotated[
-    Copy, option("Streams that go along: all (default), audio or none.", ENCODING)
+    Copy, option("Streams to copy from IN: all (default), audio or none.", ENCODING)
 ]
 Start = Annotated[
     str | None,
@@ -170,7 +189,10 @@ Start = Annotated[
     ),
 ]
 End = Annotated[
-    str | None, typer.Option(help="First frame or time not to take.", show_default=False)
+    str | None,
+    typer.Option(
+        help="First frame or time not to take; default: the film's end.", show_default=False
+    ),
 ]
 Fps = Annotated[
     str | None,
@@ -181,9 +203,8 @@ Fps = Annotated[
 Scenes = Annotated[
     Path | None,
     option(
-        "List of cuts that history and steadying stop at (qpfile, PySceneDetect CSV, scxvid log, "
-        "numbers); "
-        "default: they are found.",
+        "List of cuts, at which history and steadying stop (qpfile, PySceneDetect CSV, scxvid log, "
+        "numbers); default: they are detected.",
         LOOK,
     ),
 ]
@@ -201,7 +222,7 @@ Target = Annotated[
     Path, typer.Argument(metavar="OUT", help="A film, a picture or a numbered series.")
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", show_default=False)
+    bool, typer.Option("--quiet", "-q", help="Print errors only.", show_default=False)
 ]
 
 

@@ -63,15 +63,19 @@ PhotographsFolder = Annotated[
 ]
 RunFolder = Annotated[
     Path,
-    typer.Argument(metavar="RUN", help="Folder for checkpoint, log and weights; made if need be."),
+    typer.Argument(
+        metavar="RUN", help="Folder for checkpoint, log and weights; created if absent."
+    ),
 ]
 Cache = Annotated[Path | None, _option("Folder for decoded pictures; default RUN/cache.")]
-Hours = Annotated[float | None, _option("Stop after so many hours of running.", min=LEAST)]
-Seed = Annotated[int, _option("Of all chance; default 0.", min=0)]
+Hours = Annotated[float | None, _option("Stop after this many hours.", min=LEAST)]
+Seed = Annotated[int, _option("Random seed; default 0.", min=0)]
 Threads = Annotated[
-    int | None, _option("Threads of the training process; default: as many as torch likes.", min=1)
+    int | None, _option("Threads of the training process; default: torch's own choice.", min=1)
 ]
-Resume = Annotated[bool, _option("Go on from RUN/checkpoint.pt; same settings.", "--resume")]
+Resume = Annotated[
+    bool, _option("Continue from RUN/checkpoint.pt, with the same settings.", "--resume")
+]
 
 
 @app.command("still")
@@ -82,33 +86,35 @@ def still_command(
     init: Annotated[
         str | None,
         _option(
-            "Weights to go on from: a file, or mini. The defaults below then are those for a few "
+            "Weights to start from: a file, or mini. The defaults below are then those for a few "
             "dozen pictures of your own."
         ),
     ] = None,
     teachers: Annotated[
         list[str] | None,
         _option(
-            "Weights whose common answer is learnt beside the pictures: a file, or mini; may be "
-            "repeated.",
+            "Teacher weights to distil from, beside the pictures: a file, or mini; may be "
+            "repeated, their predictions are averaged.",
             "--teacher",
         ),
     ] = None,
     teaching: Annotated[
         float | None,
-        _option("Their part of the objective, beside the pictures'; default 0.7.", min=0, max=1),
+        _option(
+            "Weight of the distillation loss against the pictures' own; default 0.7.", min=0, max=1
+        ),
     ] = None,
     power: Annotated[
         float | None,
         _option(
-            "How much rare colours count, 0 (no more than others) to 1 (Zhang 2016); default 0.5.",
+            "Class rebalancing, from 0 (none) to 1 (as Zhang 2016); default 0.5.",
             min=0,
             max=1,
         ),
     ] = None,
     samples: Annotated[
         int | None,
-        _option("Crops to see; default 400000, with --init and no --hours 4800.", min=1),
+        _option("Crops to train on; default 400000, with --init and no --hours 4800.", min=1),
     ] = None,
     hours: Hours = None,
     rate: Annotated[
@@ -118,7 +124,7 @@ def still_command(
     frozen_blocks: Annotated[
         int | None,
         _option(
-            "Encoder blocks that stay as they are; default 5, with --init 11, which leaves what "
+            "Encoder blocks to keep frozen; default 5, with --init 11, which keeps those that "
             "mini-video shares.",
             min=0,
             max=16,
@@ -179,13 +185,13 @@ def video_command(
     *,
     film: Annotated[
         list[Path] | None,
-        _option("Colour film to learn from too; may be repeated. Its cuts are found."),
+        _option("Colour film to train on too; may be repeated. Its cuts are detected."),
     ] = None,
-    init: Annotated[str | None, _option("Weights to go on from: a file, or mini-video.")] = None,
+    init: Annotated[str | None, _option("Weights to start from: a file, or mini-video.")] = None,
     mini: Annotated[
-        str, _option("Weights of the still model it stands on: a file, or mini; default mini.")
+        str, _option("Weights of the still model it builds on: a file, or mini; default mini.")
     ] = "mini",
-    samples: Annotated[int | None, _option("Scenes to see; default 60000.", min=1)] = None,
+    samples: Annotated[int | None, _option("Scenes to train on; default 60000.", min=1)] = None,
     hours: Hours = None,
     rate: Annotated[float | None, _option("Peak learning rate; default 0.002.", min=LEAST)] = None,
     batch: Annotated[int | None, _option("Scenes a step; default 6.", min=1)] = None,
@@ -225,12 +231,12 @@ def blind_command(
         list[Path] | None, typer.Argument(metavar="[FILM]...", help="Colour films.")
     ] = None,
     *,
-    run: Annotated[Path, _option("Folder for checkpoint, log and weights; made if need be.")],
-    init: Annotated[str | None, _option("Weights to go on from: a file, or blind.")] = None,
+    run: Annotated[Path, _option("Folder for checkpoint, log and weights; created if absent.")],
+    init: Annotated[str | None, _option("Weights to start from: a file, or blind.")] = None,
     minutes: Annotated[
         float | None, _option("Length in processor time; default 15.", min=LEAST)
     ] = None,
-    steps: Annotated[int | None, _option("Most steps; default 100000.", min=1)] = None,
+    steps: Annotated[int | None, _option("Maximum number of steps; default 100000.", min=1)] = None,
     rate: Annotated[float | None, _option("Peak learning rate; default 0.002.", min=LEAST)] = None,
     seed: Seed = 0,
     cache: Cache = None,

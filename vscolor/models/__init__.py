@@ -1,1 +1,1 @@
-"""Colour models: contracts, registry and the models themselves."""
+"""Colour models: their interfaces, the registry and the models themselves."""

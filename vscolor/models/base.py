@@ -1,7 +1,7 @@
-"""The contracts a model fulfils.
+"""The interfaces a model implements.
 
-Units are the house's: L is CIE L* in 0..100, ab is CIE a*b* in -128..127, both float32 NumPy arrays
-in NCHW order, D65 white and sRGB primaries. A model never sees a VapourSynth object.
+Units are the project's: L is CIE L* in 0..100, ab is CIE a*b* in -128..127, both float32 NumPy
+arrays in NCHW order, D65 white and sRGB primaries. A model never sees a VapourSynth object.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 
 type Array = NDArray[np.float32]
 type Analysis = NDArray[np.float32]
-"""What a model found in one frame: a flat array of any length, read by that model alone."""
+"""A model's analysis of one frame: a flat array of any length that only this model can read."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Grid:
 
     Attributes:
         multiple: Height and width of L are multiples of this, in pixels.
-        ab_stride: ab comes back this many times smaller than L in each direction.
-        size: Short side of L the model works best at, in pixels.
+        ab_stride: ab is returned this many times smaller than L in each direction.
+        size: Short side of L at which the model works best, in pixels.
     """
 
     multiple: int
@@ -56,7 +56,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Card:
-    """What a person should know of a model before using it.
+    """What the user should know about a model before using it.
 
     Attributes:
         name: The value of `model=`.
@@ -65,9 +65,9 @@ class Card:
         paper: Authors and year of the source.
         code_licence: Licence of the code.
         weights_licence: Licence of the weights, and what they were trained on.
-        score: What it reaches, in a few words.
-        page: Where the whole card is.
-        supports: What it can do beyond colouring: of `hints`, `references`, `history`, `onnx`.
+        score: Its measured quality, a few words.
+        page: Path of the full card.
+        supports: Which of `hints`, `references`, `history`, `onnx` it supports.
     """
 
     name: str
@@ -96,7 +96,7 @@ class StillModel(Protocol):
             luma: L* `[B,1,h,w]`, 0..100, h and w multiples of `grid.multiple`.
 
         Returns:
-            ab `[B,2,h/s,w/s]`, s being `grid.ab_stride`. Row b depends on row b of `luma` alone.
+            ab `[B,2,h/s,w/s]`, s being `grid.ab_stride`. Row b depends only on row b of `luma`.
 
         Must be callable from several threads at once.
         """
@@ -105,7 +105,7 @@ class StillModel(Protocol):
 
 @runtime_checkable
 class HintedModel(StillModel, Protocol):
-    """A still model that takes a few colours the user gave."""
+    """A still model that takes colour hints from the user."""
 
     def predict_hinted(self, luma: Array, ab: Array, mask: Array) -> Array:
         """Predict colour.
@@ -116,30 +116,30 @@ class HintedModel(StillModel, Protocol):
             mask: 1 where a hint is, else 0, `[B,1,h,w]`.
 
         Returns:
-            As of `predict`, to which it is equal where `mask` is zero everywhere.
+            As `predict`; the same result if `mask` is zero everywhere.
         """
         ...
 
 
 WINDOW_OPTION: Final = "radius"
-"""Name of the option that says how many frames on each side a `WindowedModel` looks at."""
+"""Name of the option for how many frames on each side a `WindowedModel` uses."""
 
 
 @runtime_checkable
 class WindowedModel(StillModel, Protocol):
-    """A still model that uses an analysis of the frames around.
+    """A still model that uses analyses of the neighbouring frames.
 
-    Each frame is analysed once by `analyse`. Its result and those of the neighbours in the same
-    scene then go to `predict_windowed`, so that a frame still depends on those frames alone.
+    Each frame is analysed once by `analyse`. Its result and those of its neighbours in the same
+    scene are then passed to `predict_windowed`, so a frame depends only on those frames.
     """
 
     @property
     def radius(self) -> int:
-        """How many frames on each side count."""
+        """How many frames on each side are used."""
         ...
 
     def analyse(self, luma: Array) -> Analysis:
-        """Look at one frame, L* `[1,1,h,w]`."""
+        """Analyse one frame, L* `[1,1,h,w]`."""
         ...
 
     def predict_windowed(self, luma: Array, analyses: Sequence[Mapping[int, Analysis]]) -> Array:
@@ -148,10 +148,10 @@ class WindowedModel(StillModel, Protocol):
         Args:
             luma: As for `predict`.
             analyses: For each frame of the batch, the analysis at each distance from
-                -`radius` to `radius`; frames beyond a cut or the clip's ends are left out.
+                -`radius` to `radius`; distances beyond a cut or the clip's ends are missing.
 
         Returns:
-            As of `predict`.
+            As `predict`.
         """
         ...
 
@@ -162,7 +162,7 @@ class ExportableModel(StillModel, Protocol):
 
     @property
     def graph_multiple(self) -> int:
-        """Height and width that `graph` takes are multiples of this, in pixels."""
+        """Height and width of `graph`'s input are multiples of this, in pixels."""
         ...
 
     def graph(self) -> nn.Module:
@@ -171,7 +171,7 @@ class ExportableModel(StillModel, Protocol):
 
 
 class StillLoader(Protocol):
-    """Makes a `StillModel` ready on a device."""
+    """Loads a `StillModel` on a device."""
 
     def __call__(
         self, device: Device, weights: str | Path | None, options: Mapping[str, Any]
@@ -180,9 +180,9 @@ class StillLoader(Protocol):
 
         Args:
             device: Where it runs.
-            weights: A file of the caller's, or a folder where the model has several; None for the
+            weights: The caller's own file, or folder if the model has several files; None for the
                 model's own.
-            options: A value, checked already, for every option the model declares.
+            options: A checked value for every option the model declares.
 
         Raises:
             WeightsError: The weight file is missing, damaged, or of another model.

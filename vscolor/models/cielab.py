@@ -1,7 +1,7 @@
 """CIE Lab and sRGB in torch, with the rounded constants that published networks were trained on.
 
-They differ from `vscolor.color`, which has the standards' own, in the fourth digit. What a network
-saw in training is what it is given here; the picture itself never passes through these.
+They differ from those of `vscolor.color`, which are the standards' own, in the fourth digit. They
+give a network the input it was trained on; in the filters the picture never passes through them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def srgb_to_lab(rgb: Tensor) -> Tensor:
 
 
 def lab_to_srgb(lab: Tensor) -> Tensor:
-    """Return sRGB of Lab, both `[B,3,h,w]`: never below 0, above 1 where Lab leaves the gamut."""
+    """Return sRGB of Lab, both `[B,3,h,w]`: never below 0, but above 1 for Lab out of gamut."""
     y = (lab[:, 0] + 16.0) / 116.0
     x = lab[:, 1] / 500.0 + y
     z = (y - lab[:, 2] / 200.0).clamp(min=0)
@@ -52,5 +52,5 @@ def lab_to_srgb(lab: Tensor) -> Tensor:
 
 
 def _mix(planes: Tensor, row: tuple[float, float, float]) -> Tensor:
-    """Weighted sum of three planes, added from left to right: order shows in the last bit."""
+    """Weighted sum of three planes, added left to right: the order affects the last bit."""
     return row[0] * planes[:, 0] + row[1] * planes[:, 1] + row[2] * planes[:, 2]

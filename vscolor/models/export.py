@@ -2,12 +2,12 @@
 
 Two layouts:
 
-- `rgb`: a grey picture `grey` `[B,1,h,w]`, sRGB 0..1, to the coloured one `rgb` `[B,3,h,w]`. One
-  plane in and three out is what `core.ort.Model` and its kin take as it is.
-- `lab`: `luma` `[B,1,h,w]`, L* 0..100, to `ab` `[B,2,h/s,w/s]`, the model's own contract, equal to
-  what `colorize` has before it draws colour along the film's edges.
+- `rgb`: a grey picture `grey` `[B,1,h,w]`, sRGB 0..1, to the coloured `rgb` `[B,3,h,w]`. One plane
+  in and three out is the form that `core.ort.Model` and similar filters accept directly.
+- `lab`: `luma` `[B,1,h,w]`, L* 0..100, to `ab` `[B,2,h/s,w/s]`, the model's own interface, equal to
+  what `colorize` has before it upscales colour along the film's edges.
 
-h and w are multiples of the model's, which the file's metadata names.
+h and w are multiples of the model's `graph_multiple`, which the file's metadata states.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CPU: Final = Device("torch", "cpu")
 TRIAL_SIDE: Final = 64
 BATCH_AXES: Final = {0: "batch", 2: "height", 3: "width"}
 TOLERANCE: Final = {"rgb": 2e-3, "lab": 0.05}
-"""Largest deviation of ONNX Runtime from torch that a file is written with."""
+"""Largest deviation of ONNX Runtime from torch at which the file is still written."""
 
 
 def export(
@@ -47,15 +47,15 @@ def export(
     size: tuple[int, int] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write a still model as an ONNX file, and run it once against torch.
+    """Write a still model as an ONNX file and compare one run of it with torch.
 
     Args:
         name: The model.
-        target: What to write.
+        target: The file to write.
         layout: `rgb` or `lab`, see the module.
-        weights: As of `colorize`.
-        options: As of `colorize`; they are fixed in the file.
-        size: Width and height to fix in the file, with a batch of one; None to leave them open.
+        weights: As for `colorize`.
+        options: As for `colorize`; they are fixed in the file.
+        size: Width and height to fix in the file, with a batch of one; None for dynamic axes.
         overwrite: Whether `target` may be replaced.
 
     Raises:
@@ -69,7 +69,7 @@ def export(
     require_torch()
     require_onnx()
     entry = registry.get(name)
-    # Told before weights are asked for that would not help.
+    # Refused before asking for weights, which would not help.
     able = entry.card.kind != "video" and "onnx" in entry.card.supports
     model = entry.open(_CPU, weights, options) if able else None
     if not isinstance(model, ExportableModel):
@@ -83,7 +83,7 @@ def export(
     with atomic_write(target) as part:
         try:
             _write(network, layout, size or (TRIAL_SIDE, TRIAL_SIDE), size is None, part)
-        except RuntimeError as error:  # of which torch's exporter errors are
+        except RuntimeError as error:  # torch's exporter errors derive from it
             told = str(error).partition("\n")[0]
             raise VscolorError(f"torch cannot write model {name} as ONNX: {told}") from error
         _describe(part, name, layout, multiple)
@@ -91,7 +91,7 @@ def export(
 
 
 def _with_layout(model: ExportableModel, layout: str) -> nn.Module:
-    """The network between the layout's ports."""
+    """The network with the layout's input and output."""
     import torch
     from torch import nn
     from torch.nn import functional
@@ -127,7 +127,7 @@ def _write(
     width, height = size
     before, after = LAYOUTS[layout]
     with torch.inference_mode(), warnings.catch_warnings():
-        # torch announces that another exporter will follow; it needs packages this one does not.
+        # torch warns of a coming exporter, which needs packages that this one does not.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
@@ -142,7 +142,7 @@ def _write(
 
 
 def _describe(path: Path, name: str, layout: str, multiple: int) -> None:
-    """Say in the file what it is."""
+    """Write model, layout and multiple into the file's metadata, and check the file."""
     import onnx
 
     held = onnx.load(str(path))
@@ -157,11 +157,11 @@ def _describe(path: Path, name: str, layout: str, multiple: int) -> None:
 
 
 def _compare(network: nn.Module, path: Path, layout: str, size: tuple[int, int] | None) -> None:
-    """Run the file beside torch, at another size than it was traced with where sizes are open."""
+    """Compare the file with torch; with dynamic axes at another size than the traced one."""
     import onnxruntime
     import torch
 
-    # An open file at a size where some models treat large pictures otherwise.
+    # With dynamic axes: a size at which some models already treat the picture as large.
     width, height = size or (7 * TRIAL_SIDE, 5 * TRIAL_SIDE)
     top = 1.0 if layout == "rgb" else 100.0
     ramp = np.linspace(0.1, 0.9, height * width, dtype=np.float32).reshape(1, 1, height, width)

@@ -1,4 +1,4 @@
-"""Stages that Zhang's networks and their descendants are built of (torch)."""
+"""Building blocks of Zhang's networks and their descendants (torch)."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def stage(
 ) -> nn.Sequential:
     """Convolutions, each followed by ReLU, and one batch norm at the end.
 
-    The norm stands behind the last ReLU, unlike in most networks. Where the stage opens with a
-    ReLU, what it is given stays as it is.
+    The norm comes after the last ReLU, unlike in most networks. An opening ReLU is not in-place:
+    the input stays unchanged.
 
     Args:
         widths: Channels in, after the first convolution, after the second, ...
         dilation: Of every convolution.
         last_stride: Of the last one.
-        opens_with_relu: Whether a ReLU comes first, as after a sum with a short cut.
-        norm: Whether the batch norm is there.
+        opens_with_relu: Whether a ReLU comes first, as after a sum with a skip connection.
+        norm: Whether there is a batch norm.
     """
     layers: list[nn.Module] = [nn.ReLU()] if opens_with_relu else []
     steps = list(pairwise(widths))

@@ -1,7 +1,7 @@
 """ONNX graphs written by hand from weight files, so that no build needs torch.
 
-Convolutions, clips and sums are what ONNX Runtime fuses on a CPU. Weights stay half precision in
-the file behind a Cast, which the runtime folds when it loads them.
+Convolutions, clips and sums are operators that ONNX Runtime fuses on a CPU. Weights are stored in
+half precision, followed by a Cast that the runtime folds on loading.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ type Weights = dict[str, NDArray[np.floating]]
 
 OPSET = 17
 IR_VERSION = 8
-"""Of ONNX 1.12: the oldest that carries the opset, so that older runtimes read the file."""
+"""Of ONNX 1.12, the oldest with this opset, so that older runtimes can read the file."""
 
 MIN_LENGTH = 1e-12
-"""Of a vector that is made a unit vector; as torch's normalize."""
+"""Lower bound of the length in L2 normalisation; as torch's `normalize`."""
 
 
 class Writer:
     """Collects nodes and initialisers; each method adds a step and returns its output's name.
 
     Args:
-        weights: Tensors by name, as the safetensors file has them.
+        weights: Tensors by name, as in the safetensors file.
     """
 
     def __init__(self, weights: Weights) -> None:
@@ -44,16 +44,16 @@ class Writer:
         return output
 
     def split(self, x: str, sizes: list[int], names: list[str]) -> None:
-        """Cut channels into parts of these sizes and names."""
+        """Split channels into parts of these sizes and names."""
         lengths = self.integers(f"{x}.sizes", sizes)
         self.nodes.append(helper.make_node("Split", [x, lengths], names, axis=1))
 
     def constant(self, name: str, value: NDArray[np.floating]) -> str:
-        """A float32 constant that is written as it is, once."""
+        """A float32 constant, written once and unconverted."""
         return self._once(name, value.astype(np.float32))
 
     def integers(self, name: str, values: int | list[int]) -> str:
-        """A whole number or several, written once."""
+        """One or several integers, written once."""
         return self._once(name, np.array(values, np.int64))
 
     def _once(self, name: str, value: NDArray[Any]) -> str:
@@ -63,13 +63,13 @@ class Writer:
         return name
 
     def weight(self, name: str, value: NDArray[np.floating]) -> str:
-        """A weight, half precision in the file, float32 to the graph."""
+        """A weight, half precision in the file, float32 in the graph."""
         half = numpy_helper.from_array(np.ascontiguousarray(value, np.float16), f"{name}.half")
         self.initialisers.append(half)
         return self.op("Cast", [f"{name}.half"], name, to=TensorProto.FLOAT)
 
     def conv(self, x: str, name: str, kernel: int = 1, stride: int = 1) -> str:
-        """Convolution `name`, depthwise when its weight is one channel deep."""
+        """Convolution `name`; depthwise if its weight has one input channel (except `stem`)."""
         weight, bias = (self.weights[f"{name}.conv.{part}"] for part in ("weight", "bias"))
         before, after = arch.padding(kernel, stride)
         inputs = [x, self.weight(f"{name}.weight", weight), self.weight(f"{name}.bias", bias)]
@@ -90,11 +90,11 @@ class Writer:
         return self.op("Clip", [x, low, high], f"{x}.clipped")
 
     def add(self, x: str, y: str) -> str:
-        """Sum of two planes, or of a plane and one value per channel."""
+        """Sum of two tensors of one shape, or of a plane and one value per channel."""
         return self.op("Add", [x, y], f"{x}.sum")
 
     def upsample2x(self, x: str, name: str, *, smooth: bool = False) -> str:
-        """Twice the height and width, by repetition or smoothly."""
+        """Twice the height and width, nearest or (`smooth`) bilinear."""
         scales = self.constant("double", np.array([1.0, 1.0, 2.0, 2.0]))
         if smooth:
             how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
@@ -104,12 +104,12 @@ class Writer:
         return self.op("Resize", [x, "", scales], name, **how)
 
     def pooled(self, x: str, factor: int, name: str) -> str:
-        """Height and width so many times smaller, each place the mean of a square block."""
+        """Average pooling over factor x factor blocks."""
         size = [factor, factor]
         return self.op("AveragePool", [x], name, kernel_shape=size, strides=size)
 
     def center_and_normalize(self, x: str, channels: int) -> str:
-        """What sets a place apart from the rest of its picture, scaled to a mean square of 1."""
+        """Features minus their spatial mean, scaled to a mean square of 1 over the channels."""
         mean = self.op("GlobalAveragePool", [x], f"{x}.mean")
         centred = self.op("Sub", [x, mean], f"{x}.centred")
         size = self._squares(centred, channels, 1 / channels, f"{x}.size")
@@ -118,22 +118,22 @@ class Writer:
         return self.op("Div", [centred, root], f"{x}.standing")
 
     def l2_normalize(self, x: str, channels: int, name: str) -> str:
-        """Channels divided by their length."""
+        """Divide each position's vector of channels by its length."""
         length = self.op("Sqrt", [self._squares(x, channels, 1.0, f"{name}.size")], f"{name}.root")
         least = self.constant("least", np.array(MIN_LENGTH))
         return self.op("Div", [x, self.op("Max", [length, least], f"{name}.length")], name)
 
     def _squares(self, x: str, channels: int, each: float, name: str) -> str:
-        """The channels' squares, summed, each so many times.
+        """Sum of the channels' squares, each times `each`.
 
-        By a convolution: a reduction adds in another order when a batch is of one.
+        By a convolution: a reduction adds in another order when the batch size is 1.
         """
         square = self.op("Mul", [x, x], f"{name}.square")
         weights = self.constant(f"{name}.each", np.full((1, channels, 1, 1), each))
         return self.op("Conv", [square, weights], name, kernel_shape=[1, 1])
 
     def residual(self, x: str, name: str) -> str:
-        """A decoder's residual block: filter per channel, then a two-layer mix of the channels."""
+        """A decoder's residual block: depthwise convolution, then two pointwise convolutions."""
         y = self.conv(x, f"{name}.depthwise", arch.BLOCK_KERNEL)
         y = self.relu6(self.conv(y, f"{name}.expand"))
         return self.add(self.conv(y, f"{name}.project"), x)
@@ -141,7 +141,7 @@ class Writer:
     def model(
         self, name: str, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto]
     ) -> ModelProto:
-        """What was written, checked."""
+        """The written model, checked."""
         graph = helper.make_graph(self.nodes, name, inputs, outputs, initializer=self.initialisers)
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION

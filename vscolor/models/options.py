@@ -1,4 +1,4 @@
-"""What a user may set of a model beyond what all models have."""
+"""A model's own settings, beyond those all models have."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ WORDS: Final = {"yes": True, "true": True, "1": True, "no": False, "false": Fals
 
 @dataclass(frozen=True)
 class Option:
-    """One setting of a model, with what it accepts.
+    """One setting of a model and the values it accepts.
 
     Attributes:
         name: As users write it.
-        kind: `float`, `int`, `bool`, `str`, `Path` for a file, which may be given as a text, or
-            `object` for anything, which only Python can give.
-        default: Its value where the user says nothing.
+        kind: `float`, `int`, `bool`, `str`, `Path` for a file (a string is accepted too), or
+            `object` for any value, which only Python can pass.
+        default: Its value if the user sets none.
         summary: What it does, a few words.
         low: Smallest number accepted.
         high: Largest number accepted.
-        choices: Words accepted, where there are few.
+        choices: The accepted words; empty for any.
     """
 
     name: str
@@ -37,20 +37,20 @@ class Option:
     choices: tuple[str, ...] = ()
 
     def check(self, value: Any) -> Any:
-        """Return a value as the model will see it.
+        """Return a value as the model receives it.
 
         Raises:
-            SettingError: It is of another kind, or out of range.
+            SettingError: It is of another type, or out of range.
         """
         if not self._is_of_kind(value) or not self._is_in_range(value):
             raise SettingError(f"{self.name}= is {value!r}, expected {self.expected}")
         return self.kind(value) if self.kind in (int, float, Path) else value
 
     def read(self, text: str) -> Any:
-        """Turn a word of the command line into a value.
+        """Parse a value given on the command line.
 
         Raises:
-            SettingError: It is no such value.
+            SettingError: It is not an accepted value.
         """
         try:
             if self.kind in (int, float):
@@ -63,7 +63,7 @@ class Option:
 
     @property
     def expected(self) -> str:
-        """What is accepted, for messages and help."""
+        """The accepted values, for messages and help."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
         if self.kind in (int, float):
@@ -90,18 +90,18 @@ class Option:
 def resolve_options(
     model: str, declared: Iterable[Option], given: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Complete the options a user gave.
+    """Check the user's options and add defaults for the rest.
 
     Args:
         model: The model's name, for the message.
-        declared: What the model has.
+        declared: The model's options.
         given: What the user set.
 
     Returns:
-        A checked value for every declared option.
+        A value for every declared option, the given ones checked.
 
     Raises:
-        SettingError: An option is unknown to the model, of another kind, or out of range.
+        SettingError: An option is unknown to the model, of another type, or out of range.
     """
     known = {option.name: option for option in declared}
     for name in given or {}:
@@ -115,10 +115,10 @@ def resolve_options(
 
 
 def read_words(declared: Iterable[Option], words: Iterable[str]) -> dict[str, Any]:
-    """Read options of the command line, `name=value` each.
+    """Parse options from the command line, `name=value` each; unknown ones stay strings.
 
     Raises:
-        SettingError: A word has no `=`, or the value is none the option accepts.
+        SettingError: A word has no `=`, or the option does not accept the value.
     """
     known = {option.name: option for option in declared}
     read: dict[str, Any] = {}

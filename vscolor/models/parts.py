@@ -1,4 +1,4 @@
-"""Rows of floats that a video model passes to itself, cut into named arrays."""
+"""Flat rows of floats that a video model passes between its own methods, as named arrays."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from vscolor.models.base import Array
 
 
 class Parts:
-    """A row of floats cut into named arrays."""
+    """Layout of named arrays in one flat row of floats."""
 
     def __init__(self, **shapes: tuple[int, ...]) -> None:
         self.shapes = shapes
         self.size = sum(prod(shape) for shape in shapes.values())
 
     def pack(self, **arrays: Array) -> Array:
-        """One row of all the arrays."""
+        """Flatten the arrays into one row."""
         return np.concatenate([np.ravel(arrays[name]) for name in self.shapes], dtype=np.float32)
 
     def unpack(self, row: Array) -> dict[str, Array]:
-        """Views of the row's parts."""
+        """Views of the arrays in a row."""
         found, start = {}, 0
         for name, shape in self.shapes.items():
             found[name] = row[start : start + prod(shape)].reshape(shape)

@@ -1,8 +1,8 @@
-"""The models there are, by name: those of this package, then those of plugins.
+"""All available models by name: those of this package, then those of plugins.
 
-A plugin is a package with an entry point in the group `vscolor.models`, which bears the model's
-name and leads to an `Entry`. Plugins are looked for when a name is not one of ours or all are
-listed, and imported when their model is wanted: importing vscolor imports none of them.
+A plugin is a package with an entry point in the group `vscolor.models`, which has the model's name
+and refers to an `Entry`. Plugins are searched when a name is not built in or all are listed, and
+imported when their model is needed: importing vscolor imports none of them.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ GROUP: Final = "vscolor.models"
 
 @dataclass(frozen=True)
 class Entry:
-    """A model as the registry knows it.
+    """A model in the registry.
 
     Attributes:
-        card: What a person should know.
-        load: Makes it ready on a device; a `VideoLoader` where the card says it is of that kind.
-        installed: Whether the weights inside its package are in place; `needs` says the rest.
+        card: What the user should know about it.
+        load: Loads it on a device; a `VideoLoader` if the card's kind is `video`.
+        installed: Whether all its weights are in place.
         files: Weight files inside its package, for their size.
-        options: What a user may set.
+        options: Its own settings.
         runtimes: Runtimes it runs on.
-        needs: Weights to be fetched or added: of each need one set must be there.
+        needs: Weights to be fetched or added: one set of each need must be installed.
     """
 
     card: Card
@@ -60,7 +60,7 @@ class Entry:
         return sum(f.stat().st_size for f in {*self.files, *kept} if f.is_file())
 
     def resolve_device(self, device: str | None, runtime: str | None) -> Device:
-        """Choose where the model runs; see `vscolor.device.resolve`.
+        """Choose the model's device and runtime; see `vscolor.device.resolve`.
 
         Raises:
             SettingError: The model does not run on that runtime.
@@ -91,7 +91,7 @@ class Entry:
         given: Mapping[str, Any] | None,
         strengths: Strengths,
     ) -> VideoModel:
-        """Likewise for a model that has history; see `VideoLoader`."""
+        """Check the options and load a video model; see `VideoLoader`."""
         load = cast(VideoLoader, self.load)
         return load(device, weights, self._settled(given), strengths)
 
@@ -100,7 +100,7 @@ class Entry:
 
     @property
     def sets(self) -> list[WeightSet]:
-        """All sets of weights, alternatives included."""
+        """All sets of weights, including alternatives."""
         return [s for need in self.needs for s in need]
 
 
@@ -109,8 +109,8 @@ class Broken:
     """A plugin that cannot be used.
 
     Attributes:
-        name: Of its entry point.
-        package: Name and version of the package it came with.
+        name: Name of its entry point.
+        package: Name and version of its package.
         reason: What went wrong, one line.
     """
 
@@ -123,10 +123,10 @@ class Broken:
 
 
 class Registry:
-    """Models by name: those registered, in their order, then those of plugins.
+    """Models by name: those registered, in order, then those of plugins.
 
     Args:
-        group: Group of the entry points of plugins; empty for none.
+        group: Entry-point group of plugins; empty for none.
     """
 
     def __init__(self, group: str = "") -> None:
@@ -147,7 +147,7 @@ class Registry:
         """Look a model up.
 
         Raises:
-            SettingError: There is none of that name, or it is a plugin's that is broken.
+            SettingError: No model has that name, or it is a broken plugin's.
         """
         if not isinstance(name, str):
             raise SettingError(f"model= is {name!r}, expected the name of one")
@@ -162,15 +162,14 @@ class Registry:
         raise SettingError(f"model= is {name!r}, expected one of {', '.join(self.names())}")
 
     def open_still(self, name: str, beside: Device) -> StillModel:
-        """Make a still model ready for a video model to take colours from.
+        """Load a still model for a video model to take colours from.
 
         Args:
-            name: The still model's.
-            beside: Where the video model runs; on a CPU ONNX Runtime is preferred to torch.
+            name: The still model's name.
+            beside: The video model's device; on a CPU ONNX Runtime is preferred to torch.
 
         Raises:
-            SettingError: There is none of that name, or it is none that colours frames on their
-                own.
+            SettingError: No model has that name, or it is not a still model.
         """
         entry = self.get(name)
         if entry.card.kind != "still":
@@ -180,16 +179,16 @@ class Registry:
         return entry.open(replace(beside, runtime=runtime), None, None)
 
     def names(self) -> list[str]:
-        """All names, those of broken plugins included."""
+        """All names, including those of broken plugins."""
         return list(dict.fromkeys([*self._entries, *(p.name for p in self._plugins)]))
 
     def __iter__(self) -> Iterator[Entry]:
-        """Every model that can be used."""
+        """Every usable model."""
         yield from self._entries.values()
         yield from (e for e in map(self._load, self._plugins) if isinstance(e, Entry))
 
     def broken(self) -> list[Broken]:
-        """Every plugin that cannot be used."""
+        """Every unusable plugin."""
         return [e for e in map(self._load, self._plugins) if isinstance(e, Broken)]
 
     @cached_property
@@ -197,7 +196,7 @@ class Registry:
         return tuple(entry_points(group=self._group)) if self._group else ()
 
     def _load(self, found: EntryPoint) -> Entry | Broken:
-        """Import a plugin. Whatever it raises is the plugin's fault and told by its name."""
+        """Import a plugin; whatever it raises is reported as that plugin's fault."""
         package = f"{found.dist.name} {found.dist.version}" if found.dist else "a package"
         first = next(p for p in self._plugins if p.name == found.name)
         if found.name in self._entries or found is not first:
@@ -220,7 +219,7 @@ def published(
     needs: tuple[WeightAlternatives, ...],
     options: tuple[Option, ...] = (),
 ) -> Entry:
-    """A model of torch whose weights are fetched or added."""
+    """An `Entry` for a torch model whose weights are fetched or added."""
     return Entry(
         card,
         load,

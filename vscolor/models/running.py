@@ -1,4 +1,4 @@
-"""Networks run on arrays: transfers, number formats and errors of runtimes in one place."""
+"""Run networks on NumPy arrays: transfers, number formats and the runtimes' errors."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ SIGNS = ("out of memory", "failed to allocate", "bad_alloc", "bad allocation")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of a runtime means that memory ran out."""
+    """Whether a runtime's error means that memory ran out."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or any(sign in text for sign in SIGNS)
 
 
 @contextmanager
 def translate_errors(device: Device, batch: int, height: int, width: int) -> Iterator[None]:
-    """Turn what torch or ONNX Runtime raises into `DeviceError`, or `DeviceMemoryError`.
+    """Turn errors of torch or ONNX Runtime into `DeviceError` or `DeviceMemoryError`.
 
     Args:
         device: Where the model runs.
-        batch: Frames that go through it together.
-        height: Of what it sees, in pixels.
-        width: Likewise.
+        batch: Frames in the batch.
+        height: Of the model's input, in pixels.
+        width: Of the model's input, in pixels.
     """
     try:
         yield
     except Exception as error:
         if is_out_of_memory(error):
             raise DeviceMemoryError(str(device), batch, height, width) from error
-        # ONNX Runtime's errors have no base of their own.
+        # ONNX Runtime's errors have no common base class.
         if isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime"):
             said = str(error).strip().partition("\n")[0] or type(error).__name__
             raise DeviceError(f"{device} failed: {said}") from error
@@ -49,13 +49,13 @@ def translate_errors(device: Device, batch: int, height: int, width: int) -> Ite
 
 @contextmanager
 def inference(device: Device, batch: int, height: int, width: int) -> Iterator[None]:
-    """Run a network of torch: without gradients, its failures named as `translate_errors` does.
+    """Run a torch network: without gradients, errors translated by `translate_errors`.
 
     Args:
         device: Where it runs.
-        batch: Frames that go through it together.
-        height: Of what it sees, in pixels.
-        width: Likewise.
+        batch: Frames in the batch.
+        height: Of its input, in pixels.
+        width: Of its input, in pixels.
     """
     import torch
 
@@ -65,15 +65,15 @@ def inference(device: Device, batch: int, height: int, width: int) -> Iterator[N
 
 
 def on_torch(device: Device, network: Callable[..., Tensor], *planes: Array) -> Array:
-    """Run a network of torch on arrays.
+    """Run a torch network on arrays.
 
-    On CUDA transfers are pinned, each thread has a stream of its own, and convolutions run in half
-    precision (`torch.autocast`); what must not, a network takes out of it itself.
+    On CUDA, transfers use pinned memory, each thread has its own stream, and convolutions run in
+    half precision (`torch.autocast`); a network disables autocast itself where it must.
 
     Args:
         device: Of the runtime `torch`.
-        network: Called with a tensor for each array, on the device.
-        planes: `[B,C,h,w]`, the first one for the message if memory runs out.
+        network: Called with one tensor per array, on the device.
+        planes: `[B,C,h,w]` each; an out-of-memory message gives the first one's size.
 
     Raises:
         DeviceError: The device failed, or ran out of memory.
@@ -111,10 +111,10 @@ def _on_cuda(device: Device, network: Callable[..., Tensor], planes: tuple[Array
 
 
 def require_finite(ab: Array) -> Array:
-    """Colours as they are.
+    """Return `ab` unchanged if all values are finite.
 
     Raises:
-        WeightsError: Some are no numbers; written as they are, the frame would pass through grey.
+        WeightsError: Some are not; without this error the frame would silently come out grey.
     """
     if not np.isfinite(ab).all():
         raise WeightsError(
@@ -125,7 +125,7 @@ def require_finite(ab: Array) -> Array:
 
 
 def padded(planes: Array, multiple: int) -> Array:
-    """`[B,C,h,w]` with its last row and column repeated up to a multiple in both directions."""
+    """Pad `[B,C,h,w]` below and on the right to a multiple, repeating the last row and column."""
     below, beside = (-side % multiple for side in planes.shape[2:])
     if not below and not beside:
         return planes
@@ -133,11 +133,11 @@ def padded(planes: Array, multiple: int) -> Array:
 
 
 def as_module(network: nn.Module, call: Callable[[Tensor], Tensor]) -> nn.Module:
-    """A call of a network as a module of its own, for what wants modules.
+    """Wrap a call of a network as a module, for code that needs modules.
 
     Args:
-        network: Whose weights `call` uses.
-        call: Of one tensor.
+        network: The network whose weights `call` uses.
+        call: Function of one tensor.
     """
     from torch import nn
 

@@ -1,4 +1,4 @@
-"""The contract of networks that steady colour, one frame after the other."""
+"""The interface of recurrent networks that stabilise colour, one frame at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Picture:
 
     Attributes:
         luma: `[1,1,h,w]`, nominal 0..1.
-        chroma: U, V `[1,2,h/s,w/s]`, nominal -0.5..0.5.
+        chroma: U, V `[1,2,h/s,w/s]`, nominal -0.5..0.5, s being `Stepper.stride`.
     """
 
     luma: Array
@@ -22,34 +22,34 @@ class Picture:
 
 
 class Stepper(Protocol):
-    """A network that steadies frame after frame. Must be callable from several threads at once."""
+    """A network that stabilises frame by frame. Must be callable from several threads at once."""
 
     @property
     def multiple(self) -> int:
-        """Of which height and width must be whole multiples."""
+        """Height and width of luma must be multiples of this."""
         ...
 
     @property
     def stride(self) -> int:
-        """Pixels of luma to one of chroma, in each direction."""
+        """Luma pixels per chroma pixel, in each direction."""
         ...
 
     def begin(self, picture: Picture) -> Any:
-        """The memory before a scene's first frame."""
+        """The initial memory, for a scene's first frame."""
         ...
 
     def step(
         self, before: Picture, now: Picture, previous_output: Array, memory: Any
     ) -> tuple[Array, Any]:
-        """Take one step.
+        """Stabilise one frame.
 
         Args:
             before: The frame before; at the start the same as `now`.
-            now: The frame to steady.
-            previous_output: The steadied chroma of the frame before; at the start as it is given.
-            memory: What `begin` or the last step returned.
+            now: The frame to stabilise.
+            previous_output: Stabilised chroma of the frame before; at the start the given chroma.
+            memory: As returned by `begin` or the last step.
 
         Returns:
-            Steadied chroma `[1,2,h,w]`, and the memory for the next step.
+            Stabilised chroma `[1,2,h/s,w/s]`, and the memory for the next step.
         """
         ...

@@ -1,4 +1,4 @@
-"""The contract of models that colour a frame from the frame before and from exemplars.
+"""The interface of models that colour a frame from the frame before and from exemplars.
 
 Units and ranges are those of `vscolor.models.base`. Such a model never sees a VapourSynth object.
 """
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 SOURCES: Final = ("history", "flow", "match", "still")
-"""Where a frame's colour can come from: the frame before; an exemplar of the same shot, along the
-motion; an exemplar, by likeness; the frame's own colouring."""
+"""Sources of a frame's colour: the frame before; an exemplar of the same shot, by optical flow; any
+exemplar, by correspondence; the frame's own colouring."""
 
 
 @dataclass(frozen=True)
 class BlockPlan:
-    """How a recurrent model's frames are cut, so that any frame can be asked for.
+    """How a recurrent model's frames are cut into blocks, so that any frame can be requested.
 
     Attributes:
         length: Frames of a block.
-        warm_up: Frames before them that are run through first, and over which one block's colours
-            give way to the next one's.
+        warm_up: Frames before the block that are run first; over these, the previous block's
+            colours are cross-faded into this one's.
     """
 
     length: int
@@ -42,10 +42,10 @@ class Exemplar:
     Attributes:
         luma: L* `[h,w]`, at the model's size.
         ab: `[2,h/s,w/s]`, s being `grid.ab_stride`.
-        confidence: How far each place is vouched for, 0 to 1, `[h/s,w/s]`.
-        features: What `VideoModel.encode` made of the luma, `[F]`.
-        weight: How much it counts beside the others, above 0: less for one far away in time.
-        same_shot: Whether it is of the frame's own shot, so that motion between them can be found.
+        confidence: Confidence in each pixel's colour, 0 to 1, `[h/s,w/s]`.
+        features: Result of `VideoModel.encode` for the luma, `[F]`.
+        weight: Weight relative to other exemplars, above 0; less the farther away in time.
+        same_shot: Whether it is from the frame's own shot, so that optical flow applies.
     """
 
     luma: Array
@@ -62,8 +62,8 @@ class ScaledHint:
 
     Attributes:
         x: Pixels of the model's luma from the left edge.
-        y: Likewise from the top.
-        radius: Pixels around it where the colour is certain.
+        y: Pixels of the model's luma from the top.
+        radius: Radius in pixels within which the colour is certain.
         ab: a* and b* `[2]`.
     """
 
@@ -75,7 +75,7 @@ class ScaledHint:
 
 @dataclass(frozen=True)
 class Strengths:
-    """How much each source of colour counts, 1 being the model's own judgement, 0 not at all."""
+    """Strength of each source of colour: 1 is the model's own weighting, 0 leaves it out."""
 
     history: float = 1.0
     reference: float = 1.0
@@ -85,11 +85,11 @@ class Strengths:
 class VideoModel(Protocol):
     """Colours a frame from its luma, the frame before, and exemplars.
 
-    x_t = G(L_t | x_{t-1}, y), as Zhang et al. 2019 have it (arXiv:1906.09909), cut where the
-    recurrence is: `encode` and `match` know nothing of the frame before's colour, so they run frame
-    by frame in any order; only `step` is a chain. Rows of floats travel between them, and the state
-    from step to step, which only the model can read. All arrays are float32. All methods must be
-    callable from several threads at once.
+    x_t = G(L_t | x_{t-1}, y) of Zhang et al. 2019 (arXiv:1906.09909), split at the recurrence:
+    `encode` and `match` do not use the colour of the frame before, so they run per frame in any
+    order; only `step` is a chain. They exchange rows of floats, and steps pass on a state; only
+    the model can read either. All arrays are float32. All methods must be callable from several
+    threads at once.
     """
 
     @property
@@ -99,59 +99,59 @@ class VideoModel(Protocol):
 
     @property
     def blocks(self) -> BlockPlan:
-        """How its chain is cut."""
+        """How its chain is cut into blocks."""
         ...
 
     def encode(self, luma: Array) -> Array:
-        """Look at frames.
+        """Encode frames.
 
         Args:
             luma: L* `[B,1,h,w]`, 0..100.
 
         Returns:
-            Features `[B,F]`; row b depends on row b of `luma` alone.
+            Features `[B,F]`; row b depends only on row b of `luma`.
         """
         ...
 
     def feature_size(self, height: int, width: int) -> int:
-        """F for frames of a size."""
+        """F for a frame size."""
         ...
 
     def still(self, features: Array, height: int, width: int) -> Array:
-        """Say how the model colours a frame on its own, `[2,h/s,w/s]`, from its features `[F]`."""
+        """Return the frame's own colouring, ab `[2,h/s,w/s]`, from its features `[F]`."""
         ...
 
     def spread(self, luma: Array, features: Array, hints: list[ScaledHint]) -> tuple[Array, Array]:
-        """Colour a frame from points of it.
+        """Spread hints over a frame.
 
         Args:
             luma: The frame's L* `[h,w]`.
-            features: Its own, `[F]`.
-            hints: The points, at least one.
+            features: The frame's features `[F]`.
+            hints: At least one.
 
         Returns:
-            ab `[2,h/s,w/s]` and how far each place is vouched for, 0 to 1, `[h/s,w/s]`.
+            ab `[2,h/s,w/s]` and confidence, 0 to 1, `[h/s,w/s]`.
         """
         ...
 
     def match(
         self, luma: Array, before: Array, features: Array, exemplars: Sequence[Exemplar]
     ) -> Array:
-        """Find where a frame's colours could come from.
+        """Find the candidate colours of a frame.
 
         Args:
             luma: The frame's L* `[h,w]`.
-            before: The frame before's L* `[h,w]`.
-            features: The frame's own, `[F]`.
-            exemplars: What there is to take colours from; may be empty.
+            before: L* `[h,w]` of the frame before.
+            features: The frame's features `[F]`.
+            exemplars: The exemplars to take colours from; may be empty.
 
         Returns:
-            What `step` needs, `[M]`.
+            The input of `step`, `[M]`.
         """
         ...
 
     def match_size(self, height: int, width: int) -> int:
-        """M for frames of a size."""
+        """M for a frame size."""
         ...
 
     def step(
@@ -160,42 +160,42 @@ class VideoModel(Protocol):
         """Colour a frame.
 
         Args:
-            matched: What `match` found for it.
-            state: What the step of the frame before returned; None at the start of a scene.
+            matched: The frame's result of `match`.
+            state: The state that the step of the frame before returned; None at a scene's start.
             height: Of the frame's L*.
-            width: Likewise.
+            width: Of the frame's L*.
 
         Returns:
-            ab `[2,h/s,w/s]` and the new state; `state` is not written to.
+            ab `[2,h/s,w/s]` and the new state; `state` is not modified.
         """
         ...
 
     def state_shape(self, height: int, width: int) -> tuple[int, ...]:
-        """Shape of the state for frames of a size."""
+        """Shape of the state for a frame size."""
         ...
 
 
 @runtime_checkable
 class AttributingModel(VideoModel, Protocol):
-    """A video model that can tell where its colours come from."""
+    """A video model that can report where its colours come from."""
 
     def source_weights(self, matched: Array, state: Array | None, height: int, width: int) -> Array:
-        """Tell how much of each place's colour `step` takes from each of `SOURCES`.
+        """Return the weight that `step` gives each of `SOURCES` at each pixel.
 
         Args:
             matched: As for `step`.
-            state: Likewise.
-            height: Likewise.
-            width: Likewise.
+            state: As for `step`.
+            height: As for `step`.
+            width: As for `step`.
 
         Returns:
-            `[4,h/s,w/s]`, 0 to 1, together 1 at each place.
+            `[4,h/s,w/s]`, 0 to 1, summing to 1 at each pixel.
         """
         ...
 
 
 class VideoLoader(Protocol):
-    """Makes a `VideoModel` ready on a device."""
+    """Loads a `VideoModel` on a device."""
 
     def __call__(
         self,
@@ -208,10 +208,10 @@ class VideoLoader(Protocol):
 
         Args:
             device: Where it runs.
-            weights: A file of the caller's, or a folder where the model has several; None for the
+            weights: The caller's own file, or folder if the model has several files; None for the
                 model's own.
-            options: A value, checked already, for every option the model declares.
-            strengths: How much history, references and the still colours count.
+            options: A checked value for every option the model declares.
+            strengths: Strengths of history, references and still colours.
 
         Raises:
             WeightsError: The weight file is missing, damaged, or of another model.

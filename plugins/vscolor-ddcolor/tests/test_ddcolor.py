@@ -45,9 +45,9 @@ COMMON = {
 }
 
 
-# Near a corner, in the middle and near the far corner of what the authors' own network makes of
-# `waves` with `weights_by_rule`, in double precision. It was run as the package modelscope 1.40.2
-# holds it; ours was within 3e-9 of its range.
+# Output of the authors' own network for `waves` with `weights_by_rule`, in double precision: near a
+# corner, in the middle and near the far corner. It was run from the package modelscope 1.40.2; ours
+# agreed within 3e-9 of its range.
 THEIRS = {
     ("tiny", 64, 96): (0.17112249029395116, 0.3823712561502195, -0.009399222149027438),
     ("tiny", 96, 32): (0.1661455501768124, 0.6220420173882006, 0.1887244640615526),
@@ -62,7 +62,7 @@ def made(size):
 
 
 def weights_by_rule(net):
-    """Weights that follow from names and shapes alone, spread about as trained ones are."""
+    """Synthetic, deterministic weights from names and shapes, scaled roughly like trained ones."""
     state = {}
     for key, value in net.state_dict().items():
         seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
@@ -82,7 +82,7 @@ def weights_by_rule(net):
 
 
 def waves(height, width):
-    """A smooth grey picture `[1,3,h,w]` in double precision, which any machine makes alike."""
+    """A smooth grey picture `[1,3,h,w]` in double precision, the same on any machine."""
     y, x = np.mgrid[:height, :width]
     grey = 0.5 + 0.3 * np.sin(0.21 * x) * np.cos(0.17 * y) + 0.15 * np.sin(1.3 * x + y)
     return torch.from_numpy(grey)[None, None].expand(-1, 3, -1, -1).contiguous()
@@ -90,7 +90,7 @@ def waves(height, width):
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory):
-    """A checkpoint of the tiny size with seeded weights, wrapped as the authors wrap theirs."""
+    """A checkpoint of the tiny size with seeded weights, in the authors' wrapping."""
     torch.manual_seed(0)
     net = made("tiny")
     for name, value in net.state_dict().items():

@@ -1,4 +1,4 @@
-"""DDColor with the manners of a vscolor still model."""
+"""DDColor as a vscolor still model."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _entry(name: str, size: str, checkpoint: str, summary: str) -> Entry:
 
 
 def void(_value: object) -> None:
-    """Drop a value: the check of a file is that it can be built from."""
+    """Discard a value: a weight file is checked by building the network from it."""
 
 
 def _load(

@@ -28,7 +28,7 @@ class ChannelNorm(nn.Module):
 
 
 class Block(nn.Module):
-    """Depthwise 7x7 convolution and a two-layer mix of channels beside the identity."""
+    """Residual block: depthwise 7x7 convolution, layer norm, two pointwise layers."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class ConvNext(nn.Module):
 
     Args:
         depths: Blocks of the four stages.
-        widths: Their channels.
+        widths: Channels of the four stages.
     """
 
     def __init__(self, depths: tuple[int, ...], widths: tuple[int, ...]) -> None:
@@ -66,7 +66,7 @@ class ConvNext(nn.Module):
         )
         for number, width in enumerate(widths):
             self.add_module(f"norm{number}", ChannelNorm(width))
-        # Of the classifier, which is not in the checkpoint.
+        # Belongs to the classifier, which is not in the checkpoint.
         self.norm = nn.LayerNorm(widths[-1], eps=EPSILON)
 
     def forward(self, x: Tensor) -> list[Tensor]:

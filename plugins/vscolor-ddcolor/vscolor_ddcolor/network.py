@@ -1,8 +1,8 @@
 """DDColor (Kang et al. 2023, arXiv:2212.11613) in torch; names and shapes are the checkpoint's.
 
-A pixel decoder brings the encoder's features back to full size. Beside it a colour decoder lets 100
-queries look at those features; each becomes a map over the picture, and a last layer makes a and b
-of the maps and the picture.
+A pixel decoder upsamples the encoder's features to full size. In a colour decoder, 100 queries
+attend to the pixel decoder's features; each becomes a map over the picture, and a last layer
+predicts a and b from the maps and the picture.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ TINY = Shape((3, 3, 9, 3), (96, 192, 384, 768))
 class SpectralConv(nn.Module):
     """A convolution whose weight is divided by its largest singular value.
 
-    The singular vectors are those the checkpoint holds; they do not move any more.
+    The singular vectors are the checkpoint's and stay fixed.
     """
 
     def __init__(self, before: int, after: int, kernel: int = 1, *, bias: bool = False) -> None:
@@ -64,7 +64,7 @@ class SpectralConv(nn.Module):
 
 
 class Enlarge(nn.Module):
-    """Sub-pixel convolution, and a 2x2 mean against its chequers."""
+    """Sub-pixel convolution, then 2x2 averaging against its checkerboard artefacts."""
 
     def __init__(self, before: int, after: int, scale: int, *, norm: bool) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Enlarge(nn.Module):
 
 
 class Rise(nn.Module):
-    """One level of the pixel decoder: enlarge, join the encoder's features, convolve."""
+    """One level of the pixel decoder: upsample, concatenate the encoder's features, convolve."""
 
     def __init__(self, before: int, joined: int, after: int) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class Rise(nn.Module):
 
 
 class Attention(nn.Module):
-    """Attention beside the identity, normalised behind the sum."""
+    """Multi-head attention with a residual connection and layer norm after the sum."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -106,14 +106,14 @@ class Attention(nn.Module):
         self.norm = nn.LayerNorm(WIDTH)
 
     def forward(self, x: Tensor, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Queries `[B,n,C]`, with where to look from, what to look at and what to take."""
+        """Add the attention of `query` to `key` and `value` to `x` `[B,n,C]`, and normalise."""
         seen, _ = self.get_submodule(self.name)(query, key, value, need_weights=False)
         normed: Tensor = self.norm(x + seen)
         return normed
 
 
 class FeedForward(nn.Module):
-    """Two layers beside the identity, normalised behind the sum."""
+    """Two linear layers with a residual connection and layer norm after the sum."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class FeedForward(nn.Module):
 
 
 class Perceptron(nn.Module):
-    """Three layers with ReLU between."""
+    """Three linear layers with ReLU between them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class Perceptron(nn.Module):
 
 
 class ColorDecoder(nn.Module):
-    """Queries that look at the pixel decoder's features, coarse to fine and again."""
+    """Queries that attend to the pixel decoder's features, cycling from coarse to fine."""
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
@@ -190,7 +190,7 @@ class ColorDecoder(nn.Module):
 
 
 def position(like: Tensor, half: int) -> Tensor:
-    """Sines and cosines of a sample's place, `[1,h*w,2*half]`: y first, then x."""
+    """Sinusoidal position encoding, `[1,h*w,2*half]`: y first, then x."""
     h, w = like.shape[2:]
     number = torch.arange(half, dtype=like.dtype, device=like.device)
     period = 10000.0 ** (2 * torch.div(number, 2, rounding_mode="floor") / half)
@@ -217,7 +217,7 @@ class Decoder(nn.Module):
         self.color_decoder = ColorDecoder((512, 512, WIDTH))
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        """Maps `[B,100,h,w]` of the encoder's features."""
+        """Maps `[B,100,h,w]` from the encoder's features."""
         fine, middle, coarse, top = features
         levels, x = [], top
         for layer, joined in zip(self.layers, (coarse, middle, fine), strict=True):
@@ -228,7 +228,7 @@ class Decoder(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Holds ConvNeXt under the checkpoint's name."""
+    """Wraps ConvNeXt under the checkpoint's name."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()

@@ -1,5 +1,5 @@
-"""`blind`: a small recurrent network that takes flicker out of colour, whoever made it.
+"""`blind`: a small recurrent network that removes colour flicker, whatever made the colour.
 
-The idea is Lai et al. 2018, "Learning Blind Video Temporal Consistency"; this one is ours, on
-chroma, small enough for a CPU. Their network itself is in `vscolor.models.lai`.
+The idea is from Lai et al. 2018, "Learning Blind Video Temporal Consistency"; this network is the
+project's own, on chroma, small enough for a CPU. Theirs is in `vscolor.models.lai`.
 """

@@ -1,4 +1,4 @@
-"""`blind` ready to step: on ONNX Runtime, or on torch."""
+"""`blind` as a `Stepper`, on ONNX Runtime or on torch."""
 
 from __future__ import annotations
 

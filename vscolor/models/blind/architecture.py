@@ -1,4 +1,4 @@
-"""Sizes of `blind` that torch, ONNX and the adapter agree on."""
+"""Constants of `blind` shared by torch, ONNX and the adapter."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ STRIDE: Final = 4
 """Chroma is this many times smaller than luma in each direction."""
 
 MULTIPLE: Final = 8
-"""Luma's height and width are multiples of this: the memory lies at half of chroma's size."""
+"""Luma's height and width are multiples of this: the memory has half of chroma's size."""
 
 CHANNELS: Final = 24
 MEMORY: Final = 40
 """Channels of the recurrent state."""
 
 INPUTS: Final = 2 * STRIDE * STRIDE + 4
-"""Luma now and before, each 4x4 square as 16 channels; chroma given now and made before."""
+"""Luma now and before, each pixel-unshuffled by 4 (16 channels); given chroma, previous output."""
 
 SLOPE: Final = 0.1
-"""Of the leaky ReLU below zero."""
+"""Negative slope of the leaky ReLU."""
 
 CHROMA_SCALE: Final = 8.0
-"""Chroma inside the network, over nominal units (-0.5..0.5)."""
+"""Factor on chroma, nominally -0.5..0.5, at the network's input."""
 
 LUMA_MIDDLE: Final = 0.5
 BLUR: Final = 9
-"""Side of the window, in samples of chroma, over which the second candidate is a mean."""
+"""Side of the averaging window, in chroma samples, of the last candidate."""
 
 CANDIDATES: Final = 3
-"""What the answer is mixed from: the given colour, the one before, the blurred step to it."""
+"""Mixed into the output: the given chroma; the previous output; the given chroma plus the blurred
+difference between the two."""

@@ -28,7 +28,7 @@ OUTPUTS: Final = {
 
 
 class _Writer(Writer):
-    """Writes layers as this network names and pads them."""
+    """Writes layers with this network's names and padding."""
 
     def conv3(self, x: str, name: str, stride: int = 1) -> str:
         """The 3x3 convolution of this name."""
@@ -44,19 +44,19 @@ class _Writer(Writer):
         return self.op("LeakyRelu", [x], f"{x}.leaky", alpha=arch.SLOPE)
 
     def residual_block(self, x: str, name: str) -> str:
-        """Two convolutions around which the input goes."""
+        """Residual block of two 3x3 convolutions."""
         y = self.conv3(self.leaky(self.conv3(x, f"{name}.first")), f"{name}.second")
         return self.add(x, y)
 
 
 def _picture(writer: _Writer, luma: str) -> str:
-    """Squares of luma as channels."""
+    """Centred luma, pixel-unshuffled by `STRIDE`."""
     centred = writer.op("Sub", [luma, "middle"], f"{luma}.centred")
     return writer.op("SpaceToDepth", [centred], f"{luma}.squares", blocksize=arch.STRIDE)
 
 
 def _remember(writer: _Writer, x: str) -> None:
-    """The ConvLSTM: writes `hidden_now` and `cell_now`."""
+    """ConvLSTM: writes `hidden_now` and `cell_now`."""
     both = writer.op("Concat", [x, "hidden"], "lstm.input", axis=1)
     writer.split(
         writer.conv3(both, "gates"),
@@ -75,7 +75,7 @@ def _remember(writer: _Writer, x: str) -> None:
 
 
 def _mix(writer: _Writer, answer: str) -> None:
-    """The answer as a mixture of candidates: writes `steady`."""
+    """Mix the candidates: writes `steady`."""
     names = [f"share.{i}" for i in range(arch.CANDIDATES)]
     writer.split(writer.op("Softmax", [answer], "shares", axis=1), [1] * arch.CANDIDATES, names)
     step = writer.op("Sub", ["previous_output", "given"], "step")

@@ -1,12 +1,12 @@
 """`blind` in torch, for training.
 
-After Lai et al. 2018: the given frame, the frame made before, and the source's luma of both go
-through an encoder, a ConvLSTM and a decoder with a skip. Two things differ. It works on chroma
-alone, at a quarter of luma's size, whose 4x4 squares enter as channels: what flickers is smooth,
-and the change is scaled up and added. And the answer is a mixture, by weights the network
-chooses for each sample, of the given colour, the colour before at the same place, and the given
-colour moved by the mean difference around. A residual, as theirs, needs far longer to learn that,
-and what it adds by mistake comes back with the next frame and adds up: colour drifts.
+After Lai et al. 2018: the given frame, the previous output, and the source's luma of both pass
+through an encoder, a ConvLSTM and a decoder with a skip connection. Two things differ. The network
+works only on chroma, at a quarter of luma's size, with luma pixel-unshuffled by 4: flicker is
+smooth, so the change can be upscaled and added. And the output is a mixture, by a softmax per
+sample, of the given colour, the previous output at the same position, and the given colour shifted
+by the local mean of their difference. A residual, as theirs, takes far longer to learn that, and
+its errors feed back through the next frame and accumulate: colour drifts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from . import architecture as arch
 
 
 class Memory(NamedTuple):
-    """The recurrent state, `[B,MEMORY,h/8,w/8]` each, of a luma of h by w."""
+    """The recurrent state, `[B,MEMORY,h/8,w/8]` each, for luma of h by w."""
 
     hidden: Tensor
     cell: Tensor
@@ -39,7 +39,7 @@ def _leaky(x: Tensor) -> Tensor:
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions around which the input goes."""
+    """Residual block of two 3x3 convolutions."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -82,17 +82,17 @@ class Blind(nn.Module):
         previous_output: Tensor,
         memory: Memory,
     ) -> tuple[Tensor, Memory]:
-        """Steady one frame.
+        """Stabilise one frame.
 
         Args:
             luma: `[B,1,h,w]`, nominal 0..1, h and w multiples of 8.
-            luma_before: The frame before, likewise; at a scene's start the same frame.
+            luma_before: Luma of the frame before; at a scene's start the same as `luma`.
             given: Chroma U, V `[B,2,h/4,w/4]`, nominal -0.5..0.5.
-            previous_output: What this returned for the frame before; at a scene's start `given`.
-            memory: What this returned for the frame before.
+            previous_output: Chroma returned for the frame before; at a scene's start `given`.
+            memory: Memory returned for the frame before.
 
         Returns:
-            Steadier chroma `[B,2,h/4,w/4]`, and the memory for the next frame.
+            Stabilised chroma `[B,2,h/4,w/4]`, and the memory for the next frame.
         """
         pictures = [
             functional.pixel_unshuffle(x - arch.LUMA_MIDDLE, arch.STRIDE)

@@ -1,4 +1,5 @@
-"""`devc`: Zhang et al. 2019: film coloured by a reference and by the frame before.
+"""`devc`: Zhang et al. 2019: film coloured from a reference and the frame before.
 
-`network` is the published network, `adapter` gives it the manners of `vscolor.models.base`.
+`network` is the published network, `adapter` adapts it to the interface of
+`vscolor.models.video`.
 """

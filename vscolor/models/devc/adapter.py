@@ -1,7 +1,7 @@
-"""`devc` with the manners of a `VideoModel`.
+"""`devc` as a `VideoModel`.
 
-What travels between `encode`, `match` and `step` is a row of floats, cut by the tables of `Parts`.
-Pictures are padded on the right to a width that the networks take.
+`encode`, `match` and `step` exchange flat rows of floats, whose layouts are `Parts`. Pictures are
+padded on the right to a width that the networks accept.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 WIDTH_MULTIPLE: Final = 16
 HEIGHT_MULTIPLE: Final = 8
 STRIDE: Final = 4
-"""Of what is matched."""
+"""Stride of the matching, in luma pixels."""
 CHANNELS: Final = 256
 PREFERENCE: Final = 0.05
-"""Cosine that an exemplar of e times the weight is ahead by: correspondence decides within a
-shot, and the user's picture wins over the scene's own key, which resembles the frame most."""
+"""Cosine advantage of an exemplar with e times the weight. Within a shot correspondence decides;
+the user's picture wins over the scene's own keyframe, which resembles the frame most."""
 MIN_SHARE: Final = 1e-6
 KEYS_KEPT: Final = 8
 L_CENTRE: Final = 50.0
@@ -85,7 +85,7 @@ BLOCKS: Final = BlockPlan(length=24, warm_up=8)
 
 
 def check(name: str, path: Path) -> None:
-    """Raise `WeightsError` where a file is not of these networks."""
+    """Raise `WeightsError` if a file is not of these networks."""
     from vscolor.models.devc.network import Devc
     from vscolor.weights.checkpoint import load_strictly, read_state
 
@@ -125,13 +125,12 @@ def load(
         device: Of the runtime torch.
         weights: A folder with the three files; None for the cache's.
         options: `temperature`, `boost`, `smooth`, `still`.
-        strengths: `history` and `reference`; it has no still colour of its own to weigh.
-        open_still: Makes the model that `still` names ready beside this one; as of
+        strengths: `history` and `reference`; the model has no still colour of its own to weight.
+        open_still: Loads the model named by `still`; see
             `vscolor.models.registry.Registry.open_still`.
 
     Raises:
-        SettingError: `still` names no model that colours frames on their own, or
-            `still_strength` is set.
+        SettingError: `still` does not name a still model, or `still_strength` is set.
     """
     if strengths.still != 1:
         raise SettingError(
@@ -149,13 +148,13 @@ def load(
 
 
 def feature_parts(height: int, width: int) -> Parts:
-    """What `encode` says of a frame: what is matched, and the still model's colours."""
+    """Layout of `encode`'s result: WarpNet's description and the still model's colours."""
     h, w = height // STRIDE, _padded_width(width) // STRIDE
     return Parts(described=(CHANNELS, h, w), still=(2, h, width // STRIDE))
 
 
 def match_parts(height: int, width: int) -> Parts:
-    """What `match` says of a frame: its luma, the colour carried to it, and how like it is."""
+    """Layout of `match`'s result: the frame's luma, the matched ab and its similarity."""
     h, w = height // STRIDE, _padded_width(width) // STRIDE
     return Parts(luma=(1, height, width), carried=(2, h, w), similarity=(1, h, w))
 
@@ -185,8 +184,8 @@ class DevcVideo:
         self._boost: float = options["boost"]
         self._smooth: bool = options["smooth"]
         self._strengths = strengths
-        # What is known of exemplars: pure functions of their pixels, kept because one serves a
-        # whole scene.
+        # Cache of exemplars' keys, which depend only on their pixels: one exemplar serves a whole
+        # scene.
         self._keys: OrderedDict[bytes, Array] = OrderedDict()
         self._lock = Lock()
 
@@ -207,7 +206,7 @@ class DevcVideo:
     def _describe(self, luma: Tensor) -> Tensor:
         import torch
 
-        # Matching is a race between places that look alike: halves would flip it.
+        # Similar positions have nearly equal cosines: half precision would change the best match.
         with torch.autocast(luma.device.type, enabled=False):
             return self._network.describe(luma.float() - L_CENTRE)
 
@@ -242,7 +241,7 @@ class DevcVideo:
         return parts.pack(luma=luma, carried=carried, similarity=similarity)
 
     def _carried(self, described: Array, exemplars: Sequence[Exemplar]) -> tuple[Array, Array]:
-        """Colour of the places that look most alike, and how alike, at the matching's stride."""
+        """Ab of the best-matching positions and their similarity, at the matching's stride."""
         keys = np.concatenate([self._key(e) for e in exemplars], axis=1)
         values = np.concatenate([_pooled(e.ab) for e in exemplars])
         heaviest = max(e.weight for e in exemplars)
@@ -265,7 +264,7 @@ class DevcVideo:
             return made.reshape(1, 3, *described.shape[2:])
 
     def _key(self, exemplar: Exemplar) -> Array:
-        """What is matched of an exemplar: seen in its colours, unlike a frame."""
+        """An exemplar's matching key; unlike a frame, an exemplar is encoded in colour."""
         name = hashlib.sha256(exemplar.luma.tobytes() + exemplar.ab.tobytes()).digest()
         with self._lock:
             if name in self._keys:
@@ -294,8 +293,8 @@ class DevcVideo:
     ) -> tuple[Array, Array]:
         """See `VideoModel`.
 
-        The state is L - 50, a and b of the frame before as the network made them, padded, without
-        boost and smoothing. A `history_strength` above 1 is as 1: there is no more to give.
+        The state is L - 50 and the network's own ab of the frame before, padded, without boost and
+        smoothing. A `history_strength` above 1 acts as 1.
         """
         parts = match_parts(height, width).unpack(matched)
         luma = _padded(parts["luma"][None]) - L_CENTRE
@@ -319,25 +318,25 @@ class DevcVideo:
         return ab
 
     def _shown(self, luma: Array, ab: Array) -> Array:
-        """The colour as the authors display it."""
+        """The colour as the authors display it: boosted, optionally smoothed."""
         raised = np.clip(ab * np.float32(self._boost), -AB_LIMIT, AB_LIMIT)
         return post.smooth(post.edge_guide(luma), raised) if self._smooth else raised
 
 
 def _padded(planes: Array) -> Array:
-    """`[B,C,h,w]` with its last column repeated up to a width the networks take."""
+    """Pad `[B,C,h,w]` on the right to a width the networks accept, repeating the last column."""
     beside = -planes.shape[3] % WIDTH_MULTIPLE
     return np.pad(planes, ((0, 0), (0, 0), (0, 0), (0, beside)), mode="edge") if beside else planes
 
 
 def _still_colour(still: StillModel, luma: Array) -> Array:
-    """What a still model of any grid says, cut to the picture, `[B,2,h/s,w/s]`."""
+    """Ab of a still model with any grid, cropped to the picture, `[B,2,h/s,w/s]`."""
     h, w = (-(-side // still.grid.ab_stride) for side in luma.shape[2:])
     return still.predict(running.padded(luma, still.grid.multiple))[:, :, :h, :w]
 
 
 def _small(planes: Array, height: int, width: int) -> Array:
-    """Planes of any stride at the matching's, `[B,C,h,w]` to `[B,C,height/4,width/4]`."""
+    """Resize planes of any stride to the matching's, `[B,C,h,w]` to `[B,C,height/4,width/4]`."""
     import cv2
 
     size = (width // STRIDE, height // STRIDE)
@@ -347,7 +346,7 @@ def _small(planes: Array, height: int, width: int) -> Array:
 
 
 def _large(planes: Array, factor: int) -> Array:
-    """`[C,h,w]` larger by a factor, bilinear."""
+    """Upscale `[C,h,w]` by a factor, bilinear."""
     import cv2
 
     size = (planes.shape[2] * factor, planes.shape[1] * factor)
@@ -355,12 +354,12 @@ def _large(planes: Array, factor: int) -> Array:
 
 
 def _repeated(planes: Array) -> Array:
-    """`[C,h,w]` at full size, each sample over its square."""
+    """Upscale `[C,h,w]` by `STRIDE`, nearest neighbour."""
     return np.asarray(planes.repeat(STRIDE, axis=1).repeat(STRIDE, axis=2))
 
 
 def _pooled(planes: Array) -> Array:
-    """Means of squares of padded planes, `[C,h,w]` to `[h/4*w/4,C]`."""
+    """Average pooling of padded planes over 4x4 blocks, `[C,h,w]` to `[h/4*w/4,C]`."""
     whole = _padded(planes[None])[0]
     channels, height, width = whole.shape
     cells = whole.reshape(channels, height // STRIDE, STRIDE, width // STRIDE, STRIDE)
@@ -368,6 +367,6 @@ def _pooled(planes: Array) -> Array:
 
 
 def _bias(exemplar: Exemplar, share: float) -> Array:
-    """What an exemplar's places are ahead or behind by, `[m]`."""
+    """Bias of the cosines of an exemplar's positions, `[m]`."""
     standing = np.maximum(_pooled(exemplar.confidence[None])[:, 0] * share, MIN_SHARE)
     return np.asarray(PREFERENCE * np.log(standing), np.float32)

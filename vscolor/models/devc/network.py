@@ -1,8 +1,9 @@
 """Zhang et al., "Deep Exemplar-based Video Colorization", CVPR 2019, arXiv:1906.09909, in torch.
 
-Three networks: VGG19 sees frame and reference, `WarpNet` finds for each place of the frame where
-in the reference it belongs and carries that colour over, `ColorVidNet` makes the frame's colour of
-it and of the frame before. Names and shapes are those of the published checkpoints.
+Three networks: VGG19 extracts features of frame and reference, `WarpNet` embeds them for
+correspondence, by which the reference's colour is warped to the frame, and `ColorVidNet` predicts
+the frame's colour from the warped colour and the frame before. Names and shapes are those of the
+published checkpoints.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ FEATURE_LAYERS: Final = 2
 MATCH_STRIDE: Final = 4
 ARGMAX_TEMPERATURE: Final = 1e-10
 ROWS_AT_ONCE: Final = 1024
-"""Places of the frame matched together: the whole matrix of a large frame is gigabytes."""
+"""Query positions matched together: the full matrix of a large frame takes gigabytes."""
 
 
 class Vgg19(nn.Module):
-    """The convolutions of VGG19 (Simonyan and Zisserman 2014), the means of Caffe's weights."""
+    """VGG19's convolutions (Simonyan and Zisserman 2014), with the means of Caffe's weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +49,7 @@ class Vgg19(nn.Module):
 
     def forward(self, rgb: Tensor) -> list[Tensor]:
         """Features after ReLU 1_2, 2_2, 3_2, 4_2 and 5_2 of RGB `[B,3,h,w]`, 0..1."""
-        # Rounded to single precision, as the authors' are: matching is sensitive to it.
+        # Rounded to single precision as by the authors: matching is sensitive to it.
         mean = torch.tensor(VGG_MEAN_BGR, dtype=torch.float32, device=rgb.device).to(rgb.dtype)
         mean = mean[:, None, None]
         x = (rgb.flip(1) - mean) * VGG_SCALE
@@ -65,7 +66,7 @@ class Vgg19(nn.Module):
 
 
 def _normalised_conv(before: int, after: int, stride: int = 1) -> list[nn.Module]:
-    """Reflecting pad, convolution, instance norm, PReLU with one slope."""
+    """Reflection padding, convolution, instance norm, PReLU with one slope."""
     return [
         nn.ReflectionPad2d(1),
         nn.Conv2d(before, after, 3, stride=stride),
@@ -75,7 +76,7 @@ def _normalised_conv(before: int, after: int, stride: int = 1) -> list[nn.Module
 
 
 class _Residual(nn.Module):
-    """Two convolutions beside the identity; one PReLU serves in both places."""
+    """Residual block of two 3x3 convolutions; one PReLU is used twice."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -112,10 +113,10 @@ class WarpNet(nn.Module):
         self.phi = nn.Conv2d(256, 256, 1)
 
     def describe(self, features: list[Tensor]) -> Tensor:
-        """What is matched: `[B,256,h/4,w/4]` of VGG's features of a picture `[B,3,h,w]`.
+        """Description `[B,256,h/4,w/4]`, from VGG's features of a picture `[B,3,h,w]`.
 
-        h is a multiple of 8, w of 16: where h leaves 8 over 16, the deepest features lack a row,
-        which is made up for by repeating their outermost ones.
+        h is a multiple of 8, w of 16. If h is an odd multiple of 8, the deepest branch is two rows
+        short; its first and last row are repeated.
         """
         branches = [
             branch(_unit(f))
@@ -142,17 +143,17 @@ class WarpNet(nn.Module):
 def carry(
     query: Tensor, key: Tensor, lab: Tensor, size: tuple[int, int], temperature: float
 ) -> tuple[Tensor, Tensor]:
-    """Carry a reference's colour to where the frame resembles it.
+    """Warp a reference's colour to a frame by correspondence.
 
     Args:
         query: Of the frame, `[B,256,n]`, n = h/4 * w/4.
         key: Of the reference, `[B,256,m]`.
         lab: The reference `[B,3,H,W]`, m = H/4 * W/4.
         size: h and w of the frame.
-        temperature: Of the softmax over places; towards 0 the single best place is taken.
+        temperature: Of the softmax over positions; towards 0 only the best match counts.
 
     Returns:
-        The warped Lab `[B,3,h,w]` and the similarity of the best place `[B,1,h,w]`, -1..1.
+        The warped Lab `[B,3,h,w]` and the similarity of the best match `[B,1,h,w]`, -1..1.
     """
     values = functional.avg_pool2d(lab, MATCH_STRIDE).flatten(2).transpose(1, 2)
     found, similar = search(query, key, values, temperature)
@@ -168,17 +169,17 @@ def carry(
 def search(
     query: Tensor, key: Tensor, values: Tensor, temperature: float, bias: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """For every place of a frame, what the places that look like it hold.
+    """Softmax attention from a frame's positions to those of references.
 
     Args:
         query: Of the frame, `[B,256,n]`.
-        key: Of the places, `[B,256,m]`.
-        values: What they hold, `[B,m,C]`.
-        temperature: Of the softmax over places.
-        bias: Added to their cosine, `[B,m]`; None for nothing.
+        key: Of the references, `[B,256,m]`.
+        values: Of the references, `[B,m,C]`.
+        temperature: Of the softmax over reference positions.
+        bias: Added to the cosines, `[B,m]`; None for none.
 
     Returns:
-        `[B,n,C]`, and the cosine, with its bias, of the best place `[B,n]`.
+        The attended values `[B,n,C]` and the largest biased cosine `[B,n]`.
     """
     found, similar = [], []
     for rows in torch.split(query, ROWS_AT_ONCE, dim=2):
@@ -201,7 +202,7 @@ def _centred_unit(x: Tensor) -> Tensor:
 
 
 class ColorVidNet(nn.Module):
-    """Luma, carried colour and the frame before, to colour (the paper's C)."""
+    """Colour from luma, warped colour and the frame before (the paper's C)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -236,7 +237,7 @@ class ColorVidNet(nn.Module):
         return nn.Sequential(nn.Upsample(scale_factor=2), conv3(before, after))
 
     def _run_stage(self, x: Tensor, number: int, layers: int, first: int = 1) -> Tensor:
-        """Convolutions with ReLU behind each, and an instance norm at the end."""
+        """Convolutions, each followed by ReLU, and an instance norm at the end."""
         for layer in range(first, layers + 1):
             x = functional.relu(self.get_submodule(f"conv{number}_{layer}")(x))
         return functional.instance_norm(x)
@@ -245,8 +246,8 @@ class ColorVidNet(nn.Module):
         """Predict colour.
 
         Args:
-            x: `[B,7,h,w]`: L - 50, carried a and b, similarity, and of the frame before L - 50,
-                a and b (zeros where there is none); h and w multiples of 8.
+            x: `[B,7,h,w]`: L - 50, warped a and b, similarity, and L - 50, a and b of the frame
+                before (zeros if there is none); h and w multiples of 8.
 
         Returns:
             ab `[B,2,h,w]`, -128..128.
@@ -268,7 +269,7 @@ class ColorVidNet(nn.Module):
 
 @dataclass(frozen=True)
 class EncodedReference:
-    """A reference as matching needs it.
+    """A reference, encoded for matching.
 
     Attributes:
         key: `[B,256,m]` of `WarpNet.key`.
@@ -287,29 +288,29 @@ class Devc(nn.Module):
         self.vgg, self.warp, self.color = Vgg19(), WarpNet(), ColorVidNet()
 
     def reference_rgb(self, lab: Tensor) -> Tensor:
-        """What VGG sees of a reference: RGB `[B,3,h,w]`, 0..1."""
+        """VGG's input for a reference: RGB `[B,3,h,w]`, 0..1."""
         luma, ab = lab[:, :1] + L_CENTRE, lab[:, 1:]
         return lab_to_srgb(torch.cat([luma, ab], 1)).clamp(0, 1)
 
     def encode_reference(self, lab: Tensor) -> EncodedReference:
-        """Prepare a reference `[B,3,h,w]`; h is a multiple of 8, w of 16."""
+        """Encode a reference `[B,3,h,w]`; h is a multiple of 8, w of 16."""
         return EncodedReference(
             self.warp.key(self.warp.describe(self.vgg(self.reference_rgb(lab)))), lab
         )
 
     def describe(self, luma: Tensor) -> Tensor:
-        """What WarpNet says of frames, `[B,256,h/4,w/4]` of L - 50 `[B,1,h,w]`."""
+        """WarpNet's description `[B,256,h/4,w/4]` of frames L - 50 `[B,1,h,w]`."""
         grey = ((luma + L_CENTRE) / 100).expand(-1, 3, -1, -1)
         return self.warp.describe(self.vgg(grey))
 
     def query(self, luma: Tensor) -> Tensor:
-        """What is matched of frames, `[B,256,h/4*w/4]` of L - 50 `[B,1,h,w]`."""
+        """Unit vectors for matching `[B,256,h/4*w/4]` of frames L - 50 `[B,1,h,w]`."""
         return self.warp.query(self.describe(luma))
 
     def match(
         self, luma: Tensor, known: EncodedReference, temperature: float
     ) -> tuple[Tensor, Tensor]:
-        """Carry a reference's colour to a frame L - 50 `[B,1,h,w]`; see `carry`."""
+        """Warp a reference's colour to a frame L - 50 `[B,1,h,w]`; see `carry`."""
         size = luma.shape[2], luma.shape[3]
         return carry(self.query(luma), known.key, known.lab, size, temperature)
 
@@ -318,9 +319,9 @@ class Devc(nn.Module):
 
         Args:
             luma: L - 50 `[B,1,h,w]`.
-            warped: The carried Lab `[B,3,h,w]`; its ab is used.
+            warped: The warped Lab `[B,3,h,w]`; only its ab is used.
             similarity: `[B,1,h,w]`.
-            last: Lab of the frame before `[B,3,h,w]`, zeros where there is none.
+            last: Lab of the frame before `[B,3,h,w]`, zeros if there is none.
 
         Returns:
             ab `[B,2,h,w]`.

@@ -1,4 +1,4 @@
-"""What Deep Exemplar-based Video Colorization shows: its colour raised and smoothed along edges.
+"""Display processing of Deep Exemplar-based Video Colorization: edge-aware smoothing, boost factor.
 
 Neither enters the history: the next frame is coloured from the network's own ab.
 """
@@ -20,7 +20,7 @@ GUIDE_SCALE: Final = 255 / 100
 
 
 def require_smoother() -> None:
-    """Raise `MissingExtraError` where OpenCV lacks the smoother."""
+    """Raise `MissingExtraError` if OpenCV lacks the smoother."""
     import cv2
 
     if not hasattr(cv2, "ximgproc"):
@@ -28,12 +28,12 @@ def require_smoother() -> None:
 
 
 def edge_guide(luma: Array) -> NDArray[np.uint8]:
-    """The picture that edges are taken from, 8 bits, truncated, of L* `[h,w]`, 0..100."""
+    """Guide picture for `smooth`, 8 bits, truncated, from L* `[h,w]`, 0..100."""
     return (luma * GUIDE_SCALE).astype(np.uint8)
 
 
 def smooth(guide: NDArray[np.uint8], ab: Array) -> Array:
-    """Smooth ab `[2,h,w]` within the edges of a picture `[h,w]` (Min et al. 2014).
+    """Smooth ab `[2,h,w]` along the edges of a guide `[h,w]` (Min et al. 2014).
 
     Raises:
         MissingExtraError: OpenCV's contrib wheel is not installed.

@@ -1,5 +1,5 @@
 """Deep Video Prior (Lei, Xing, Chen 2020): a network fitted to one scene at a time.
 
-`reference`, `perceptual` and `objective` are the authors' configuration; `network` is ours, on
-chroma, and `fitting` holds the loops of both.
+`reference`, `perceptual` and `objective` are the authors' configuration; `network` is the project's
+own, on chroma; `fitting` has the fitting loops of both.
 """

@@ -1,7 +1,7 @@
-"""Fit a network to one scene: ours, and the authors' loop.
+"""Fit a network to one scene: the project's loop and the authors'.
 
-Both are stepwise, so that a fit can be saved, resumed and shown as it goes. What a step sees is a
-function of the seed and the step alone.
+Both are stepwise, so that a fit can be saved, resumed and shown in progress. A step's data depend
+only on the seed and the step's number.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ from vscolor.models.dvp.architecture import MULTIPLE, STRIDE
 from vscolor.models.dvp.network import PriorNet, colours, initialise, select_mode
 
 LEVELS: Final = 224.0
-"""8-bit levels of one nominal unit of chroma."""
+"""8-bit levels per nominal unit of chroma."""
 
 BATCH: Final = 6
 RATE: Final = 2e-3
 AVERAGING: Final = 0.98
 HELD_OUT: Final = 6
-"""Every sixth frame is held out to tell when to stop."""
+"""Every sixth frame is held out for early stopping."""
 
 TOGETHER: Final = 120
-"""Steps of the first phase, in which both colours learn every frame."""
+"""Steps of the first phase, in which both colours are fitted to every frame."""
 
 MIN_STEPS: Final = 300
 MAX_STEPS: Final = 630
 EPOCHS: Final = 12
-"""Most passes over a long scene."""
+"""Maximum passes over a long scene."""
 
 CROP: Final = 2
-"""Parts of frames that are learned are this many times smaller in each direction."""
+"""Training crops are this many times smaller than the frame in each direction."""
 
 LIGHT: Final = 0.1
-"""How much the light of a part varies, over the whole range."""
+"""Full range of a crop's random luma offset, and of its random gain around 1."""
 
 CHECK_EVERY: Final = 30
 PATIENCE: Final = 6
 GAIN: Final = 0.997
-"""Of the held-out error, that counts as better."""
+"""A held-out error below this fraction of the best one counts as an improvement."""
 
 SOFTNESS: Final = 4.0
-"""Levels below which an error counts by its square."""
+"""Levels; smaller errors count about quadratically, larger ones linearly (with reweighting)."""
 
 SHARE_WEIGHT: Final = 0.2
 REFERENCE_EPOCHS: Final = 25
@@ -58,7 +58,7 @@ REFERENCE_FIRST: Final = 5
 
 @dataclass(frozen=True)
 class Scene:
-    """What is fitted.
+    """The frames to fit.
 
     Attributes:
         luma: `[N,1,h,w]`, nominal 0..1.
@@ -74,13 +74,13 @@ class Scene:
 
 
 class Fit(Protocol):
-    """A fit under way."""
+    """A fit in progress."""
 
     step: int
 
     @property
     def steps(self) -> int:
-        """The most steps it may take."""
+        """The maximum number of steps."""
         ...
 
     @property
@@ -93,32 +93,32 @@ class Fit(Protocol):
         ...
 
     def state(self) -> dict[str, Any]:
-        """All that is needed to go on."""
+        """All that is needed to resume."""
         ...
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Resume from a result of `state`."""
         ...
 
     def result(self) -> dict[str, Tensor]:
-        """The network's weights as they are kept."""
+        """The network's weights, in the form they are stored in."""
         ...
 
 
 def robust(difference: Tensor) -> Tensor:
-    """Charbonnier's distance of chroma, in levels over `SOFTNESS`, each element its own."""
+    """Element-wise Charbonnier loss of a chroma difference, in units of `SOFTNESS` levels."""
     levels = difference * (LEVELS / SOFTNESS)
     return (levels.square() + 1).sqrt() - 1
 
 
 class PriorFit:
-    """Our fit: batches in random order, an average of the weights, and a held-out criterion.
+    """The project's fit: random batches, a moving average of the weights, early stopping.
 
     Args:
-        scene: What to fit.
+        scene: The frames to fit.
         irt: Whether to use iteratively reweighted training.
-        seed: Of weights and order.
-        device: Where.
+        seed: Random seed of initial weights, order and crops.
+        device: Where to run.
     """
 
     def __init__(self, scene: Scene, *, irt: bool, seed: int, device: torch.device) -> None:
@@ -159,17 +159,17 @@ class PriorFit:
             self._check()
 
     def _batch(self) -> list[int]:
-        """Frames of this step: the next ones of an order that changes from pass to pass."""
+        """This step's frames, consecutive in an order that is reshuffled for every pass."""
         count = len(self._seen)
         places = range(self.step * BATCH, self.step * BATCH + min(BATCH, count))
         orders = {p // count: self._order(p // count) for p in places}
         return [self._seen[orders[p // count][p % count]] for p in places]
 
     def _parts(self) -> tuple[Tensor, Tensor]:
-        """Parts of this step's frames, in unlike light.
+        """Random crops of this step's frames, with random gain and offset of luma.
 
-        A whole frame has a look of its own, by which the network would learn its flicker by heart;
-        parts of it, darker or lighter than they were, have less of one. They cost less, too.
+        The network would recognise a whole frame and memorise its flicker; crops with altered
+        luma are harder to recognise. They also cost less.
         """
         rng = torch.Generator().manual_seed(1_000_003 * self._seed + self.step)
         height, width = (
@@ -203,7 +203,7 @@ class PriorFit:
         main, minor, logit = colours(made)
         to_main, to_minor = (robust(x - wanted).mean(dim=1, keepdim=True) for x in (main, minor))
         if self.step < TOGETHER:
-            # The minor colour learns above all what the main one misses.
+            # The minor colour is fitted mostly where the main one errs.
             missed = to_main.detach()
             missed = missed / missed.mean().clamp_min(1e-6)
             return to_main.mean() + (to_minor * missed).mean()
@@ -214,13 +214,13 @@ class PriorFit:
 
     @torch.no_grad()
     def _check(self) -> None:
-        """Keep the average of the weights if the held-out frames are nearer than ever."""
+        """Keep the averaged weights if the held-out error is the lowest so far."""
         if not self._held:
             self._keep()
             return
         if self.step <= TOGETHER and self._irt:
             return
-        # A mean is judged by squares, a majority by distances.
+        # The mean (no IRT) is judged by squared error, the majority (IRT) by absolute error.
         power = 1 if self._irt else 2
         errors = [
             (select_mode(self._average(self._luma[n : n + 1])) - self._chroma[n : n + 1])
@@ -259,20 +259,20 @@ class PriorFit:
         self.step, self._since = state["counts"]
 
     def result(self) -> dict[str, Tensor]:
-        """See `Fit`: half precision."""
+        """See `Fit`: the best averaged weights, half precision."""
         return {k: v.half().cpu().contiguous() for k, v in self._best.items()}
 
 
 class ReferenceFit:
-    """The authors' loop: one frame a step, in order, Adam 1e-4, a fixed number of epochs.
+    """The authors' loop: one frame per step, in order, Adam 1e-4, a fixed number of epochs.
 
     Args:
         luma: `[N,1,h,w]`, the grey input.
         rgb: `[N,3,h,w]`, the processed frames, 0..1.
-        irt: Whether to use iteratively reweighted training, with the phase on the first frame;
-            without it the loss is L1 in place of theirs, which needs VGG-19.
-        seed: Of the weights.
-        device: Where.
+        irt: Whether to use iteratively reweighted training, with its phase on the first frame;
+            without it the loss is L1 instead of theirs, which needs VGG-19.
+        seed: Random seed of the initial weights.
+        device: Where to run.
         epochs: Passes over the scene.
     """
 
@@ -335,5 +335,5 @@ class ReferenceFit:
         (self.step,) = state["counts"]
 
     def result(self) -> dict[str, Tensor]:
-        """See `Fit`: the network as it is."""
+        """See `Fit`: the current weights."""
         return {k: v.cpu().contiguous() for k, v in self._network.state_dict().items()}

@@ -1,8 +1,8 @@
-"""Our network of the prior: luma in, chroma out at half the size.
+"""The project's prior network: luma in, chroma out at half the size.
 
-A U-Net as the authors', but narrow, on chroma alone, and with a stride in its first layer. With
-iteratively reweighted training it makes two colours for every place, the main and the minor one,
-and the logit of the main one's share of the frames; see `select_mode` for what becomes of them.
+A U-Net as the authors', but narrower, predicting only chroma, and with stride 2 in its first layer.
+With iteratively reweighted training it predicts two colours per pixel, the main and the minor one,
+and the logit of the main one's share of the frames; `select_mode` combines them.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from .architecture import STRIDE, WIDTHS
 LEAK: Final = 0.1
 LUMA_MIDDLE: Final = 0.5
 OUTPUT_SCALE: Final = 0.1
-"""Nominal units of chroma for one unit of the last layer."""
+"""Nominal units of chroma per unit of the last layer."""
 
 TWO_COLOURS: Final = 16 / 224
-"""Distance from which two colours are no longer one that flickers, in nominal units (16 levels)."""
+"""Distance, in nominal units (16 levels), beyond which two colours are not one that flickers."""
 
 
 class PriorNet(nn.Module):
     """The U-Net.
 
     Args:
-        irt: Whether it makes two colours and a share, or one colour.
+        irt: Whether to predict two colours and a share, or one colour.
     """
 
     def __init__(self, *, irt: bool = True) -> None:
@@ -44,7 +44,7 @@ class PriorNet(nn.Module):
         self.head = nn.Conv2d(WIDTHS[0], 5 if irt else 2, 1)
 
     def forward(self, luma: Tensor) -> Tensor:
-        """Make colour.
+        """Predict colour.
 
         Args:
             luma: `[B,1,h,w]`, nominal 0..1, h and w multiples of 32.
@@ -78,7 +78,7 @@ def _leaky(x: Tensor) -> Tensor:
 
 
 def initialise(network: PriorNet, seed: int) -> None:
-    """He's weights for leaky ReLU, biases 0, a small head."""
+    """He initialisation for leaky ReLU, biases 0, a small head."""
     rng = torch.Generator().manual_seed(seed)
     for parameter in network.parameters():
         if parameter.ndim > 1:
@@ -90,16 +90,16 @@ def initialise(network: PriorNet, seed: int) -> None:
 
 
 def colours(made: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The main colour, the minor one, `[B,2,h,w]` each, and the logit of the share `[B,1,h,w]`."""
+    """Split an output: main and minor colour `[B,2,h,w]` each, logit of the share `[B,1,h,w]`."""
     return made[:, :2], made[:, 2:4], made[:, 4:] / OUTPUT_SCALE
 
 
 def select_mode(made: Tensor) -> Tensor:
-    """The colour to show, `[B,2,h,w]`.
+    """The output colour, `[B,2,h,w]`.
 
-    Two colours that lie close are one that flickers: the answer is their mean by share. The farther
-    they are apart, the more the one with the larger share is all of it: a thing that is red in most
-    frames and green in some is red, not brown.
+    Two similar colours are one that flickers: the result is their mean, weighted by share. The
+    farther apart they are, the more the colour with the larger share dominates: an object that is
+    red in most frames and green in some becomes red, not brown.
     """
     if made.shape[1] == 2:
         return made

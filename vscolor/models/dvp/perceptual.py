@@ -1,8 +1,8 @@
 """The authors' perceptual loss on VGG-19, in both versions.
 
-Their training without IRT uses it. `ReferenceFit` has L1 there, since VGG's weights are not ours to
-ship; this stands here to be held against numbers of their network. Its weights are the `features`
-of torchvision's `vgg19-dcbb9e9d.pth`.
+Their training without IRT uses it. `ReferenceFit` uses L1 instead, since VGG's weights cannot be
+shipped; this loss is here to be compared with results of the authors' network. Its weights are the
+`features` of torchvision's `vgg19-dcbb9e9d.pth`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 WIDTHS: Final = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
 WEIGHTS: Final = (1 / 2.6, 1 / 4.8, 1 / 3.7, 1 / 5.6, 10 / 1.5)
-"""Of the second layer of each group."""
+"""Weights of the second layer of each group."""
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 ORIGINAL_MEAN: Final = (123.68, 116.779, 103.939)
@@ -35,7 +35,7 @@ class Vgg19(nn.Module):
         self.features = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """What the second layer of each group makes of `[B,3,h,w]`, behind its ReLU."""
+        """Outputs of each group's second layer for `[B,3,h,w]`, after its ReLU."""
         taken, convolutions = [], 0
         for layer in self.features:
             x = layer(x)
@@ -54,8 +54,9 @@ class Perceptual:
     """The loss between two pictures, RGB 0..1 `[B,3,h,w]`.
 
     Args:
-        vgg: `Vgg19` with weights; with average pools for the original's version.
-        original: Whether it is the TensorFlow original's: 0..255 less a mean, all terms over 255.
+        vgg: `Vgg19` with weights; with average pooling for the original's version.
+        original: Whether to use the TensorFlow original's version: inputs 0..255 minus a mean, all
+            terms divided by 255.
     """
 
     def __init__(self, vgg: Vgg19, *, original: bool = False) -> None:
@@ -63,7 +64,7 @@ class Perceptual:
         self._original = original
 
     def __call__(self, made: Tensor, wanted: Tensor) -> Tensor:
-        """The sum of the mean absolute differences of the pictures and of five layers."""
+        """L1 of the pictures plus the weighted L1 of five layers' features."""
         made, wanted = self._normalised(made), self._normalised(wanted)
         total = functional.l1_loss(made, wanted)
         for weight, a, b in zip(WEIGHTS, self._vgg(made), self._vgg(wanted), strict=True):

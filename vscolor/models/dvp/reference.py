@@ -1,7 +1,7 @@
 """The authors' U-Nets: the PyTorch version's and the TensorFlow original's, which differ.
 
-Both map RGB in 0..1 `[B,3,h,w]`, sides multiples of 16, to 3 channels, or with iteratively
-reweighted training 6: the main picture and the minor one.
+Both map RGB in 0..1 `[B,3,h,w]`, sides multiples of 16, to 3 channels, or 6 with iteratively
+reweighted training: the main picture and the minor one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MULTIPLE: Final = 32
 
 
 class TorchNet(nn.Module):
-    """The PyTorch version: ReLU, blocks without bias, bilinear doubling that meets the corners."""
+    """The PyTorch version: ReLU, blocks without bias, bilinear upsampling with aligned corners."""
 
     def __init__(self, channels_out: int = 3) -> None:
         super().__init__()
@@ -61,9 +61,9 @@ def _block(channels_in: int, channels_out: int, name: str) -> nn.Sequential:
 
 
 class TensorFlowNet(nn.Module):
-    """The original: leaky ReLU, biases, a first layer of 1x1 and a last of 3x3, no half pixels.
+    """The original: leaky ReLU, biases, first layer 1x1, last 3x3, no half-pixel centres.
 
-    Keys are the TensorFlow variables' with `/weights` and `/biases` as `.weight` and `.bias`.
+    Keys are the TensorFlow variables', with `.weight` and `.bias` for `/weights` and `/biases`.
     """
 
     def __init__(self, channels_out: int = 3) -> None:
@@ -107,7 +107,7 @@ def _leaky(x: Tensor) -> Tensor:
 
 
 def legacy_doubled(x: Tensor) -> Tensor:
-    """Bilinear doubling as TensorFlow 1 did it: sample i lies at i/2 of the source."""
+    """Bilinear 2x upsampling as in TensorFlow 1: sample i lies at i/2 in the source."""
     for dim in (2, 3):
         following = torch.cat([x.narrow(dim, 1, x.shape[dim] - 1), x.narrow(dim, -1, 1)], dim)
         x = torch.stack([x, (x + following) / 2], dim + 1).flatten(dim, dim + 1)
@@ -115,7 +115,7 @@ def legacy_doubled(x: Tensor) -> Tensor:
 
 
 def initialise(network: nn.Module, seed: int, uniform: bool = False) -> None:
-    """Xavier's weights (normal as in PyTorch's version, uniform as in the original), biases 0."""
+    """Xavier initialisation (PyTorch version normal, original uniform), biases 0."""
     rng = torch.Generator().manual_seed(seed)
     for parameter in network.parameters():
         if parameter.ndim > 1:

@@ -1,4 +1,4 @@
 """`eccv16`: Zhang, Isola, Efros 2016: colours as a distribution over 313 bins.
 
-`network` is the published network, `adapter` gives it the manners of `vscolor.models.base`.
+`network` is the published network, `adapter` adapts it to `vscolor.models.base`.
 """

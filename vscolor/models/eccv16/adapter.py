@@ -1,4 +1,4 @@
-"""`eccv16` with the manners of a `StillModel`."""
+"""`eccv16` as a `StillModel`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OPTIONS = (
 
 
 def check(_name: str, path: Path) -> None:
-    """Raise `WeightsError` where a file is not of this network."""
+    """Raise `WeightsError` if a file is not of this network."""
     build(path)
 
 
@@ -80,7 +80,7 @@ def load(device: Device, weights: str | Path | None, options: Mapping[str, Any])
 
     Args:
         device: Of the runtime torch.
-        weights: A file in the published form; None for the published one.
+        weights: A file in the published format; None for the published one.
         options: `temperature`.
     """
 
@@ -91,10 +91,10 @@ def load(device: Device, weights: str | Path | None, options: Mapping[str, Any])
 
 
 class Eccv16Still:
-    """Colours luma of any size that 4 divides.
+    """Colours luma of any size that is a multiple of 4.
 
-    ab is returned as the network makes it, a quarter of luma's size; the published code enlarges it
-    bilinearly, which here the merge does along the film's edges.
+    ab is returned at the network's output size, a quarter of luma's; the published code upscales it
+    bilinearly, here the merge does so along the film's edges.
     """
 
     grid = Grid(multiple=AB_STRIDE, ab_stride=AB_STRIDE, size=256)
@@ -123,6 +123,6 @@ class Eccv16Still:
         import torch
 
         logits = self._network.logits(luma)
-        # The mean over 313 colours is taken in single precision, where halves would shift it.
+        # The mean over 313 colours is in single precision: half precision would shift it.
         with torch.autocast(luma.device.type, enabled=False):
             return self._network.mean_color(logits.float(), self._temperature)

@@ -19,7 +19,7 @@ L_CENTRE, L_SCALE = 50.0, 100.0
 
 
 class Eccv16(nn.Module):
-    """Luma to a distribution over 313 colours, and its mean."""
+    """Luma to a distribution over 313 colours and its mean."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,8 +60,8 @@ class Eccv16(nn.Module):
     def mean_color(self, logits: Tensor, temperature: float | Tensor = 1.0) -> Tensor:
         """Mean colour of the sharpened distribution, ab `[B,2,h',w']` for logits `[B,313,h',w']`.
 
-        The checkpoint ends in a plain softmax, which is temperature 1; the paper's annealed mean
-        has 0.38 (section 2.3).
+        The checkpoint uses a plain softmax (temperature 1); the paper's annealed mean uses 0.38
+        (section 2.3).
         """
         mean: Tensor = self.model_out(torch.softmax(logits / temperature, dim=1)) * AB_SCALE
         return mean
@@ -71,7 +71,7 @@ class Eccv16(nn.Module):
         return self.mean_color(self.logits(luma), temperature)
 
     def forward(self, luma: Tensor, temperature: float | Tensor = 1.0) -> Tensor:
-        """Ab `[B,2,8*ceil(h/8),8*ceil(w/8)]` as published: the small ab enlarged bilinearly."""
+        """Ab `[B,2,8*ceil(h/8),8*ceil(w/8)]` as published: `small` upscaled bilinearly."""
         return functional.interpolate(
             self.small(luma, temperature), scale_factor=4.0, mode="bilinear", align_corners=False
         )

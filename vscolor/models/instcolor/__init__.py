@@ -1,4 +1,4 @@
-"""`instcolor`: Su, Chu, Huang 2020: objects coloured on their own, then fused.
+"""`instcolor`: Su, Chu, Huang 2020: objects coloured separately, then fused.
 
-`network` is the published network, `adapter` gives it the manners of `vscolor.models.base`.
+`network` is the published network, `adapter` adapts it to `vscolor.models.base`.
 """

@@ -1,4 +1,4 @@
-"""`instcolor` with the manners of a `WindowedModel`: it looks for objects in every frame."""
+"""`instcolor` as a `WindowedModel`: it detects objects in every frame."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MMLAB_BARE: Final = (
     "model1short10",
     "model_class",
 )
-"""Layers that OpenMMLab's file names without the `.0` of the authors'."""
+"""Layers that lack the authors' `.0` in the keys of OpenMMLab's file."""
 
 CARD = Card(
     name="instcolor",
@@ -68,7 +68,7 @@ OPTIONS = (
 
 
 def check(name: str, path: Path) -> None:
-    """Raise `WeightsError` where a file is not of these networks."""
+    """Raise `WeightsError` if a file is not of these networks."""
     if name == MMLAB:
         build({name: path})
         return
@@ -118,7 +118,7 @@ def build(paths: Mapping[str, Path]) -> InstColor:
 
 
 def _authors_key(key: str, prefix: str) -> str:
-    """The authors' name of one of OpenMMLab's keys."""
+    """The authors' key for one of OpenMMLab's."""
     layer, _, rest = key.removeprefix(prefix).partition(".")
     return f"{layer}.0.{rest}" if layer in MMLAB_BARE and rest[:1] != "0" else f"{layer}.{rest}"
 
@@ -128,7 +128,7 @@ def load(device: Device, weights: str | Path | None, options: Mapping[str, Any])
 
     Args:
         device: Of the runtime torch.
-        weights: OpenMMLab's file, or a folder with the authors' three; None for the cache's.
+        weights: OpenMMLab's file, or a folder with the authors' three; None for those in the cache.
         options: `score`, `count`, `radius`, `crop`, `detector_size`, `detector`.
 
     Raises:
@@ -160,7 +160,7 @@ def _detector(device: Device, options: Mapping[str, Any]) -> Detector:
 
 
 class InstColorStill:
-    """Colours luma of any even size. A `WindowedModel`: what it notices are boxes."""
+    """Colours luma of any even size. A `WindowedModel` whose analyses are boxes."""
 
     grid = Grid(multiple=2, ab_stride=1, size=256)
 
@@ -179,7 +179,7 @@ class InstColorStill:
         """See `WindowedModel.analyse`.
 
         Raises:
-            SettingError: The caller's own detector returned no boxes.
+            SettingError: The caller's detector did not return boxes.
         """
         if self._count == 0:
             return np.zeros(0, np.float32)
@@ -190,7 +190,7 @@ class InstColorStill:
         return boxes.best(found, self._score, self._count).reshape(-1)
 
     def predict(self, luma: Array) -> Array:
-        """See `StillModel.predict`: every frame with its own objects, not steadied."""
+        """See `StillModel.predict`: each frame with its own objects, not stabilised."""
         alone = [{0: self.analyse(frame[None])} for frame in luma]
         return self.predict_windowed(luma, alone)
 
@@ -204,7 +204,7 @@ class InstColorStill:
         )
 
     def _color(self, luma: Array, window: dict[int, Boxes]) -> Array:
-        """One frame; the fusion network takes no more at once."""
+        """Colour one frame; the fusion network accepts only one at a time."""
         h, w = luma.shape[2:]
         objects = boxes.smoothed(window, self._score, self._count)
         objects = boxes.clipped(objects, w, h)

@@ -1,6 +1,6 @@
-"""Boxes around objects: where they lie in feature maps, and how they move.
+"""Boxes around objects: their position in feature maps, and their motion over frames.
 
-A box is x0, y0, x1, y1 in pixels and a score, float32; boxes of a frame are `[N,5]`.
+A box is x0, y0, x1, y1 in pixels and a score, float32; the boxes of a frame are `[N,5]`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ type Boxes = NDArray[np.float32]
 
 FIELDS: Final = 5
 SAME_OBJECT: Final = 0.5
-"""Least intersection over union of an object's boxes in two frames."""
+"""Minimum intersection over union for boxes in two frames to be the same object."""
 
 
 def as_boxes(values: object) -> Boxes:
-    """Take boxes from a flat or nested list, with or without scores.
+    """Convert a flat or nested list, with or without scores, to boxes.
 
     Raises:
         ValueError: They are not rows of four or five numbers.
@@ -37,14 +37,14 @@ def as_boxes(values: object) -> Boxes:
 
 
 def best(boxes: Boxes, score: float, count: int) -> Boxes:
-    """The `count` boxes of the highest scores, of those that reach `score`."""
+    """The `count` boxes with the highest scores, of those that reach `score`."""
     order = np.argsort(-boxes[:, 4], kind="stable")
     chosen = boxes[order]
     return chosen[chosen[:, 4] >= score][:count]
 
 
 def clipped(boxes: Boxes, width: int, height: int) -> Boxes:
-    """Boxes cut at the picture's edges; those outside of it, or thinner than a pixel, left out."""
+    """Boxes clipped to the picture; those outside it or thinner than a pixel are dropped."""
     inside = boxes.copy()
     inside[:, [0, 2]] = boxes[:, [0, 2]].clip(0, width)
     inside[:, [1, 3]] = boxes[:, [1, 3]].clip(0, height)
@@ -53,15 +53,15 @@ def clipped(boxes: Boxes, width: int, height: int) -> Boxes:
 
 
 def span(start: float, end: float, whole: float, size: int) -> tuple[int, int]:
-    """First sample and the one after the last of a box's side in a map of `size` samples.
+    """First sample and end (exclusive) of a box's side in a feature map of `size` samples.
 
-    Truncated as the authors do; a side that vanishes becomes one sample.
+    Truncated as by the authors; an empty side becomes one sample.
 
     Args:
-        start: Of the side, in pixels.
-        end: Of the side.
+        start: Start of the box's side, in pixels.
+        end: End of the box's side, in pixels.
         whole: The picture's side, in pixels.
-        size: The map's side.
+        size: The map's side, in samples.
     """
     first, last = int(start / whole * size), int(end / whole * size)
     if last - first >= 1:
@@ -70,16 +70,16 @@ def span(start: float, end: float, whole: float, size: int) -> tuple[int, int]:
 
 
 def smoothed(window: Mapping[int, Boxes], score: float, count: int) -> Boxes:
-    """Boxes of the frame at distance 0, steadied by what was found around it.
+    """Boxes of the frame at distance 0, stabilised by those of the frames around it.
 
-    An object counts where it was found in more than half of the frames; so it neither drops out
-    for a frame nor shows up in one alone. Its box lies on the line that fits its boxes best, nearer
-    frames weighing more: it moves along, and does not lag behind where the scene begins or ends.
+    An object is kept if it was found in more than half of the frames, so it neither drops out for a
+    frame nor appears in a single one. Its box is a linear fit over time, weighted towards closer
+    frames: it follows motion and does not lag at the start or end of a scene.
 
     Args:
         window: Boxes by distance from the frame, of the same scene.
-        score: Least score that counts.
-        count: The most boxes to return.
+        score: Minimum score.
+        count: Maximum number of boxes to return.
     """
     distances = sorted(window, key=lambda d: (abs(d), d))
     tracks: list[dict[int, Boxes]] = []
@@ -98,7 +98,7 @@ def smoothed(window: Mapping[int, Boxes], score: float, count: int) -> Boxes:
 
 
 def _match(tracks: list[dict[int, Boxes]], box: Boxes, distance: int) -> dict[int, Boxes] | None:
-    """The track whose box nearest in time overlaps most, if enough."""
+    """The track whose box closest in time overlaps most, if by at least `SAME_OBJECT`."""
     if not tracks:
         return None
     overlaps = [
@@ -117,7 +117,7 @@ def _overlap(a: Boxes, b: Boxes) -> float:
 
 
 def _on_line(track: Mapping[int, Boxes]) -> Boxes:
-    """The weighted straight line through a track's boxes, at distance 0."""
+    """The weighted linear fit of a track's boxes at distance 0, with their mean score."""
     d = np.array(list(track), np.float64)
     boxes = np.stack(list(track.values())).astype(np.float64)
     weights = 1.0 / (1.0 + np.abs(d))

@@ -1,4 +1,4 @@
-"""Objects found by torchvision's Mask R-CNN (He et al. 2017, in the version of Li et al. 2021)."""
+"""Object detection by torchvision's Mask R-CNN (He et al. 2017, version of Li et al. 2021)."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 type Detector = Callable[[Array], Any]
-"""Given L* `[h,w]`, 0..100, of one frame, returns boxes: rows x0, y0, x1, y1 in its pixels, and a
-score if it likes. The same frame must give the same boxes."""
+"""From L* `[h,w]`, 0..100, of one frame to boxes: rows of x0, y0, x1, y1 in its pixels and,
+optionally, a score. Must be deterministic."""
 
 LONGEST: Final = 2
 CHECKPOINT: Final = "maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth"
 
 
 def check(_name: str, path: Path) -> None:
-    """Raise `WeightsError` where a file is not of this network."""
+    """Raise `WeightsError` if a file is not of this network."""
     build(path)
 
 
@@ -50,7 +50,7 @@ def build(path: Path, side: int = 800) -> nn.Module:
 
     Args:
         path: The file.
-        side: Short side of what it sees, in pixels; the long one is at most `LONGEST` times it.
+        side: Short side of its input, in pixels; the long side is at most `LONGEST` times that.
     """
     from torchvision.models.detection import maskrcnn_resnet50_fpn_v2
 
@@ -66,11 +66,11 @@ def build(path: Path, side: int = 800) -> nn.Module:
 
 
 def load(device: Device, side: int) -> Detector:
-    """Make the detector ready.
+    """Load the detector.
 
     Args:
         device: Of the runtime torch.
-        side: Short side of what it sees, in pixels.
+        side: Short side of its input, in pixels.
     """
 
     def ready(paths: dict[str, Path]) -> nn.Module:
@@ -80,7 +80,7 @@ def load(device: Device, side: int) -> Detector:
 
 
 class MaskRcnn:
-    """Finds objects in one frame at a time."""
+    """Detects objects in one frame at a time."""
 
     def __init__(self, network: Callable[..., Any], device: Device) -> None:
         self._network = network
@@ -93,7 +93,7 @@ class MaskRcnn:
     def _find(self, luma: Tensor) -> Tensor:
         import torch
 
-        # The authors' detector too is shown L of Lab three times over.
+        # The authors' detector, too, receives L of Lab as all three channels.
         grey = (luma[0] / 100).float().expand(3, -1, -1)
         with torch.autocast(luma.device.type, enabled=False):
             found = self._network([grey])[0]
@@ -101,5 +101,5 @@ class MaskRcnn:
 
 
 def whole_picture_only(_luma: Array) -> Boxes:
-    """A detector that finds nothing: the whole-picture network colours alone."""
+    """A detector that finds nothing, so only the whole-picture network is used."""
     return np.zeros((0, 5), np.float32)

@@ -1,8 +1,8 @@
 """Su, Chu, Huang, "Instance-aware Image Colorization", CVPR 2020, arXiv:2005.10825, in torch.
 
-Three networks of one kind (Zhang et al. 2017, see `vscolor.models.siggraph17.network`): one colours
-the whole picture where no object is known; one colours crops of objects; the third colours the
-whole picture while the objects' features are laid over its own. Names and shapes are those of the
+Three networks of one architecture (Zhang et al. 2017, see `vscolor.models.siggraph17.network`): one
+colours the whole picture if there are no objects; one colours crops of objects; the third colours
+the whole picture with the objects' features fused into its own. Names and shapes are those of the
 published checkpoints.
 """
 
@@ -20,7 +20,7 @@ from vscolor.models.siggraph17.network import AB_SCALE, L_CENTRE, L_SCALE, Siggr
 MASK_CENTRE: Final = 0.5
 HIDDEN: Final = 16
 OUTSIDE: Final = 100_000.0
-"""Added to the background's logit where no box is: objects then have no share."""
+"""Added to the background's logit outside all boxes, so that objects get no weight there."""
 
 LAYERS: Final = {
     "1": ("weight_layer", 64, 1),
@@ -37,7 +37,7 @@ LAYERS: Final = {
     "10up": ("weight_layer10_1", 128, 1),
     "10": ("weight_layer10_2", 128, 1),
 }
-"""Stage of the network: the published name of its fusion, channels, stride."""
+"""By stage of the network: published name of its weight layer, channels, stride."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ class Placement:
     height: int
 
     def fit(self, crop: Tensor) -> Tensor:
-        """Scale `[1,C,h,w]` to the place and surround it with zeros."""
+        """Scale `[1,C,h,w]` to the crop's size and pad it with zeros to the whole map."""
         small = functional.interpolate(
             crop, size=(self.height, self.width), mode="bilinear", align_corners=False
         )
         return functional.pad(small, (self.left, self.right, self.top, self.bottom))
 
     def cover(self, like: Tensor) -> Tensor:
-        """1 inside, 0 outside, `[1,1,H,W]`."""
+        """Mask of the crop: 1 inside, 0 outside, `[1,1,H,W]`."""
         inside = like.new_ones(1, 1, self.height, self.width)
         return functional.pad(inside, (self.left, self.right, self.top, self.bottom))
 
@@ -81,7 +81,7 @@ def _logits(channels: int) -> nn.Sequential:
 
 
 class WeightLayer(nn.Module):
-    """Lays objects' features over the picture's, each with a weight that is learned."""
+    """Fuses objects' features into the picture's, with learned per-position weights."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -91,13 +91,13 @@ class WeightLayer(nn.Module):
     def forward(self, whole: Tensor, crops: Tensor, places: list[Placement]) -> Tensor:
         """Fuse.
 
-        A pixel in one object's box is shared by all objects, those elsewhere with logit 0 and
-        feature 0: they dim it. The published weights were trained so.
+        Inside any box, the softmax includes objects whose boxes lie elsewhere, with logit 0 and
+        feature 0, which attenuates the result. The published weights were trained that way.
 
         Args:
             whole: Features of the picture `[1,C,H,W]`.
             crops: Features of the objects `[N,C,h,w]`.
-            places: Where each belongs in `whole`.
+            places: Position of each in `whole`.
 
         Returns:
             `[1,C,H,W]`.
@@ -114,13 +114,13 @@ class WeightLayer(nn.Module):
 
 
 class FusionNet(Siggraph17):
-    """The network of the whole picture, with a weight layer behind every stage."""
+    """The network for the whole picture, with a weight layer after every stage."""
 
     def __init__(self) -> None:
         super().__init__()
         for name, channels, _ in LAYERS.values():
             self.add_module(name, WeightLayer(channels))
-        self.weight_layerout = WeightLayer(2)  # in the checkpoint, and of no use here
+        self.weight_layerout = WeightLayer(2)  # in the checkpoint but unused here
 
     def fuse(
         self, x: Tensor, crops: dict[str, Tensor], places: dict[int, list[Placement]]
@@ -128,9 +128,9 @@ class FusionNet(Siggraph17):
         """Colour a picture with its objects' features.
 
         Args:
-            x: `[1,4,h,w]` as of `Siggraph17.scaled`.
+            x: `[1,4,h,w]` as for `Siggraph17.scaled`.
             crops: The objects' features `[N,C,h',w']`, by stage.
-            places: Where they belong, by stride: 1, 2, 4 and 8.
+            places: Their positions, by stride: 1, 2, 4 and 8.
 
         Returns:
             ab / 110, `[1,2,h,w]`.
@@ -145,7 +145,7 @@ class FusionNet(Siggraph17):
 
 
 def unhinted(luma: Tensor) -> Tensor:
-    """Input without hints, `[B,4,h,w]` of L* `[B,1,h,w]`: here their mask is centred."""
+    """Input without hints, `[B,4,h,w]` for L* `[B,1,h,w]`; here the mask is centred on 0."""
     ab = luma.new_zeros(luma.shape[0], 2, *luma.shape[2:])
     return torch.cat([(luma - L_CENTRE) / L_SCALE, ab, torch.full_like(luma, -MASK_CENTRE)], 1)
 
@@ -162,8 +162,8 @@ class InstColor(nn.Module):
         features: dict[str, Tensor] = {}
 
         def note(stage: str, x: Tensor) -> Tensor:
-            # The sums with short cuts are handed over behind the ReLU of the stage they enter,
-            # which the published network applies in place.
+            # Sums with skip connections are taken after the ReLU of the next stage, which the
+            # published network applies in-place.
             features[stage] = functional.relu(x) if stage.endswith("up") else x
             return x
 
@@ -179,9 +179,9 @@ class InstColor(nn.Module):
         """Predict colour.
 
         Args:
-            luma: L* `[B,1,h,w]`, 0..100, h and w multiples of 8; B is 1 where there are objects.
-            crops: L* of the objects `[N,1,h',w']`; None where there are none.
-            places: Where they belong, by stride.
+            luma: L* `[B,1,h,w]`, 0..100, h and w multiples of 8; B is 1 if there are objects.
+            crops: L* of the objects `[N,1,h',w']`; None if there are none.
+            places: Their positions, by stride.
 
         Returns:
             ab `[B,2,h,w]`, -110..110.

@@ -28,7 +28,7 @@ def load(device: Device, weights: str | Path, matrix: int) -> TorchLai:
     Args:
         device: Of the runtime torch.
         weights: `ECCV18_blind_consistency.pth`.
-        matrix: Of the clip, as H.273 has it: the network sees RGB.
+        matrix: The clip's matrix coefficients (H.273 code); the network works on RGB.
 
     Raises:
         WeightsError: The file is missing, damaged, or of another network.
@@ -53,8 +53,8 @@ def _open(path: Path, device: Device) -> Lai:
 class TorchLai:
     """The published network, RGB inside, chroma outside.
 
-    Luma of what it makes is thrown away: the clip keeps its own. The frame before goes back into
-    the network as it was made, clipped to 0..1, where the authors' script goes through a JPEG file.
+    The luma of its output is discarded: the clip keeps its own. The previous output, with the
+    clip's luma, is fed back clipped to 0..1, where the authors' script goes through a JPEG file.
     """
 
     multiple, stride = 4, 1

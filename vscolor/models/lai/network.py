@@ -1,7 +1,8 @@
 """The network of Lai et al. 2018, with the published checkpoint's keys.
 
-Two encoders see the processed frames and the source's frames; a ConvLSTM carries memory; skips come
-from the processed side alone. The published options (32 features, 5 blocks) are the defaults.
+Two encoders take the processed frames and the source's frames; a ConvLSTM holds the memory; skip
+connections come only from the processed side. The published options (32 features, 5 blocks) are the
+defaults.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch.nn import functional
 
 LEAK = 0.2
 MULTIPLE = 4
-"""Height and width of what the network sees."""
+"""Height and width of the network's input are multiples of this."""
 
 
 class Memory(NamedTuple):
@@ -25,10 +26,10 @@ class Memory(NamedTuple):
 
 
 class Conv(nn.Module):
-    """A convolution with reflected edges.
+    """A convolution with reflection padding.
 
-    The checkpoint carries statistics of an instance norm that the authors' code never applies; they
-    are kept so that every key of the file has its place.
+    The checkpoint has statistics of an instance norm that the authors' code never applies;
+    `NormedConv` keeps them so that every key of the file is loaded.
     """
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1) -> None:
@@ -49,7 +50,7 @@ class Conv(nn.Module):
 
 
 class NormedConv(Conv):
-    """A convolution with the unused norm beside it."""
+    """A convolution that also holds the unused norm."""
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1) -> None:
         super().__init__(channels_in, channels_out, kernel, stride)
@@ -57,7 +58,7 @@ class NormedConv(Conv):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions, leaky between them, and nothing after the sum."""
+    """Residual block: two convolutions, a leaky ReLU between them, none after the sum."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -71,14 +72,14 @@ class ResidualBlock(nn.Module):
 
 
 class ConvLstm(nn.Module):
-    """A convolutional LSTM whose gates come from one convolution: in, remember, out, cell."""
+    """A ConvLSTM whose gates come from one convolution: input, forget, output, candidate."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.Gates = nn.Conv2d(2 * channels, 4 * channels, 3, padding=1)
 
     def forward(self, x: Tensor, memory: Memory) -> Memory:
-        """Take in `[B,C,h,w]`."""
+        """Update the memory with `[B,C,h,w]`."""
         input_gate, forget_gate, output_gate, candidate = self.Gates(
             torch.cat([x, memory.hidden], dim=1)
         ).chunk(4, dim=1)
@@ -122,10 +123,10 @@ class Lai(nn.Module):
 
         Args:
             processed: The flickering frame, RGB `[B,3,h,w]` in 0..1, sides multiples of 4.
-            previous_output: The steadied frame before; at the start the processed one.
+            previous_output: The stabilised frame before; at the start the processed one.
             now: The source's frame.
             before: The source's frame before.
-            memory: What this returned for the frame before.
+            memory: Memory returned for the frame before.
 
         Returns:
             What to add to `processed`, `[B,3,h,w]` in -1..1, and the memory for the next frame.

@@ -1,6 +1,6 @@
 """`mini`: the embedded still model.
 
-`architecture` holds its numbers, `network` builds it in torch, `graph` writes it as ONNX, and
-`adapter` gives both the manners of `vscolor.models.base`. The build imports this package on its
-own, before vscolor is installed, so nothing is imported here.
+`architecture` holds its constants, `network` builds it in torch, `graph` writes it as ONNX, and
+`adapter` adapts both to the interfaces of `vscolor.models.base`. The build imports this package
+alone, before vscolor is installed, so nothing is imported here.
 """

@@ -1,4 +1,4 @@
-"""`mini` with the manners of a `StillModel`, on ONNX Runtime and on torch."""
+"""`mini` as a `StillModel`, on ONNX Runtime and on torch."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def load(device: Device, weights: str | Path | None, options: Mapping[str, Any])
         device: Where to run it.
         weights: A `.onnx` file for the runtime onnx, a `.safetensors` file for either; None for
             the embedded ones.
-        options: `temperature` of the annealed mean (Zhang 2016, equation 5): lower is nearer the
-            single most likely colour, higher nearer the mean.
+        options: `temperature` of the annealed mean (Zhang 2016, equation 5): lower is closer to the
+            single most likely colour, higher closer to the mean.
 
     Raises:
         WeightsError: The file is missing, damaged, or of another model.
@@ -75,13 +75,13 @@ def load(device: Device, weights: str | Path | None, options: Mapping[str, Any])
 
 
 def open_session(device: Device, weights: str | Path | None) -> onnxruntime.InferenceSession:
-    """The ONNX session, shared by all that run `mini` on a device."""
+    """The ONNX session, shared by all users of `mini` on a device."""
     path = weight_files.find(weights, ONNX_FILE)
     return weight_files.load_once(path, ("mini", device), lambda: _open_session(path, device))
 
 
 def open_network(device: Device, weights: str | Path | None) -> Mini:
-    """The torch network, likewise."""
+    """The torch network, shared by all users of `mini` on a device."""
     path = weight_files.find(weights, TORCH_FILE)
     return weight_files.load_once(path, ("mini", device), lambda: _open_network(path, device))
 
@@ -137,7 +137,7 @@ class OnnxMini:
 class TorchMini:
     """`mini` on torch: half precision on CUDA up to the head.
 
-    The head's softmax over 313 bins stays in single precision, where halves would shift colours.
+    The head's softmax over 313 bins is in single precision: half precision would shift colours.
     """
 
     grid = GRID

@@ -1,51 +1,51 @@
-"""The shape of the embedded still model, in plain numbers.
+"""Architecture constants of the embedded still model.
 
-`network.py` builds it in torch, `graph.py` writes it as ONNX; both read this page, so the two
-cannot drift apart. Nothing here imports anything: the build reads it before vscolor is installed.
+`network.py` builds it in torch, `graph.py` writes it as ONNX; both read this module, so the two
+cannot diverge. It imports only the standard library: the build reads it before vscolor is
+installed.
 
 Encoder: the feature stages of EfficientNet-Lite0 (Tan and Le 2019, arXiv:1905.11946, and the
 Lite variant of the TensorFlow TPU repository: no squeeze-excite, ReLU6, stem not scaled).
-Decoder: a pyramid of depthwise-separable residual blocks from stride 32 to stride 4, told of the
-whole picture by one context branch. Then things that look alike are told of each other, so that
-one thing gets one colour. Head: a 1x1 convolution to the colour bins.
+Decoder: a pyramid of depthwise-separable residual blocks from stride 32 to stride 4, with global
+context from one pooled branch. Then a non-local block averages features over similar positions, so
+that one object gets one colour. Head: a 1x1 convolution to the colour bins.
 """
 
 from typing import NamedTuple
 
 VERSION = 2
-"""Written into the weight file; raised when the shape changes."""
+"""Written into the weight file; incremented when the architecture changes."""
 
 MULTIPLE = 32
 """Height and width of the luma are multiples of this, in pixels."""
 
 AB_STRIDE = 4
-"""The colour comes back this many times smaller than the luma."""
+"""The returned colour is this many times smaller than the luma."""
 
 LUMA_SCALE, LUMA_SHIFT = 2.55 / 128.0, -127.0 / 128.0
-"""L* 0..100 is taken for sRGB code values 0..255, which EfficientNet-Lite0 wants as (v-127)/128.
+"""Treats L* 0..100 as sRGB code values 0..255, which EfficientNet-Lite0 takes as (v-127)/128.
 
-L* and sRGB's curve differ by at most 4 of 100. Stays a step of its own, before the first
-padding, because that padding must mean mid-grey.
+L* and sRGB's curve differ by at most 4 of 100. Not folded into the stem, so that the stem's zero
+padding means mid-grey.
 """
 
 RELU_LIMIT = 6.0
 STANDING_EPSILON = 1e-6
-"""Added to the mean square that features are divided by."""
+"""Added to the mean square whose root the features are divided by."""
 
 STEM_CHANNELS = 32
 DEFAULT_TEMPERATURE = 0.45
-"""Of the annealed mean, where Zhang 2016 has 0.38: places that look alike agree by themselves, and
-need less of a push. Higher is better still on colourful film and worse on pale."""
+"""Of the annealed mean; Zhang 2016 uses 0.38. The non-local block already makes similar positions
+agree, so less sharpening is needed. Higher is even better on colourful film and worse on pale."""
 
 GAIN = 1.05
-"""On the mean's a* and b*. A mean of likely colours is paler than any of them, and a higher
-temperature buys the same colour at twice the price in CIEDE2000."""
+"""Factor on the mean's a* and b*. A mean of likely colours is paler than any of them; gaining the
+same colour by a higher temperature costs twice as much in CIEDE2000."""
 
 SOFTENING = 0.1
-"""Of each pixel of luma, what its neighbours to the left and right, above and below give it.
+"""Side weight s of the separable blur [s, 1-2s, s] applied to luma.
 
-The photographs that taught the network were small and soft; what is scaled down to its size is
-sharper than they."""
+The training photographs were small and soft; film scaled down to the model's size is sharper."""
 
 
 class Stage(NamedTuple):
@@ -70,7 +70,7 @@ STAGES = (
 
 
 class Bottleneck(NamedTuple):
-    """One block of the encoder, spelled out."""
+    """The sizes of one encoder block."""
 
     kernel: int
     stride: int
@@ -80,7 +80,7 @@ class Bottleneck(NamedTuple):
 
     @property
     def expands(self) -> bool:
-        """Whether a 1x1 convolution widens the input first."""
+        """Whether a 1x1 convolution expands the channels first."""
         return self.hidden != self.channels_in
 
     @property
@@ -90,7 +90,7 @@ class Bottleneck(NamedTuple):
 
 
 def bottlenecks() -> list[Bottleneck]:
-    """The encoder's blocks in order, each with its sizes."""
+    """The encoder's blocks in order."""
     blocks, channels = [], STEM_CHANNELS
     for stage in STAGES:
         for index in range(stage.repeats):
@@ -105,8 +105,8 @@ class Level(NamedTuple):
     """One level of the decoder.
 
     Attributes:
-        stride: Of the pixels it works on.
-        tap: Index of the encoder block whose output joins here.
+        stride: Of its feature map, in luma pixels.
+        tap: Index of the encoder block whose output is added here.
         tap_channels: Width of that output.
         channels: Width of the level.
         blocks: Residual blocks at this level.
@@ -126,18 +126,17 @@ LEVELS = (
     Level(4, 2, 24, 64, 1),
 )
 TAPS = (2, 4, 10)
-"""Encoder blocks whose outputs the ONNX file offers to other models (`mini_video`)."""
+"""Encoder blocks whose outputs the ONNX file provides for other models (`mini_video`)."""
 
 INITIAL_LOGIT_SCALES = (10.0, 100.0)
-"""Where training starts: what the cosine of two places, and the square of their difference in
-luma (0..1), add to and take from how much they tell each other."""
+"""Initial scales s0, s1 of the attention logits s0*cosine - s1*(luma difference)**2, luma 0..1."""
 
 INITIAL_GATE = 0.9
-"""Where training starts: the part of a place that what it is told makes up."""
+"""Initial gate: fraction of a position's features replaced by the attended mean."""
 
 MAX_KEY_SIDE = 16
-"""Most rows, or columns if those are fewer, of the places that tell; more would cost a large
-picture the square of its size and say the same."""
+"""Maximum short side of the key grid; larger grids are subsampled. More keys would make the cost
+quadratic in the size of a large picture, for the same result."""
 
 BLOCK_KERNEL = 5
 BLOCK_EXPANSION = 2
@@ -145,9 +144,9 @@ HEAD_CHANNELS = LEVELS[-1].channels
 
 
 def padding(kernel: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after a row or column, TensorFlow's SAME on sizes that the stride divides.
+    """Zeros before and after a row or column: TensorFlow's SAME for sizes divisible by the stride.
 
-    The encoder's weights were trained with it: a stride of 2 pads one less in front.
+    The encoder's weights were trained with it: with stride 2, one zero less in front.
     """
     total = kernel - stride
     return total // 2, total - total // 2

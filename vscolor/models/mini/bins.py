@@ -1,10 +1,10 @@
 """The 313 colour bins of the ab plane.
 
-Zhang, Isola and Efros 2016 (arXiv:1603.08511) quantise ab on a grid of 10 and keep the 313 bins
-that colours can fall into. Their list is a file; here is a rule. A colour is soft-encoded into
-its five nearest grid points by a Gaussian of sigma 5, so a grid point is of use when some sRGB
-colour gives it weight. Of those points we keep the 313 with the most weight over an even
-lattice of the sRGB cube: the gamut's cells (262 of them hold a colour) and a rim around them,
+Zhang, Isola and Efros 2016 (arXiv:1603.08511) quantise ab on a grid of spacing 10 and keep the 313
+bins that colours can fall into. Their list is a file; here the bins follow from a rule. A colour is
+soft-encoded into its five nearest grid points by a Gaussian of sigma 5, so a grid point is useful
+if some sRGB colour gives it weight. The 313 points with the most weight over an even lattice of
+the sRGB cube are kept: the gamut's cells (262 of them contain a colour) and a rim around them,
 which lets the mean of the bins reach the gamut's edge.
 """
 
@@ -26,7 +26,7 @@ LATTICE = 33
 """Steps along each axis of the sRGB cube."""
 
 # IEC 61966-2-1 primaries and D65 white, CIE 15:2004 for Lab. The build imports this module
-# without vscolor, so the constants stand here once more; a test compares them with vscolor.color.
+# without vscolor, so the constants are repeated here; a test compares them with vscolor.color.
 _RGB_TO_XYZ = np.array(
     [
         [0.4124564, 0.3575761, 0.1804375],
@@ -49,7 +49,7 @@ def lattice_ab() -> Array:
 
 
 def soft_encode(ab: Array, centres: Array) -> tuple[NDArray[np.int64], Array]:
-    """Share each colour among its nearest bins.
+    """Soft-encode each colour into its nearest bins.
 
     Args:
         ab: Colours `[N,2]`.

@@ -1,7 +1,7 @@
 """The embedded still model as ONNX, written from the published weights.
 
-The head leaves convolution: with the bins last, softmax runs over neighbouring floats, and costs
-half of what it does over channels.
+The head is a matrix product instead of a convolution: with the bins last, softmax runs over
+contiguous floats, at half its cost over channels.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from . import architecture as arch
 
 
 def _encode(writer: Writer) -> dict[int, str]:
-    """Write the encoder; returns the outputs where the decoder joins, by block index."""
+    """Write the encoder; returns its blocks' outputs by index."""
     scale = writer.constant("luma.scale", np.array(arch.LUMA_SCALE))
     shift = writer.constant("luma.shift", np.array(arch.LUMA_SHIFT))
     x = writer.add(writer.op("Mul", [_softened(writer), scale], "luma.scaled"), shift)
@@ -64,8 +64,8 @@ def _decode(writer: Writer, outputs: dict[int, str]) -> str:
 def _coherent(writer: Writer, x: str) -> str:
     """Write `network.NonLocal`.
 
-    The square of the difference of luma is multiplied out: its one square that differs within a
-    softmax is a bias, and its product goes into that of the features.
+    (lq - lk)**2 is expanded: lq**2 is constant per softmax row and dropped, -s*lk**2 is a bias per
+    key, and 2*s*lq*lk is one more channel of queries and keys.
     """
     alike, darker = np.exp(writer.weights["coherence.log_sharpness"].astype(np.float32))
     places = writer.pooled(x, 2, "coherence.places")
@@ -101,7 +101,7 @@ def _coherent(writer: Writer, x: str) -> str:
 
 
 def _key_grid(writer: Writer, planes: list[str]) -> list[str]:
-    """The places that tell, of planes of stride 8: pooled and, where there are many, thinned."""
+    """Keys from planes at stride 8: pooled by 2 and, if there are too many, subsampled."""
     names = [f"coherence.telling.{index}" for index in range(len(planes))]
     together = writer.op("Concat", planes, "coherence.planes", axis=1)
     pooled = writer.pooled(together, 2, "coherence.pooled")
@@ -135,10 +135,10 @@ def _row(writer: Writer, x: str) -> str:
 
 
 def _bins_head(writer: Writer, features: str) -> None:
-    """Write the bins' distribution and its annealed mean."""
+    """Write the softmax over the bins and its annealed mean."""
     weight = writer.weights["head.conv.weight"][:, :, 0, 0].T
     x = writer.op("Transpose", [features], "head.rows", perm=[0, 2, 3, 1])
-    # The temperature divides 64 features and the bias instead of 313 scores.
+    # The temperature divides 64 features and the bias, which is cheaper than 313 scores.
     x = writer.op("Div", [x, "temperature"], "head.annealed")
     bias = writer.weight("head.bias", writer.weights["head.conv.bias"])
     bias = writer.op("Div", [bias, "temperature"], "head.bias.annealed")
@@ -151,7 +151,7 @@ def _bins_head(writer: Writer, features: str) -> None:
 
 
 def _plain_head(writer: Writer, features: str) -> None:
-    """Write a 2-channel convolution in the head's place, what a regression would cost."""
+    """Write a 2-channel convolution in place of the head, to measure a regression's cost."""
     weight = writer.weights["head.conv.weight"][:2]
     inputs = [features, writer.weight("head.weight", weight), "temperature"]
     bias = writer.op("Expand", ["temperature", writer.integers("two", [2])], "head.bias")
@@ -163,9 +163,9 @@ def build(weights: str | Path, *, plain_head: bool = False, taps: Sequence[int] 
 
     Args:
         weights: The published safetensors file.
-        plain_head: Replace the colour bins by a meaningless 2-channel convolution, as the yard
-            stick of the head's cost.
-        taps: Encoder blocks whose outputs are wanted too, as `tap.2` and so on.
+        plain_head: Replace the colour bins by a meaningless 2-channel convolution, as a baseline
+            for the head's cost.
+        taps: Encoder blocks whose outputs to add, as `tap.2` and so on.
 
     Returns:
         A graph from `luma` `[B,1,h,w]` (L*, float32, h and w multiples of 32) and `temperature`
@@ -191,7 +191,7 @@ def _tap_shape(index: int) -> tuple[str, int, str, str]:
 
 
 def write_embedded() -> list[Path]:
-    """Write the ONNX file beside the weights, with the taps that other models take."""
+    """Write the ONNX file beside the weights, with the taps that other models use."""
     here = Path(__file__).parent
     target = here / "mini.onnx"
     save(build(here / "mini.safetensors", taps=arch.TAPS), target)

@@ -1,8 +1,8 @@
 """The embedded still model in torch, for CUDA and for training.
 
 Every batch norm of the encoder is folded into its convolution before training starts: its
-statistics stay ImageNet's, which small batches of small crops would spoil, and a step is a
-third cheaper on a CPU. The decoder trains with batch norm, which `folded_state` removes.
+statistics stay ImageNet's, which small batches of small crops would degrade, and a training step
+is a third cheaper on a CPU. The decoder trains with batch norm, which `folded_state` removes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DECODER_NORM_EPSILON = 1e-5
 
 
 class Conv(nn.Module):
-    """A convolution with the encoder's padding and, in training, a batch norm behind it."""
+    """A convolution with the encoder's padding and, with `norm`, a batch norm after it."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Conv(nn.Module):
         super().__init__()
         groups = channels_in if depthwise else 1
         before, after = arch.padding(kernel, stride)
-        # Equal padding goes into the convolution: a separate pad copies the whole plane.
+        # Symmetric padding is left to the convolution: a separate pad copies the whole plane.
         self.pad = None if before == after else (before, after, before, after)
         self.conv = nn.Conv2d(
             channels_in,
@@ -66,7 +66,7 @@ def relu6(x: Tensor) -> Tensor:
 
 
 class EncoderBlock(nn.Module):
-    """Inverted bottleneck: widen, filter per channel, narrow."""
+    """Inverted bottleneck: expand, depthwise convolution, project."""
 
     def __init__(self, block: arch.Bottleneck) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class EncoderBlock(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Residual block: filter per channel, then a two-layer mix of the channels."""
+    """Residual block: depthwise convolution, then two pointwise convolutions."""
 
     def __init__(self, channels: int, norm: bool) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class DecoderBlock(nn.Module):
 
 
 class DecoderLevel(nn.Module):
-    """One level of the pyramid: join the encoder's features, then blocks."""
+    """One level of the pyramid: add the encoder's features, then residual blocks."""
 
     def __init__(self, level: arch.Level, channels_in: int | None, norm: bool) -> None:
         super().__init__()
@@ -113,13 +113,13 @@ class DecoderLevel(nn.Module):
         self.blocks = nn.ModuleList(DecoderBlock(level.channels, norm) for _ in range(level.blocks))
 
     def narrowed(self, coarse: Tensor) -> Tensor:
-        """The coarser level's features at this level's width, still at their own size."""
+        """The coarser level's features, reduced to this level's channels but not yet upsampled."""
         if self.reduce is not None:
             coarse = self.reduce(coarse)
         return coarse
 
     def forward(self, tap: Tensor, coarse: Tensor) -> Tensor:
-        """Join the tap `[B,Ct,h,w]` and the coarser level, grown to `[B,C,h,w]` or `[B,C,1,1]`."""
+        """Fuse the tap `[B,Ct,h,w]` and the upsampled coarser level `[B,C,h,w]` or `[B,C,1,1]`."""
         x: Tensor = self.lateral(tap) + coarse
         for block in self.blocks:
             x = block(x)
@@ -127,19 +127,19 @@ class DecoderLevel(nn.Module):
 
 
 def center_and_normalize(x: Tensor) -> Tensor:
-    """What sets a place `[B,C,h,w]` apart from the rest of its picture, mean square 1."""
+    """Features `[B,C,h,w]` minus their spatial mean, scaled to mean square 1 over the channels."""
     centred = x - x.mean(dim=(2, 3), keepdim=True)
     size = centred.pow(2).mean(dim=1, keepdim=True)
     return centred * torch.rsqrt(size + arch.STANDING_EPSILON)
 
 
 class NonLocal(nn.Module):
-    """Tells places that look alike of each other, over the whole picture.
+    """Non-local block: averages features over similar positions of the whole picture.
 
-    Non-local means of features (Buades et al. 2005; Wang et al. 2018, arXiv:1711.07971): each
-    convolution decides for itself, and a coat whose colour could be anything comes out half blue
-    and half brown. The head is linear, so a mean of features is the mean of the bins' scores.
-    Places are of stride 8; those that tell are of stride 16, or fewer (`arch.MAX_KEY_SIDE`).
+    (Buades et al. 2005; Wang et al. 2018, arXiv:1711.07971.) Convolutions decide locally, so a coat
+    of ambiguous colour comes out half blue and half brown. The head is linear, so averaging
+    features averages the bins' scores. Queries are at stride 8, keys and values at stride 16 or
+    coarser (`arch.MAX_KEY_SIDE`).
     """
 
     def __init__(self, channels: int) -> None:
@@ -152,7 +152,7 @@ class NonLocal(nn.Module):
         self.told = nn.Parameter(torch.full((1, channels, 1, 1), arch.INITIAL_GATE))
 
     def forward(self, x: Tensor, luma: Tensor) -> Tensor:
-        """Mix features.
+        """Average features over similar positions.
 
         Args:
             x: `[B,C,h/4,w/4]`.
@@ -175,12 +175,12 @@ class NonLocal(nn.Module):
 
 
 def _key_grid(x: Tensor) -> Tensor:
-    """The places that tell, of a plane `[B,C,h/8,w/8]`."""
+    """Reduce a plane `[B,C,h/8,w/8]` to the key positions."""
     x = functional.avg_pool2d(x, 2)
     height, width = x.shape[2:]
     short = _smaller(height, width)
     kept = _smaller(short, arch.MAX_KEY_SIDE)
-    # Whole numbers: runtimes round the places of a resize each in their own way.
+    # Integer arithmetic: runtimes differ in how a resize rounds its sample positions.
     rows, columns = (
         torch.arange(side * kept // short, device=x.device) * short // kept
         for side in (height, width)
@@ -189,7 +189,7 @@ def _key_grid(x: Tensor) -> Tensor:
 
 
 def _smaller(a: int, b: int) -> int:
-    """In arithmetic, which a trace keeps; `min` would fix the trial's answer in a file."""
+    """Minimum by arithmetic, which a trace keeps; `min` would fix the traced size's result."""
     return (a + b - abs(a - b)) // 2
 
 
@@ -214,16 +214,16 @@ class Mini(nn.Module):
         self.context = Conv(arch.LEVELS[0].tap_channels, arch.LEVELS[0].channels)
         self.coherence = NonLocal(arch.HEAD_CHANNELS)
         self.head = Conv(arch.HEAD_CHANNELS, bins.COUNT)
-        # Filled from the weight file, or by training: finding the bins takes seconds.
+        # Filled from the weight file or by training: computing the bins takes seconds.
         self.register_buffer("centres", torch.zeros(bins.COUNT, 2))
 
     def taps(self, luma: Tensor, rough: int = 0) -> dict[int, Tensor]:
-        """The encoder's features that the decoder and other models take, by block index.
+        """The encoder's features that the decoder and other models use, by block index.
 
         Args:
             luma: L* `[B,1,h,w]`, 0..100, h and w multiples of 32.
-            rough: Blocks, the stem with the first, that run in bfloat16: for training, where
-                those that stay as they are need no more.
+            rough: Number of leading blocks (the first with the stem) that run in bfloat16: in
+                training, frozen blocks need no more.
         """
         wanted = {*arch.TAPS, *(level.tap for level in arch.LEVELS)}
         half = torch.autocast(luma.device.type, torch.bfloat16) if rough else nullcontext()
@@ -238,7 +238,7 @@ class Mini(nn.Module):
         return taps
 
     def decode(self, taps: Mapping[int, Tensor], luma: Tensor) -> Tensor:
-        """Features `[B,64,h/4,w/4]` from the encoder's taps and the luma they were made from."""
+        """Features `[B,64,h/4,w/4]` from the encoder's taps and the luma they come from."""
         top = taps[arch.LEVELS[0].tap]
         x: Tensor = self.context(top.mean(dim=(2, 3), keepdim=True))
         for number, (level, module) in enumerate(zip(arch.LEVELS, self.decoder, strict=True)):
@@ -282,13 +282,13 @@ class Mini(nn.Module):
         return self.colours(self.logits(luma), temperature)
 
     def colours(self, logits: Tensor, temperature: float | Tensor) -> Tensor:
-        """What scores `[B,313,h,w]` come to: ab `[B,2,h,w]`, the annealed mean with its gain."""
+        """Turn scores `[B,313,h,w]` into ab `[B,2,h,w]`: the annealed mean times `arch.GAIN`."""
         mean = self.annealed_mean(logits.permute(0, 2, 3, 1), temperature)
         return arch.GAIN * mean.permute(0, 3, 1, 2)
 
 
 def softened(luma: Tensor) -> Tensor:
-    """Luma `[B,1,h,w]` as the encoder likes it, see `arch.SOFTENING`."""
+    """Luma `[B,1,h,w]` slightly blurred for the encoder, see `arch.SOFTENING`."""
     side = arch.SOFTENING
     row = luma.new_tensor([side, 1 - 2 * side, side])
     around = functional.pad(luma, (1, 1, 1, 1), mode="replicate")
@@ -316,7 +316,7 @@ def load(path: str | Path) -> Mini:
         path: A safetensors file of `folded_state`, any float type.
 
     Returns:
-        The model in float32, on the CPU, set to evaluate.
+        The model in float32, on the CPU, in evaluation mode.
     """
     model = Mini()
     model.load_state_dict({k: v.float() for k, v in load_file(str(path)).items()})

@@ -1,1 +1,1 @@
-"""The embedded video model: `mini`'s encoder, correspondence, history and a light fusion."""
+"""The embedded video model: `mini`'s encoder, correspondence, history and a small fusion."""

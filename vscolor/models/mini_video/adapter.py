@@ -35,7 +35,7 @@ HERE = Path(__file__).parent
 TORCH_FILE = HERE / "mini_video.safetensors"
 ONNX_FILES = {name: HERE / f"{name}.onnx" for name in arch.GRAPHS}
 QUERIES = 256
-"""Places compared at once: the table of cosines then stays in the processor's cache."""
+"""Query positions per run: the matrix of cosines then stays in the processor's cache."""
 
 STILL_TEMPERATURE = np.array(DEFAULT_TEMPERATURE, np.float32)
 
@@ -79,13 +79,13 @@ def load(
     Args:
         device: Where to run it.
         weights: A `.safetensors` file of its shape; None for the embedded one.
-        options: `still`, a `.safetensors` file of `mini`'s shape whose colours stand in for those
-            of the embedded one.
-        strengths: How much history, references and the still colours count.
+        options: `still`, a `.safetensors` file of `mini`'s shape whose colours replace those of
+            the embedded one.
+        strengths: Strengths of history, references and still colours.
 
     Raises:
-        WeightsError: A file is missing, damaged, or of another model, or the still one has another
-            encoder than the embedded one.
+        WeightsError: A file is missing, damaged, or of another model, or the still model's encoder
+            differs from the embedded one.
     """
     still = _checked_still(options["still"])
     if device.runtime == "torch":
@@ -99,7 +99,7 @@ def load(
 
 
 def _checked_still(given: Path | None) -> Path | None:
-    """A still model's weights, if correspondence finds in them what it was trained on."""
+    """Path of a still model's weights, checked to have the encoder the embedding was trained on."""
     if given is None:
         return None
     path = weight_files.find(given, mini.TORCH_FILE)
@@ -150,7 +150,7 @@ def _session(path: Path, device: Device) -> onnxruntime.InferenceSession:
 
 
 def _build_sessions(path: Path, device: Device) -> dict[str, onnxruntime.InferenceSession]:
-    """Sessions from a weight file of the caller's."""
+    """Sessions from the caller's own weight file."""
     from . import graph
 
     with weight_files.reading(path, "mini-video"):
@@ -212,7 +212,7 @@ class OnnxNetworks:
     def _in_parts(
         self, graph: str, outputs: list[str], query: Array, rest: dict[str, Array]
     ) -> list[Any]:
-        """Run a graph on some of the query's places at a time."""
+        """Run a graph on `QUERIES` query positions at a time."""
         with running.translate_errors(self._device, *query.shape):
             parts = [
                 self._sessions[graph].run(outputs, {"query": part, **rest})
@@ -229,12 +229,12 @@ class OnnxNetworks:
 
 
 def _temperature_of(attend: onnxruntime.InferenceSession) -> float:
-    """The graph carries it in its metadata."""
+    """The softmax's temperature, from the graph's metadata."""
     return float(attend.get_modelmeta().custom_metadata_map["temperature"])
 
 
 class TorchNetworks:
-    """On torch, in single precision: correspondence is sharp, and halves would blur it."""
+    """On torch, in single precision: half precision would blur the sharp correspondence."""
 
     def __init__(self, still: Mini, video: network.MiniVideo, device: Device) -> None:
         self._still, self._video, self._device = still, video, device
@@ -278,7 +278,7 @@ class TorchNetworks:
     def _run(
         self, function: Callable[..., tuple[Tensor, ...]], *arrays: Array
     ) -> tuple[Array, ...]:
-        """Call with arrays brought to the device, on a stream of the thread's own."""
+        """Call with the arrays as tensors on the device, on the thread's own stream."""
         import torch
 
         size = arrays[0].shape[2:] if arrays[0].ndim == 4 else arrays[0].shape[1:]

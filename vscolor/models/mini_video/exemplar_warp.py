@@ -1,4 +1,4 @@
-"""The exemplars' colours, brought to a frame along motion."""
+"""The exemplars' colours, warped to a frame along optical flow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .resampling import add_shares, area, resized
 
 
 class Warped(NamedTuple):
-    """What flow from the exemplars says: ab `[2,h,w]`, luma left `[h/4,w/4]`."""
+    """The warped exemplars: ab `[2,h,w]`, luma residual `[h/4,w/4]`, whether there were any."""
 
     ab: Array
     residual: Array
@@ -27,11 +27,11 @@ class Warped(NamedTuple):
 def warp_exemplars(
     shape: tuple[int, ...], exemplars: Sequence[Exemplar], motions: Sequence[Motion]
 ) -> Warped:
-    """Bring exemplars along; where several explain the luma, the better counts more.
+    """Warp exemplars and average them, weighted by how well each one's luma fits.
 
     Args:
         shape: Of the frame's luma.
-        exemplars: Whose colours; one may come twice, along two motions.
+        exemplars: One may occur twice, with two motions.
         motions: From the frame to each of them.
     """
     height, width = shape
@@ -57,6 +57,6 @@ def warp_exemplars(
 
 
 def _carried(exemplar: Exemplar, motion: Motion, into: Array) -> tuple[Array, Array]:
-    """An exemplar's ab `[2,h,w]` and confidence `[h/4,w/4]`, brought along; the first in `into`."""
+    """An exemplar's ab `[2,h,w]` and confidence `[h/4,w/4]`, warped; ab is a view of `into`."""
     moved = warp([*exemplar.ab, exemplar.confidence], motion.flow, into)
     return moved[:2], area(moved[2], arch.FUSE_STRIDE)

@@ -1,7 +1,8 @@
 """The embedded video model as ONNX, four graphs written from the published weights.
 
-`embed` turns `mini`'s taps into what is compared, `nearest` finds each place's likest, `attend`
-brings the references' colours, `fuse` judges the candidates. Each is run where `network.py` says.
+`embed` makes vectors and context of `mini`'s taps, `nearest` finds each position's best match,
+`attend` averages the references' values by correspondence, `fuse` weights the candidates. They
+mirror the parts of `network.py`.
 """
 
 from __future__ import annotations
@@ -26,8 +27,7 @@ def build(weights: str | Path) -> dict[str, ModelProto]:
         By name: `embed` from `tap.2`, `tap.4`, `tap.10` to `vectors` and `context`; `nearest` from
         `query` and `keys` to `index`; `attend` from `query`, `keys`, `values` and `bias` to `found`
         and `cosine`; `fuse` from `luma`, `context`, `cues`, `memory`, `candidates` and `score_bias`
-        to `blend` and `memory_out`.
-        Shapes are those of `network.py`, float32.
+        to `blend` and `memory_out`. Shapes are those of `network.py`, float32 (`index` int64).
     """
     tensors = load_file(str(weights))
     return {
@@ -70,7 +70,7 @@ def _nearest(tensors: Weights) -> ModelProto:
 
 
 def _product(writer: Writer) -> str:
-    """Cosines of each place of the frame with each of the references'."""
+    """Cosines of each position of the frame with each of the references'."""
     turned = writer.op("Transpose", ["keys"], "keys.turned", perm=[0, 2, 1])
     return writer.op("MatMul", ["query", turned], "product")
 

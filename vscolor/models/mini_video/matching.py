@@ -1,4 +1,4 @@
-"""Correspondence: what the likest places of the exemplars say of a frame.
+"""Correspondence: a frame's colours from the best-matching positions of the exemplars.
 
 Zhang et al. 2019 (arXiv:1906.09909), section 3.1, over all exemplars at once.
 """
@@ -19,14 +19,14 @@ from .motion import MAX_RESIDUAL, MIN_SHARE
 from .resampling import area, resized
 
 SPARSE = 2
-"""Of so many places in each direction one is looked up for flow to start from."""
+"""Stride, in positions of the matching grid, of the matches that initialise flow."""
 
 
 type Indices = NDArray[np.int64]
 
 
 class Attention(Protocol):
-    """The networks that find likeness, on some runtime. Arrays are float32 NumPy."""
+    """The networks for correspondence, on some runtime. Arrays are float32 NumPy."""
 
     temperature: float
 
@@ -35,12 +35,12 @@ class Attention(Protocol):
         ...
 
     def nearest(self, query: Array, keys: Array) -> Indices:
-        """The index of each place's likest among the keys `[1,M,64]`, of `[1,N,64]`: `[1,N]`."""
+        """Index of the best-matching key `[1,M,64]` for each query `[1,N,64]`: `[1,N]`."""
         ...
 
 
 class Matched(NamedTuple):
-    """What correspondence says: ab `[2,h/8,w/8]` and its trust planes `[4,h/4,w/4]`."""
+    """Matched ab `[2,h/8,w/8]` and its cues `[4,h/4,w/4]`, see `arch.EVIDENCE_SCALES`."""
 
     ab: Array
     cues: Array
@@ -53,14 +53,14 @@ def match(
     exemplars: Sequence[Exemplar],
     keys: Sequence[Array],
 ) -> Matched:
-    """Look every place of a frame up in the exemplars.
+    """Match every position of a frame with the exemplars.
 
     Args:
         attention: The networks.
         luma: L* `[h,w]`.
         vectors: The frame's unit vectors `[64,h/8,w/8]`.
-        exemplars: What to look in; with none, nothing is found.
-        keys: The exemplars' unit vectors, likewise.
+        exemplars: The exemplars to search; may be empty.
+        keys: The exemplars' unit vectors `[64,h/8,w/8]`.
     """
     height, width = luma.shape
     if not exemplars:
@@ -80,15 +80,15 @@ def match(
 
 
 def initial_flow(vectors: Array, keys: Array, nearest: Callable[[Array, Array], Indices]) -> Array:
-    """How far off each second place's likest is in an exemplar, for flow to start from.
+    """Initial flow to an exemplar: the displacement to the best match, at every second position.
 
     Args:
-        vectors: The frame's `[64,h/8,w/8]`.
-        keys: The exemplar's, likewise.
-        nearest: As of `Attention`.
+        vectors: The frame's unit vectors `[64,h/8,w/8]`.
+        keys: The exemplar's unit vectors `[64,h/8,w/8]`.
+        nearest: See `Attention`.
 
     Returns:
-        Pixels of the luma, x then y, `[h/16,w/16,2]`, rounded up.
+        Luma pixels, x then y, `[h/16,w/16,2]`, h/16 and w/16 rounded up.
     """
     own_y, own_x = np.mgrid[: vectors.shape[1] : SPARSE, : vectors.shape[2] : SPARSE]
     query = _places(vectors[:, ::SPARSE, ::SPARSE])
@@ -98,7 +98,7 @@ def initial_flow(vectors: Array, keys: Array, nearest: Callable[[Array, Array], 
 
 
 def _bias(exemplar: Exemplar, share: float) -> Array:
-    """Log of each place's share times trust `[M]`: attention then counts it so often."""
+    """Log of share times confidence `[M]`, which scales each position's attention weight."""
     confidence = area(exemplar.confidence, arch.MATCH_STRIDE)
     return np.asarray(np.log(np.maximum(confidence * share, MIN_SHARE)).ravel(), np.float32)
 
@@ -110,7 +110,7 @@ def _unmatched(height: int, width: int) -> Matched:
 
 
 def _read(planes: Array, cosine: Array, luma: Array) -> Matched:
-    """From matched values at stride 8 to what the fusion takes; as in training."""
+    """Turn matched values at stride 8 into the fusion's inputs; as in training."""
     ab, there, square, vouched = planes[:2], planes[2:3], planes[3:4], planes[4:5]
     spread = np.sqrt(np.maximum(square - (ab * ab).sum(axis=0, keepdims=True), 1e-4))
     cues = np.concatenate([cosine, np.abs(luma - there), spread, vouched])
@@ -118,7 +118,7 @@ def _read(planes: Array, cosine: Array, luma: Array) -> Matched:
 
 
 def _values(exemplar: Exemplar) -> Array:
-    """What an exemplar's places carry `[M,5]`; as in training."""
+    """Values of an exemplar's positions `[M,5]`, see `arch.VALUES`; as in training."""
     ab = np.stack([area(plane, arch.MATCH_STRIDE) for plane in exemplar.ab])
     luma, confidence = (
         area(x, arch.MATCH_STRIDE)[None] for x in (exemplar.luma, exemplar.confidence)
@@ -128,5 +128,5 @@ def _values(exemplar: Exemplar) -> Array:
 
 
 def _places(planes: Array) -> Array:
-    """`[C,h,w]` as one row a place, `[h*w,C]`."""
+    """`[C,h,w]` as one row per position, `[h*w,C]`."""
     return np.ascontiguousarray(planes.reshape(len(planes), -1).T)

@@ -1,6 +1,6 @@
-"""`mini-video` with the manners of a `VideoModel`, whatever runs its networks.
+"""`mini-video` as a `VideoModel`, on any runtime.
 
-What travels between `encode`, `match` and `step` is a row of floats, cut by the tables of `Parts`.
+`encode`, `match` and `step` exchange flat rows of floats, whose layouts are `Parts`.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ BLOCKS = BlockPlan(length=16, warm_up=8)
 
 
 class Networks(Attention, Protocol):
-    """All the networks, on some runtime. Arrays are float32 NumPy, shapes as in `network.py`."""
+    """All networks, on some runtime. Arrays are float32 NumPy, shapes as in `network.py`."""
 
     def see(self, luma: Array) -> tuple[Array, Array, Array]:
         """L* `[B,1,h,w]` to `mini`'s ab `[B,2,h/4,w/4]`, unit vectors and context."""
         ...
 
     def fuse(self, feeds: dict[str, Array]) -> tuple[Array, Array]:
-        """See `network.Fusion`; feeds are named as in `graph.build`."""
+        """See `network.Fusion`; feeds have the input names of `graph.build`."""
         ...
 
 
 class FusionResult(NamedTuple):
-    """What the fusion makes of a frame.
+    """The fusion's output for a frame.
 
     Attributes:
-        blend: Shares of the candidates and a correction, `[6,h/4,w/4]`, as `network.Fusion`.
+        blend: Weights of the candidates and a correction, `[6,h/4,w/4]`, as `network.Fusion`.
         memory: For the next frame, `[4,h/4,w/4]`.
-        before: The frame before's ab, brought along, `[2,h,w]`; the next frame writes over it.
+        before: Warped ab of the frame before, `[2,h,w]`; overwritten at the next frame.
     """
 
     blend: Array
@@ -55,13 +55,13 @@ class FusionResult(NamedTuple):
 
 
 def feature_parts(height: int, width: int) -> Parts:
-    """What `encode` says of a frame: `mini`'s colours, unit vectors, context."""
+    """Layout of `encode`'s result: `mini`'s colours, unit vectors, context."""
     fine, eighth = (height // 4, width // 4), (height // 8, width // 8)
     return Parts(still=(2, *fine), vectors=(arch.EMBED, *eighth), context=(arch.CONTEXT, *fine))
 
 
 def match_parts(height: int, width: int) -> Parts:
-    """What `match` says of a frame: all that `step` takes but the state."""
+    """Layout of `match`'s result: all inputs of `step` except the state."""
     fine, eighth = (height // 4, width // 4), (height // 8, width // 8)
     return Parts(
         luma=(1, *fine),
@@ -76,7 +76,7 @@ def match_parts(height: int, width: int) -> Parts:
 
 
 def state_parts(height: int, width: int) -> Parts:
-    """What a step leaves for the next: its colours and the fusion's memory."""
+    """Layout of the state: a step's colours and the fusion's memory."""
     return Parts(ab=(2, height, width), memory=(arch.HIDDEN, height // 4, width // 4))
 
 
@@ -162,7 +162,7 @@ class MiniVideo:
         return left.unpack(after)["ab"], after
 
     def source_weights(self, matched: Array, state: Array | None, height: int, width: int) -> Array:
-        """See `AttributingModel`. The fusion's correction of the mean is of none of the sources."""
+        """See `AttributingModel`. The fusion's correction of the mean belongs to no source."""
         parts = match_parts(height, width).unpack(matched)
         fused = self._fuse(parts, state, height, width)
         return resized(fused.blend[: len(arch.CANDIDATES)], arch.FUSE_STRIDE)
@@ -201,15 +201,16 @@ class MiniVideo:
         return FusionResult(blend[0], memory[0], before)
 
     def _scores(self, follows: bool, matches: bool) -> Array:
-        """What is added to the candidates' scores: their strength, or that they do not exist."""
+        """Bias of the candidates' scores: the log of their strength, or `ABSENT`."""
         s = self._strengths
         present = (s.history, s.reference * follows, s.reference * matches, s.still)
         return np.array([log(x) if x > 0 else arch.ABSENT for x in present], np.float32)
 
     def _warped(self, luma: Array, vectors: Array, exemplars: Sequence[Exemplar]) -> Warped:
-        """The exemplars' colours along flow; for one alone, along two routes.
+        """The exemplars' colours, warped along flow.
 
-        Several exemplars make up for each other.
+        A single exemplar is warped by two flow estimates, which compete; with several exemplars,
+        one each suffices.
         """
         if len(exemplars) != 1:
             motions = [find_motion(luma, e.luma) for e in exemplars]
@@ -227,7 +228,7 @@ def _vectors(exemplar: Exemplar) -> Array:
 def _mixed(blend: Array, *candidates: Array) -> Array:
     """The candidates' weighted mean, corrected, `[2,h,w]`; as `network.mix`.
 
-    The thread's next call writes over it.
+    The thread's next call overwrites it.
     """
     fine = resized(blend, arch.FUSE_STRIDE, reuse="blend")
     ab = fine[len(candidates) :]

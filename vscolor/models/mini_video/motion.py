@@ -1,7 +1,7 @@
-"""Motion between two frames at the model's size: optical flow, and how far to trust it.
+"""Motion between two frames at the model's size: optical flow and its luma residual.
 
 DIS (Kroeger et al. 2016, arXiv:1603.03590) in OpenCV, whose result does not depend on the number
-of threads. Flows are channels last, as OpenCV wants them; planes of colour are one by one.
+of threads. Flows are channels last, as OpenCV needs them; colour planes are separate.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from . import architecture as arch
 from .resampling import area
 
 MAX_RESIDUAL = 30.0
-"""L* units; what cannot be explained at all counts as this."""
+"""Upper bound of the luma residual, L* units."""
 
 
 class Search(NamedTuple):
-    """How hard DIS looks, at OpenCV's medium preset but for these.
+    """DIS parameters that override OpenCV's medium preset.
 
     Attributes:
-        stride: Pixels between the patches that are looked for.
-        descents: Most steps of each patch.
-        refinements: Steps of the smoothing at each scale.
-        finest: The last scale, as how often the pictures are halved.
+        stride: Pixels between patches.
+        descents: Maximum gradient descent iterations per patch.
+        refinements: Variational refinement iterations at each scale.
+        finest: Finest scale, as the number of times the pictures are halved.
     """
 
     stride: int
@@ -38,30 +38,30 @@ class Search(NamedTuple):
 
 
 FAR = Search(stride=3, descents=25, refinements=2, finest=1)
-"""Across many frames. With the preset's 5 refinements colour carried along is 0 to 0.2 dB worse;
-with none, or at the finest scale, 3 dB on a film whose background is plain."""
+"""Between distant frames. With the preset's 5 refinements, warped colour is 0 to 0.2 dB worse; with
+none, or at the finest scale, 3 dB worse on a film with a plain background."""
 
 NEAR = Search(stride=5, descents=16, refinements=0, finest=0)
-"""From frame to frame: every pixel its own, and no smoothing. Colour carried along 59 frames so is
-0.5 dB better than at the preset's scale, in 1.4 times the time; smoothed as well, 0.2 dB less and
-twice the time. It also finds the second route to a reference."""
+"""Between adjacent frames: full resolution, no refinement. Colour warped over 59 frames is 0.5 dB
+better than at the preset's scale, in 1.4 times the time; with refinement too, 0.2 dB less and twice
+the time. Also used for the second flow estimate to a reference."""
 
 RESIDUAL_HALVING = 1.0
-"""L* units of unexplained luma that halve one motion's say against another's."""
+"""L* units of luma residual that halve a motion's weight."""
 
 MIN_SHARE = 1e-6
 
 MIN_SPREAD = 1.0
 MEDIAN = 5
-"""Places across of the window in which a guess's strays are outvoted."""
+"""Side of the median window, in grid positions, that removes outliers of an initial flow."""
 
 
 class Motion(NamedTuple):
-    """Where a frame's places were in another frame.
+    """Optical flow from a frame to another one.
 
     Attributes:
         flow: Displacement in pixels `[h,w,2]`, x then y.
-        residual: Mean luma difference left, L* units, `[h/4,w/4]`.
+        residual: Mean absolute luma difference after warping, L* units, `[h/4,w/4]`.
     """
 
     flow: Array
@@ -71,16 +71,16 @@ class Motion(NamedTuple):
 def find_motion(
     now: Array, then: Array, start: Array | None = None, *, near: bool = False
 ) -> Motion:
-    """Flow from each place of `now` to its place in `then`.
+    """Estimate the flow from each pixel of `now` to its position in `then`.
 
     Args:
         now: L* `[h,w]`, 0..100.
-        then: Likewise; its brightness and contrast are brought to `now`'s first, so that the
-            flicker of old film is not taken for motion.
-        start: A guess at the displacement, in pixels, on any coarse grid `[r,c,2]`, x then y, with
-            strays. Flow that starts from likeness reaches things that moved far: 0.7 to 2.4 dB of
-            carried colour over 40 frames of lively clips, and nothing lost on calm ones.
-        near: Whether to search as `NEAR` says, not as `FAR`.
+        then: L* `[h,w]`; its brightness and contrast are first adjusted to those of `now`, so that
+            the flicker of old film is not mistaken for motion.
+        start: An initial flow in pixels on any coarse grid `[r,c,2]`, x then y; may have outliers.
+            Flow initialised by correspondence follows large motion: warped colour gains 0.7 to
+            2.4 dB over 40 frames of lively clips and loses nothing on calm ones.
+        near: Whether to use `NEAR` instead of `FAR`.
     """
     import cv2
 
@@ -97,24 +97,24 @@ def find_motion(
 
 
 def flow_candidates(now: Array, reference: Array, start: Array | None) -> list[Motion]:
-    """Two ways from a frame to the one reference of its shot, to be weighed against each other.
+    """Two flow estimates from a frame to the only reference of its shot, for `weigh` to compare.
 
-    Likeness misleads now and then, and flow from nothing is then right.
+    Correspondence is sometimes wrong where flow without an initial estimate is right.
 
     Args:
         now: L* `[h,w]`.
-        reference: Likewise.
-        start: As of `find_motion`.
+        reference: L* `[h,w]`.
+        start: As for `find_motion`.
     """
     return [find_motion(now, reference, start), find_motion(now, reference, near=True)]
 
 
 class FlowWeights(NamedTuple):
-    """What several motions are worth beside each other.
+    """Relative weights of several motions.
 
     Attributes:
-        shares: Of each motion at each place `[M,h/4,w/4]`; together 1.
-        residual: Luma that remains unexplained, L* units, `[h/4,w/4]`.
+        shares: Weight of each motion at each position `[M,h/4,w/4]`; sums to 1.
+        residual: Weighted mean of the luma residuals, L* units, `[h/4,w/4]`.
     """
 
     shares: Array
@@ -122,11 +122,11 @@ class FlowWeights(NamedTuple):
 
 
 def weigh(left: Array, weights: Array) -> FlowWeights:
-    """Weigh motions: at each place the one that explains the luma better counts more.
+    """Weight motions: at each position, a smaller luma residual gives more weight.
 
     Args:
-        left: What each leaves unexplained `[M,h/4,w/4]`, L* units.
-        weights: How much each counts by itself `[M]`.
+        left: Luma residual of each `[M,h/4,w/4]`, L* units.
+        weights: Prior weight of each `[M]`.
     """
     shares = weights[:, None, None] * (0.5 ** (left / RESIDUAL_HALVING) + MIN_SHARE)
     shares = np.asarray(shares / shares.sum(axis=0), np.float32)
@@ -134,12 +134,12 @@ def weigh(left: Array, weights: Array) -> FlowWeights:
 
 
 def warp(planes: Iterable[Array], flow: Array, into: Array | None = None) -> Array:
-    """Bring planes `[h,w]` from the other frame along a flow of their size.
+    """Warp planes `[h,w]` of the other frame along a flow of their size.
 
     Args:
-        planes: What to bring, each of its own.
+        planes: The planes, warped one by one.
         flow: As `Motion.flow`.
-        into: What to write into; None for a new array.
+        into: Array to write into; None for a new one.
 
     Returns:
         `[C,h,w]`.
@@ -153,25 +153,25 @@ def warp(planes: Iterable[Array], flow: Array, into: Array | None = None) -> Arr
 
 
 def _remap(plane: Array, places: Array, target: Array) -> None:
-    """Write into `target` what a plane shows at places `[h,w,2]`, x then y."""
+    """Sample a plane at coordinates `[h,w,2]`, x then y, into `target`."""
     import cv2
 
-    # Both coordinates are in one array; the type stubs know of two alone.
+    # Both coordinates are in one array; the type stubs allow only two.
     cv2.remap(  # type: ignore[call-overload]
         plane, places, None, cv2.INTER_LINEAR, dst=target, borderMode=cv2.BORDER_REPLICATE
     )
 
 
 def coarser(flow: Array, factor: int) -> Array:
-    """A flow on a grid so many times smaller, in that grid's pixels."""
+    """A flow at a grid smaller by `factor`, in that grid's pixels."""
     return np.asarray(area(flow, factor) / factor, np.float32)
 
 
 def _estimator(search: Search, shape: tuple[int, ...], led: bool) -> Any:
-    """A thread's own DIS: it keeps buffers, among them a start that it was once given.
+    """The thread's DIS instance for a picture size, with (`led`) or without an initial flow.
 
-    One that is sometimes given a start and sometimes none would go on from the last one. And one
-    that met a small picture keeps the scales it chose for it, so another size gets a new one.
+    Instances keep state: one that was given an initial flow would reuse it in a call without one,
+    and one that was used on a small picture keeps the scales chosen for it.
     """
     made: dict[tuple[int, ...], Any] = thread_local(f"motion.{search} {led}", dict)
     if shape not in made:
@@ -192,7 +192,7 @@ def _new_estimator(search: Search) -> Any:
 
 
 def _smooth(start: Array, shape: tuple[int, ...]) -> Array:
-    """A guess without its strays, at the size of the frame `[h,w,2]`."""
+    """An initial flow without its outliers, at the size of the frame `[h,w,2]`."""
     import cv2
 
     planes = [cv2.medianBlur(np.ascontiguousarray(start[..., i]), MEDIAN) for i in (0, 1)]
@@ -202,7 +202,7 @@ def _smooth(start: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _places(flow: Array) -> Array:
-    """Where a flow `[h,w,2]` points, likewise; the next call of its size writes over it."""
+    """The coordinates a flow `[h,w,2]` points to; the next call for that size overwrites them."""
     height, width = flow.shape[:2]
     places = scratch(f"motion.places {height}", flow.shape)
     np.add(flow[..., 0], np.arange(width, dtype=np.float32), out=places[..., 0])
@@ -221,14 +221,14 @@ def _bytes(luma: Array, name: str) -> np.ndarray:
 
 
 def _levelled(then: Array, now: Array) -> Array:
-    """`then` with the mean and spread of `now`; the next call writes over it."""
+    """`then` with mean and contrast adjusted to `now`; the next call overwrites it."""
     import cv2
 
     (now_mean, now_spread), (then_mean, then_spread) = (
         [float(x[0, 0]) for x in cv2.meanStdDev(luma)] for luma in (now, then)
     )
     gain = max(now_spread, MIN_SPREAD) / max(then_spread, MIN_SPREAD)
-    # Two different pictures are not to be made alike.
+    # Limited, so that two different pictures are not forced to match.
     gain = min(1.5, max(1 / 1.5, gain))
     level = scratch("motion.level", then.shape)
     np.multiply(then, gain, out=level)

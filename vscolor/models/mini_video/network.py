@@ -1,7 +1,7 @@
 """The embedded video model in torch, for CUDA and for training.
 
-Its convolutions are `mini`'s own building blocks. Three parts, each run where it belongs:
-`Embedding` once a frame, `attend` once a frame over all references, `Fusion` once a step.
+Its convolutions are `mini`'s building blocks. Three parts: `Embedding` runs once per frame,
+`attend` once per frame over all references, `Fusion` once per step.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from . import architecture as arch
 
 
 class Embedding(nn.Module):
-    """From the encoder's taps to what is compared and what the fusion sees."""
+    """The encoder's taps to vectors for correspondence and context for the fusion."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,17 +52,17 @@ class Embedding(nn.Module):
 def attend(
     query: Tensor, keys: Tensor, values: Tensor, bias: Tensor, temperature: Tensor | float
 ) -> tuple[Tensor, Tensor]:
-    """Bring the references' values to the frame by correspondence (Zhang 2019, equations 1-3).
+    """Softmax attention from the frame to the references (Zhang 2019, equations 1-3).
 
     Args:
         query: The frame's unit vectors `[B,N,64]`.
-        keys: The references' `[B,M,64]`.
-        values: What they carry `[B,M,V]`.
-        bias: Added to the cosines of each reference's place `[B,1,M]`: its weight.
+        keys: The references' unit vectors `[B,M,64]`.
+        values: The references' values `[B,M,V]`.
+        bias: Added to the cosines of each reference position `[B,1,M]`: its weight.
         temperature: Of the softmax.
 
     Returns:
-        The values `[B,N,V]` and the largest biased cosine `[B,N,1]`.
+        The attended values `[B,N,V]` and the largest biased cosine `[B,N,1]`.
     """
     cosine = query @ keys.transpose(1, 2) + bias
     warped = torch.softmax(cosine / temperature, dim=-1) @ values
@@ -70,13 +70,13 @@ def attend(
 
 
 class Evidence(NamedTuple):
-    """What the fusion judges the candidates by, at stride 4.
+    """The fusion's inputs besides the candidates, at stride 4.
 
     Attributes:
         luma: L* `[B,1,h/4,w/4]`.
         context: The frame's features `[B,16,h/4,w/4]`.
-        cues: The planes of `arch.EVIDENCE_SCALES` `[B,6,h/4,w/4]`, in their own units.
-        memory: Of the frame before, brought along the motion `[B,4,h/4,w/4]`.
+        cues: The planes of `arch.EVIDENCE_SCALES` `[B,6,h/4,w/4]`, unscaled.
+        memory: Memory of the frame before, warped along the motion `[B,4,h/4,w/4]`.
     """
 
     luma: Tensor
@@ -86,7 +86,7 @@ class Evidence(NamedTuple):
 
 
 class Fusion(nn.Module):
-    """Weighs the candidates and corrects their mean (the paper's C)."""
+    """Weights the candidates and corrects their mean (the paper's C)."""
 
     scale: Tensor
 
@@ -108,17 +108,17 @@ class Fusion(nn.Module):
     def forward(
         self, seen: Evidence, candidates: Tensor, score_bias: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Judge a frame's candidates.
+        """Weight a frame's candidates.
 
         Args:
-            seen: What there is to judge by.
+            seen: The other inputs.
             candidates: ab of the four candidates in the order of `arch.CANDIDATES`,
-                `[B,8,h/4,w/4]`; zero where there is none.
-            score_bias: Added to the candidates' scores `[B,4,1,1]`: 0, or `arch.ABSENT` for one
-                that does not exist, or the logarithm of its strength.
+                `[B,8,h/4,w/4]`; zero for one that does not exist.
+            score_bias: Added to the candidates' scores `[B,4,1,1]`: the logarithm of a candidate's
+                strength, or `arch.ABSENT` for one that does not exist.
 
         Returns:
-            What `mix` takes: the candidates' shares, which sum to 1, and a correction of their
+            The input of `mix`: the candidates' weights, which sum to 1, and a correction of their
             mean, in ab, `[B,6,h/4,w/4]`; and the memory `[B,4,h/4,w/4]`.
         """
         x = torch.cat(
@@ -156,8 +156,8 @@ def mix(blend: Tensor, candidates: Tensor) -> Tensor:
     """Colour a frame: the candidates' weighted mean, corrected.
 
     Args:
-        blend: What `Fusion` returns `[B,6,h/4,w/4]`.
-        candidates: As it takes them, at the luma's size `[B,8,h,w]`.
+        blend: First result of `Fusion` `[B,6,h/4,w/4]`.
+        candidates: As for `Fusion`, but at the luma's size `[B,8,h,w]`.
 
     Returns:
         ab `[B,2,h,w]`.
@@ -170,7 +170,7 @@ def mix(blend: Tensor, candidates: Tensor) -> Tensor:
 
 
 class MiniVideo(nn.Module):
-    """What `mini-video` adds to `mini`."""
+    """The networks that `mini-video` adds to `mini`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -180,7 +180,7 @@ class MiniVideo(nn.Module):
 
 
 def load(path: str | Path) -> MiniVideo:
-    """Load published weights, any float type, as float32 on the CPU, set to evaluate."""
+    """Load published weights, any float type, as float32 on the CPU, in evaluation mode."""
     model = MiniVideo()
     model.load_state_dict({k: v.float() for k, v in load_file(str(path)).items()})
     return model.eval()

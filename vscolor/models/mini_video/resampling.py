@@ -1,4 +1,4 @@
-"""Planes between the sizes that `mini-video` works at. Arrays are float32 NumPy."""
+"""Resampling between the sizes that `mini-video` works at. Arrays are float32 NumPy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vscolor.scratch import scratch
 
 
 def area(plane: Array, factor: int) -> Array:
-    """Means of squares, `[h,w]` or `[h,w,C]` to `[h/factor,w/factor]` or with C."""
+    """Average pooling over factor x factor blocks, of `[h,w]` or `[h,w,C]`."""
     import cv2
 
     size = (plane.shape[1] // factor, plane.shape[0] // factor)
@@ -19,7 +19,7 @@ def area(plane: Array, factor: int) -> Array:
 
 
 def resized(planes: Array, factor: int, *, reuse: str | None = None) -> Array:
-    """`[C,h,w]` larger by a factor, bilinear; with `reuse` in a scratch array of that name."""
+    """Upscale `[C,h,w]` by a factor, bilinear; with `reuse` into a scratch array of that name."""
     import cv2
 
     width, height = planes.shape[2] * factor, planes.shape[1] * factor
@@ -31,7 +31,7 @@ def resized(planes: Array, factor: int, *, reuse: str | None = None) -> Array:
 
 
 def add_shares(ab: Array, shares: Iterable[Array], candidates: Sequence[Array]) -> None:
-    """Add to ab `[2,h,w]` each candidate's, times its share `[h,w]`."""
+    """Add each candidate's ab, times its weight `[h,w]`, to `ab` `[2,h,w]`."""
     part = scratch("mini_video.part", ab.shape[1:])
     for share, candidate in zip(shares, candidates, strict=False):
         for target, plane in zip(ab, candidate, strict=True):

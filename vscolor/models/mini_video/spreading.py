@@ -1,8 +1,8 @@
-"""Hints spread over the things they lie on.
+"""Hints spread over the objects they lie on.
 
-A point's colour goes to places that look alike, whose features are close (the same kind of thing),
-whose luma is close, and that are not far away; and to places that a way without edges leads to,
-since a thing's parts need not look alike. How sure that is becomes the exemplar's confidence.
+A hint's colour spreads to nearby pixels with similar features (the same kind of object) and luma;
+and to pixels of similar luma at a small geodesic distance (along a path without luma edges), since
+parts of an object may have different features. The likelihood becomes the exemplar's confidence.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from vscolor.models.video import ScaledHint
 from . import architecture as arch
 from .resampling import area
 
-# Judged on 40 frames of real clips with true colours at five points, put where the still colour is
-# most wrong, on a grid, and anywhere. Wider, some frames get worse; narrower, a hint stays a dot.
-# Ways without edges add a quarter to what hints gain.
+# Tuned on 40 frames of real clips with true colours at five points: where the still colour is most
+# wrong, on a grid, and at random. With larger scales some frames get worse; with smaller ones a
+# hint stays a dot. The geodesic term adds a quarter to the gain from hints.
 COSINE_SCALE = 0.4
 LUMA_SCALE = 12.0
 DISTANCE_SCALE = 0.35
 """Of the picture's short side."""
 
 GEODESIC_SCALE = 0.35
-"""Of the picture's short side, for the length of a way."""
+"""Of the picture's short side, for geodesic distance."""
 GEODESIC_LUMA_SCALE = 15.0
 LUMA_STEP_COST = 4.0
-"""Pixels that a change of luma by one L* unit makes a way longer."""
+"""Pixels of path length added per L* unit of luma change."""
 GEODESIC_STRIDE = 4
-"""Pixels of a step of a way."""
+"""Pixels per step of a path."""
 SWEEPS = 3
-"""Times that ways are looked for in each direction; more find hardly any shorter ones."""
+"""Sweeps in each direction; more find hardly any shorter paths."""
 
 MIN_RADIUS = 2.0
-"""Pixels: a dab covers a few places at least, whose median luma is its thing's."""
+"""Minimum radius of a hint in pixels, so that its median luma is that of its object."""
 
 
 def spread(luma: Array, vectors: Array, hints: list[ScaledHint]) -> tuple[Array, Array]:
-    """Colour a frame from points.
+    """Spread hints over a frame.
 
     Args:
         luma: L* `[h,w]`.
         vectors: The frame's unit vectors `[64,h/8,w/8]`.
-        hints: The points, in pixels of `luma`.
+        hints: In pixels of `luma`.
 
     Returns:
         ab `[2,h,w]` and confidence `[h,w]`, 0 to 1.
@@ -58,7 +58,7 @@ def spread(luma: Array, vectors: Array, hints: list[ScaledHint]) -> tuple[Array,
 
 
 def _likeness(luma: Array, vectors: Array, hint: ScaledHint) -> Array:
-    """How sure it is that each place is of the thing under a dab, `[h,w]`."""
+    """Likelihood, 0..1, that each pixel belongs to the object under a hint, `[h,w]`."""
     height, width = luma.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
     distance = np.hypot(x - (hint.x - 0.5), y - (hint.y - 0.5))
@@ -80,10 +80,10 @@ def _likeness(luma: Array, vectors: Array, hint: ScaledHint) -> Array:
 
 
 def _geodesic_distance(luma: Array, hint: ScaledHint) -> Array:
-    """Length of the shortest way from a dab to each place, pixels `[h,w]`.
+    """Length of the shortest path from a hint to each pixel, in pixels `[h,w]`.
 
-    By sweeps over the lines and columns of a small picture, up, down, left and right, each place
-    reached from its neighbours of the line before.
+    By sweeps over the rows and columns of a small picture, down, up, right and left, updating each
+    position from its three neighbours in the row or column before.
     """
     import cv2
 
@@ -100,7 +100,7 @@ def _geodesic_distance(luma: Array, hint: ScaledHint) -> Array:
 
 
 def _sweep(ways: Array, luma: Array) -> None:
-    """Go on from each line to the next one, straight and aslant."""
+    """Extend paths from each row to the next one, straight and diagonal."""
     straight = GEODESIC_STRIDE + LUMA_STEP_COST * np.abs(luma[1:] - luma[:-1])
     aslant = np.float32(GEODESIC_STRIDE * sqrt(2))
     right = aslant + LUMA_STEP_COST * np.abs(luma[1:, 1:] - luma[:-1, :-1])

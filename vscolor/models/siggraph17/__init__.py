@@ -1,4 +1,4 @@
-"""`siggraph17`: Zhang et al. 2017: colours guided by hints of the user.
+"""`siggraph17`: Zhang et al. 2017: colours guided by the user's hints.
 
-`network` is the published network, `adapter` gives it the manners of `vscolor.models.base`.
+`network` is the published network, `adapter` adapts it to `vscolor.models.base`.
 """

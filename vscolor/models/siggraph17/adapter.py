@@ -1,4 +1,4 @@
-"""`siggraph17` with the manners of a `StillModel`, and with hints."""
+"""`siggraph17` as a `HintedModel`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OPTIONS: tuple[Option, ...] = ()
 
 
 def check(_name: str, path: Path) -> None:
-    """Raise `WeightsError` where a file is not of this network."""
+    """Raise `WeightsError` if a file is not of this network."""
     build(path)
 
 
@@ -72,8 +72,8 @@ def load(device: Device, weights: str | Path | None, options: Mapping[str, Any])
 
     Args:
         device: Of the runtime torch.
-        weights: A file in the published form; None for the published one.
-        options: It has none.
+        weights: A file in the published format; None for the published one.
+        options: Unused; the model has none.
     """
 
     def ready(paths: dict[str, Path]) -> Siggraph17:
@@ -103,7 +103,7 @@ class Siggraph17Still:
         return PADDING
 
     def graph(self) -> nn.Module:
-        """See `ExportableModel.graph`; the file takes no hints."""
+        """See `ExportableModel.graph`; the exported file takes no hints."""
         return self._network
 
     def predict_hinted(self, luma: Array, ab: Array, mask: Array) -> Array:

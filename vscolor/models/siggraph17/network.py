@@ -1,8 +1,8 @@
 """Zhang et al., "Real-Time User-Guided Image Colorization", SIGGRAPH 2017, arXiv:1705.02999.
 
-The main branch with local hints, in torch; names and shapes are the published checkpoint's. It is
-also the network of instance-aware colourization (Su et al. 2020), which changes features on their
-way and centres the mask.
+The main branch with local hints, in torch; names and shapes are the published checkpoint's.
+Instance-aware colourization (Su et al. 2020) uses it too, modifying intermediate features and
+centring the mask.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CLASSES: Final = 529
 
 type Tap = Callable[[str, Tensor], Tensor]
 """Called with a stage's name (`1`, ..., `7`, `8up`, `8`, ..., `10`) and its features `[B,C,h,w]`;
-what it returns goes on in their place, also through the short cuts."""
+its result replaces the features, also in the skip connections."""
 
 
 def _keep(_stage: str, features: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ def _up(channels_in: int, channels_out: int) -> nn.Sequential:
 
 
 class Siggraph17(nn.Module):
-    """Luma and a few colours the user gave, to colour."""
+    """Colour from luma and the user's colour hints."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,22 +58,22 @@ class Siggraph17(nn.Module):
         self.model10up = _up(128, 128)
         self.model1short10 = _short(64, 128)
         self.model10 = nn.Sequential(nn.ReLU(), conv3(128, 128), nn.LeakyReLU(LEAK))
-        # In the checkpoint, and of no use here: the training's second loss.
+        # In the checkpoint but unused here: the head of the training's second loss.
         self.model_class = nn.Sequential(nn.Conv2d(256, CLASSES, 1))
         self.model_out = nn.Sequential(nn.Conv2d(128, 2, 1))
 
     def scaled(self, x: Tensor, tap: Tap = _keep) -> Tensor:
-        """Run the network on its own scale.
+        """Run the network on its own value ranges.
 
         Args:
             x: `[B,4,h,w]`: (L - 50) / 100, a / 110, b / 110 of the hints, and their mask; h and w
                 multiples of 8.
-            tap: Sees, and may change, the features of every stage.
+            tap: Receives, and may replace, the features of every stage.
 
         Returns:
             ab / 110, `[B,2,h,w]`, -1..1.
         """
-        # Down by leaving out every other sample: the published network has no stride here.
+        # Downsampled by dropping every other sample: the published network has no stride here.
         conv1 = tap("1", self.model1(x))
         conv2 = tap("2", self.model2(conv1[:, :, ::2, ::2]))
         conv3 = tap("3", self.model3(conv2[:, :, ::2, ::2]))

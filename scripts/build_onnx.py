@@ -18,7 +18,7 @@ GRAPHS = ("mini", "mini_video", "blind")
 
 def write_onnx(root: Path) -> list[Path]:
     """Write the ONNX files of the embedded models beside their weights in the tree at `root`."""
-    # While vscolor is being built it cannot be imported; its folder `models` can, on its own.
+    # vscolor cannot be imported while it is being built, but its folder `models` can, on its own.
     sys.path.insert(0, str(root / "vscolor"))
     try:
         graphs = [importlib.import_module(f"models.{name}.graph") for name in GRAPHS]

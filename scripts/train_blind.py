@@ -1,4 +1,4 @@
-"""Train `blind`: `vscolor train blind` by its older name, with the same options."""
+"""Train `blind`: the older name of `vscolor train blind`, with the same options."""
 
 import sys
 

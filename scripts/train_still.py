@@ -1,4 +1,4 @@
-"""Train `mini`: `vscolor train still` by its older name, with the same options."""
+"""Train `mini`: the older name of `vscolor train still`, with the same options."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Train `mini-video`: `vscolor train video` by its older name, with the same options."""
+"""Train `mini-video`: the older name of `vscolor train video`, with the same options."""
 
 import sys
 

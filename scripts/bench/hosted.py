@@ -1,4 +1,4 @@
-"""A process that does nothing but colour a film: `hosted.py FILM FRAMES CACHE_MB ours|bare`.
+"""Colour a film and do nothing else: `hosted.py FILM FRAMES CACHE_MB ours|bare`.
 
 vspipe runs it as a script, with `--arg film=FILM --arg frames=FRAMES --arg cache=CACHE_MB`.
 """
@@ -11,14 +11,14 @@ from vscolor import colorize, process
 
 
 def coloured(film: str, frames: str, cache_mb: str) -> vs.VideoNode:
-    """The clip every host asks for."""
+    """The coloured clip that every host renders."""
     vs.core.max_cache_size = int(cache_mb)
     clip: vs.VideoNode = vs.core.bs.VideoSource(film, cachemode=0)[: int(frames)]
     return colorize(clip, device="cpu", runtime="onnx")
 
 
 def main(film: str, frames: str, cache_mb: str, manners: str) -> None:
-    """Ask for all frames in order and say how far it is, as vspipe does."""
+    """Request all frames in order and print progress like vspipe."""
     if manners == "ours":
         process.limit_core_cache()
     for n, frame in enumerate(coloured(film, frames, cache_mb).frames(close=True), 1):

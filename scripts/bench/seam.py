@@ -1,12 +1,14 @@
-"""Measure whether the blocks of `devc` show: steps of colour where they meet, and elsewhere.
+"""Measure whether the block boundaries of `devc` are visible, for several block lengths.
 
     python scripts/bench/seam.py --rule tests/models/published.py
     python scripts/bench/seam.py --weights FOLDER
 
-A clip is coloured with blocks of several lengths and warm-ups, each twice, the second time with
-the blocks shifted by half. The mean step of ab from frame to frame, over the frames in which one
-block gives way to the next, is divided by that of the same frames with the blocks shifted. 1 means
-that nothing shows. Weights made by the rule react to history more wildly than trained ones.
+`devc` colours a film in blocks, each of which is cross-faded into the next. Here a clip is coloured
+with blocks of several lengths and warm-ups, each twice, the second time with the blocks shifted by
+half their length. The mean change of ab from frame to frame, over the frames of the cross-fades, is
+divided by that of the same frames with the blocks shifted. 1 means that boundaries are invisible.
+--weights takes the published files; --rule a Python file that generates weights, which react to
+history more strongly than trained ones.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ type Ab = NDArray[np.float32]
 
 
 def write_weights(rule_path: Path, folder: Path) -> None:
-    """Make the three files by the rule."""
+    """Generate the three weight files by the rule."""
     rule, network = rule_of(rule_path), Devc()
     for name, (part, _) in adapter.NETS.items():
         own = network.get_submodule(part).state_dict()
@@ -50,7 +52,7 @@ def write_weights(rule_path: Path, folder: Path) -> None:
 
 
 def matched_frames(model: VideoModel, film: vs.VideoNode, size: int) -> list[Ab]:
-    """What `match` says of each frame, with frame 0 as the scene's key."""
+    """Output of `match` for each frame, with frame 0 as the scene's keyframe."""
     seen = inspect(film)
     height, width = nodes.model_size(seen, size, model.grid.multiple)
     small = nodes.model_luma(seen, height, width)
@@ -65,7 +67,7 @@ def matched_frames(model: VideoModel, film: vs.VideoNode, size: int) -> list[Ab]
 
 
 class Chain:
-    """Colours of a clip in blocks; runs of the chain are kept, for plans share them."""
+    """Colours of a clip in blocks; runs of the recurrence are cached, as plans share them."""
 
     def __init__(self, model: VideoModel, matched: list[Ab], height: int, width: int) -> None:
         self._model, self._matched, self._size = model, matched, (height, width)
@@ -73,7 +75,7 @@ class Chain:
         self._states: dict[int, Ab] = {}
 
     def _run(self, first: int, stop: int) -> list[Ab]:
-        """Ab of the frames from `first` on, begun from nothing."""
+        """Ab of the frames from `first` on, starting without a state."""
         first = max(first, 0)
         found = self._runs.setdefault(first, [])
         for n in range(first + len(found), min(stop, len(self._matched))):
@@ -83,7 +85,7 @@ class Chain:
         return found[: stop - first]
 
     def colours(self, plan: BlockPlan, shift: int) -> list[Ab]:
-        """All frames; blocks begin at multiples of the plan's length plus `shift`."""
+        """Ab of all frames; blocks begin at multiples of the plan's length plus `shift`."""
         result = []
         for n in range(len(self._matched)):
             start = (n - shift) // plan.length * plan.length + shift
@@ -97,7 +99,7 @@ class Chain:
 
 
 def seam(chain: Chain, plan: BlockPlan, length: int) -> float:
-    """Mean step where blocks meet, over that of the same frames with the blocks elsewhere."""
+    """Mean change of ab at boundaries, over that of the same frames with the blocks shifted."""
     half = plan.length // 2
     steps = [
         np.array([np.abs(b - a).mean() for a, b in pairwise(ab)])

@@ -1,11 +1,11 @@
-"""Contact sheets to look at: photographs and clips chosen by chance, not by beauty.
+"""Make contact sheets of coloured photographs and clips, chosen at random.
 
 `python scripts/bench/sheets.py OUT --photos DIR --clips DIR [--among GLOB ...] [--seed 0]`
 
 Writes `OUT/photographs.jpg` (grey, ours, true; at the filter's default size) and `OUT/clips.jpg`,
-a row for each clip: grey, `mini` frame by frame, history from luma alone, history with the true
-first frame as its reference, true. Prints what was chosen. `--among` holds the choice to files
-that may be shown.
+one row per clip: grey, `mini` frame by frame, history from luma alone, history with the true first
+frame as its reference, true. Prints the chosen files. `--among` restricts the choice to files that
+match a pattern.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ type Picture = NDArray[np.uint8]
 def chosen(
     folder: Path, suffixes: Sequence[str], among: Sequence[str], count: int, seed: int
 ) -> list[Path]:
-    """Files of a folder, by chance; in the order of their names."""
+    """Random files of a folder, sorted by name."""
     files = {p for glob in among for p in folder.glob(glob) if p.suffix.lower() in suffixes}
     if not files:
         raise SystemExit(f"sheets: {folder} holds nothing to choose from")
@@ -52,7 +52,7 @@ def chosen(
 
 
 def photograph(path: Path) -> list[Picture]:
-    """Grey, ours and true; the middle square of each."""
+    """Grey, ours and true, each cropped to the central square."""
     judged = judge(read_rgb(path), predictor(TORCH_FILE, DEFAULT_TEMPERATURE), SIZE)
     side = min(judged.true.shape[:2])
     top, left = ((n - side) // 2 for n in judged.true.shape[:2])
@@ -63,7 +63,7 @@ def photograph(path: Path) -> list[Picture]:
 
 
 def clip(path: Path) -> list[Picture]:
-    """One frame of each way to colour it."""
+    """One frame of a clip, coloured in each way."""
     true = small(path, FRAME + 1)
     film = drained(true)
     ways = (
@@ -90,7 +90,7 @@ def strip(pictures: Sequence[Picture]) -> Picture:
 
 
 def write(strips: Sequence[Picture], columns: int, target: Path) -> None:
-    """Strips in rows, as a JPEG."""
+    """Write strips in rows, as a JPEG."""
     widest = max(s.shape[1] for s in strips)
     even = [np.pad(s, ((0, GAP), (0, widest + GAP - s.shape[1]), (0, 0))) for s in strips]
     even += [np.zeros_like(even[0])] * (-len(even) % columns)

@@ -1,10 +1,11 @@
-"""How well colour crosses from shot to shot of one film.
+"""Measure how well colour transfers from the other shots of a film, as references.
 
 `python scripts/bench/shots.py FILM... [--frames 150] [--json OUT]`
 
-Each shot of a film loses its colour and gets it back by `mini`, by `mini-video` from luma alone,
-and from the true middle frames of the film's other shots. PSNR of RGB and mean CIEDE2000 over every
-sixth frame, at a short side of 256. A film of one shot has no others and is refused.
+Each shot of a film is made grey and coloured again: by `mini`; by `mini-video` from luma alone; and
+by `mini-video` with the true middle frames of the film's other shots as references. The figures are
+PSNR of RGB in dB and mean CIEDE2000 over every sixth frame, at a short side of 256. A film needs at
+least two shots.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ type Row = dict[str, dict[str, float]]
 
 
 def judge(true: vs.VideoNode) -> dict[str, Row]:
-    """The figures of each way of colouring, for each shot."""
+    """The figures of each way to colour, for each shot."""
     cuts = [n for n, cut in marked_cuts(mark_detected(true)) if cut and n]
     bounds = pairwise([0, *cuts, true.num_frames])
     shots = [(first, end) for first, end in bounds if end - first >= SHORTEST]

@@ -1,7 +1,7 @@
-"""What colouring costs, beside what it could cost at least.
+"""Measure the speed and memory use of vscolor, against the bare model and against fixed bars.
 
 `python scripts/bench/speed.py [--clip FILE] [--json OUT]` prints a table. Needs the extra `demo`
-unless `--clip` names a film, and a machine that does nothing else.
+unless `--clip` names a film, and an otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Row:
         what: What was measured.
         value: The number.
         unit: Its unit.
-        bar: What it should be at least or at most; None where it stands for information.
-        at_most: Whether the bar is an upper one.
+        bar: Required minimum or maximum; None for information only.
+        at_most: Whether the bar is a maximum.
     """
 
     what: str
@@ -56,7 +56,7 @@ class Row:
 
 
 def filter_rows(clip: Path, frames: int, rounds: int) -> Iterator[Row]:
-    """The merge alone and the filter over the bare model."""
+    """The merge alone, and the filter relative to the bare model."""
     got = rates.filter_rates(clip, frames, rounds)
     merge, small, large = (got[k] for k in ("merge_1080p", "colorize_448x256", "colorize_1080p"))
     default, threads = got["bare_default"], got["bare_threads"]
@@ -76,7 +76,7 @@ def filter_rows(clip: Path, frames: int, rounds: int) -> Iterator[Row]:
 
 
 def head_rows(clip: Path, frames: int, rounds: int) -> Iterator[Row]:
-    """What the distribution over 313 bins costs."""
+    """The cost of the distribution over 313 bins."""
     got = rates.head_rates(clip, frames, rounds)
     all_cores = got["plain"].rate / got["bins"].rate
     one, bins = got["plain_one_thread"].processor, got["bins_one_thread"].processor
@@ -94,7 +94,7 @@ def steady_rows(clip: Path, frames: int, rounds: int) -> Iterator[Row]:
 
 
 def encode_rows(film: Path, folder: Path, frames: int) -> Iterator[Row]:
-    """The command a user gives, from file to file."""
+    """The command line, from file to file."""
     got = rates.encode_cost(film, folder / "coloured.mkv", frames)
     speed = got.rate / FILM_RATE
     yield Row("vscolor colorize, 1080p24 to x264 veryfast", speed, "x real time", 0.6)
@@ -102,7 +102,7 @@ def encode_rows(film: Path, folder: Path, frames: int) -> Iterator[Row]:
 
 
 def memory_rows(film: Path, frames: int, folder: Path) -> Iterator[Row]:
-    """Resident memory over a long 1080p film with a cache of 1 GB."""
+    """Resident memory over a long 1080p film, with a core cache of 1 GB."""
     long = films.repeated(film, folder / "long.mkv", frames)
     for host in memory.Host:
         got = memory.measure(long, frames, host)
@@ -116,7 +116,7 @@ def memory_rows(film: Path, frames: int, folder: Path) -> Iterator[Row]:
 
 
 def peak_rows(clip: Path, folder: Path) -> Iterator[Row]:
-    """The most memory a 4K film takes."""
+    """Peak memory on a 4K film."""
     film = films.upscaled(clip, folder / "uhd.mkv", *UHD, UHD_FRAMES)
     for host in memory.Host:
         peak = memory.measure(film, UHD_FRAMES, host).peak
@@ -124,7 +124,7 @@ def peak_rows(clip: Path, folder: Path) -> Iterator[Row]:
 
 
 def measured(asked: argparse.Namespace, clip: Path) -> Iterator[Row]:
-    """All rows asked for, as they come."""
+    """All requested rows, as they are measured."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if "filter" in asked.only:
@@ -144,7 +144,7 @@ def measured(asked: argparse.Namespace, clip: Path) -> Iterator[Row]:
 
 
 def machine() -> dict[str, str]:
-    """Where and when, for the record."""
+    """Machine, date and versions, for the record."""
     packages = ("vapoursynth", "onnxruntime", "numpy")
     return {
         "date": time.strftime("%Y-%m-%d"),
@@ -163,7 +163,7 @@ def _processor() -> str:
 
 
 def table_of(rows: list[Row]) -> Table:
-    """The table a person reads."""
+    """The table to print."""
     table = Table("", "measured", "", "bar", "")
     for row in rows:
         sign = "≤" if row.at_most else "≥"

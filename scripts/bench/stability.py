@@ -1,15 +1,19 @@
-"""Make flicker, take it away again, and print what is left: a table per clip and kind.
+"""Measure how much colour flicker each method of `stabilize` removes, on films in true colour.
 
 `python scripts/bench/stability.py --clips DIR [--methods motion,blind,dvp] [--json OUT]`
 
-True colour gets flicker of three kinds (seeded): `global`, shifts of the whole frame by up to 12
-levels; `modes`, a third of the picture jumps to another colour in three of ten frames; `pulse`, a
-slow sine of 8 levels. `mini` is the clip's own luma coloured frame by frame. Warp error is on ab,
-along the source's motion, cuts left out, over mean squared chroma; `gone` is how much of the
-flicker's excess over true colour is gone; `RGB` the usual form, nine tenths luma. Methods:
-`motion-slow` is slow=True, `dvp-plain` irt=False, `dvp-reference` the authors' loop; fits count in
-the time. ms is processor time of all threads, a frame. `still` is the true colour itself: how far a
-method moves chroma that does not flicker, in 8-bit levels, stands under `moved`.
+Prints one row per clip, kind of flicker and method. Kinds (seeded) added to the true colour:
+`global`, shifts of the whole frame by up to 12 levels; `modes`, a third of the picture jumps to
+another colour in about three of ten frames; `pulse`, a slow sine of 8 levels. `mini` is the clip
+coloured from its own luma by `mini`, frame by frame. `still` is the true colour without flicker;
+there `moved` shows how far a method changes chroma that needs no change.
+
+Methods: those of `stabilize`; `motion-slow` is slow=True, `dvp-plain` irt=False, `dvp-reference`
+the authors' loop. Columns: `warp` is the warp error of ab along the source's motion, without cuts,
+over mean squared chroma; `gone` the part of the flicker's excess over true colour that was removed;
+`RGB` the usual warp error, nine tenths of which is luma; `pulsing` the amplitude of the mean ab
+error's drift; `moved` the mean change of chroma in 8-bit levels; `ms` the processor time of all
+threads per frame, including any fitting.
 """
 
 from __future__ import annotations
@@ -59,7 +63,7 @@ class Row:
 
     @property
     def excess_gone(self) -> float:
-        """Part of the flicker's excess warp error that is gone."""
+        """Fraction of the flicker's excess warp error that was removed."""
         excess = self.warp_before - self.warp_true
         return (self.warp_before - self.warp_after) / excess if excess > 0 else float("nan")
 
@@ -102,7 +106,7 @@ def read(clip: vs.VideoNode) -> tuple[Frames, Frames]:
 
 
 def steadied(clip: vs.VideoNode, method: str) -> vs.VideoNode:
-    """Run a method, with the variant behind the dash."""
+    """Run a method, in the variant named after the dash."""
     name, _, variant = method.partition("-")
     return stabilize(
         clip,
@@ -115,13 +119,13 @@ def steadied(clip: vs.VideoNode, method: str) -> vs.VideoNode:
 
 
 def psnr(frames: Frames, truth: Frames) -> float:
-    """PSNR of RGB over all frames, dB; of the pooled error, since some frames have none."""
+    """PSNR of RGB, dB, of the error pooled over all frames, since some frames have none."""
     error = np.mean([float(((f - t) ** 2).mean()) for f, t in zip(frames, truth, strict=True)])
     return float(10 * np.log10(1 / max(error, 1e-10)))
 
 
 class Judge:
-    """A clip's true colour, luma and cuts, against which results are held."""
+    """A clip's true colour, luma and cuts, against which results are measured."""
 
     def __init__(self, clip: vs.VideoNode) -> None:
         """Read the clip once."""
@@ -216,7 +220,7 @@ def main() -> None:
     rows: list[Row] = []
     print(HEADER)
     with tempfile.TemporaryDirectory() as cache:
-        os.environ["VSCOLOR_CACHE"] = cache  # a fit of an earlier run would cost no time
+        os.environ["VSCOLOR_CACHE"] = cache  # a cached fit of an earlier run would cost no time
         for path in sorted(options.clips.glob("*.mp4")):
             if options.only and path.stem not in options.only:
                 continue

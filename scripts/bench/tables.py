@@ -1,4 +1,4 @@
-"""Benches that have a row of figures for each film, and their mean."""
+"""Command line and table of benchmarks with one row of figures per film, and their mean."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _with_mean(rows: Rows) -> dict[str, dict[str, float]]:
 
 
 def _print_table(rows: Rows) -> None:
-    """Print rows of the same columns as a Markdown table, two places after the point."""
+    """Print rows of the same columns as a Markdown table, with two decimals."""
     columns = list(next(iter(rows.values())))
     print(f"| clip | {' | '.join(columns)} |\n{'|---' * (len(columns) + 1)}|")
     for name, row in rows.items():
@@ -34,13 +34,13 @@ def _print_table(rows: Rows) -> None:
 def judge_films(
     about: str | None, judge: Callable[[vs.VideoNode], dict[str, float]], frames: int, won: str
 ) -> None:
-    """Judge the films that the command line names, and print the table.
+    """Measure the films that the command line names, and print the table.
 
     Args:
-        about: The bench's docstring.
-        judge: A film's figures, `gain` among them.
-        frames: Of each film, if nothing else is asked for.
-        won: What is said of the films whose gain is above 0.
+        about: The benchmark's docstring.
+        judge: Returns a film's figures, `gain` among them.
+        frames: Default number of frames of each film.
+        won: Label for the number of films whose gain is above 0.
     """
     parser = argparse.ArgumentParser(description=about.splitlines()[0] if about else None)
     parser.add_argument("--clips", type=Path, help="folder of colour films")

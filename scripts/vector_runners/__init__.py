@@ -1,7 +1,7 @@
-"""What `check_vectors.py` runs, by the name in a vector file's `meta["model"]`.
+"""Runners for `check_vectors.py`, by the model's name in a vector file's `meta["model"]`.
 
-A runner is given a `Case` and returns what its model makes, by the names of the file's `out_`
-arrays. To add a model, write a runner and enter it in `RUNNERS`.
+A runner takes a `Case` and returns its model's outputs, named like the file's `out_` arrays. To add
+a model, write a runner and add it to `RUNNERS`.
 """
 
 from __future__ import annotations

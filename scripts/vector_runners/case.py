@@ -23,7 +23,7 @@ type Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Case:
-    """A vector file, and how to make weights for it.
+    """A vector file, and the rule that makes weights for it.
 
     Attributes:
         path: The file.
@@ -31,7 +31,7 @@ class Case:
         meta: The file's `meta`.
         inputs: Its `in_` arrays, without the prefix.
         outputs: Its `out_` arrays, without the prefix.
-        dtype: What to compute in.
+        dtype: Type to compute in.
     """
 
     path: Path
@@ -46,7 +46,7 @@ class Case:
         """Open a vector file.
 
         Raises:
-            VscolorError: It is no whole `.npz`, or has no `meta` or nothing to compare with.
+            VscolorError: It is no complete `.npz`, or has no `meta` or no outputs.
         """
         try:
             if not zipfile.is_zipfile(path):
@@ -64,21 +64,21 @@ class Case:
 
     @property
     def model(self) -> str:
-        """The model it is of."""
+        """The name of its model."""
         return str(self.meta.get("model", self.path.stem))
 
     def tensor(self, name: str) -> Tensor:
-        """An input, in the type to compute in if it is a float."""
+        """An input; floats are converted to `dtype`."""
         value = torch.from_numpy(np.array(self.inputs[name]))
         return value.to(self.dtype) if value.is_floating_point() else value
 
     def fill[N: nn.Module](self, network: N, net: str) -> N:
-        """Give a network the weights of the rule, and check that they are the file's.
+        """Give a network the weights of the rule, and check them against the file's digest.
 
         Args:
-            network: With the published names and shapes.
-            net: Its name in the file's `digests`, and before the colon of its seed strings where
-                the file knows several.
+            network: A network with the published names and shapes.
+            net: Its name in the file's `digests`, and the prefix of its seed strings (before the
+                colon) if the file has several networks.
 
         Raises:
             WeightsError: The digest differs: names or shapes are not those the file was made with.

@@ -32,13 +32,13 @@ def run_eccv16(case: Case) -> Arrays:
 
 
 def _lumas(case: Case) -> dict[str, Tensor]:
-    """Every `L`, `L_odd`, ... by what follows the letter."""
+    """Every `L`, `L_odd`, ... by its suffix."""
     names = [name for name in case.inputs if name.partition("_")[0] == "L"]
     return {name.removeprefix("L"): case.tensor(name) for name in names}
 
 
 def run_siggraph17(case: Case) -> Arrays:
-    """Ab of every `L`, without and, where the file has some of the same ending, with hints."""
+    """Ab of every `L` without hints and, if the file has hints of the same suffix, with them."""
     network = case.fill(Siggraph17(), "net")
     made: Arrays = {}
     for ending, luma in _lumas(case).items():
@@ -50,7 +50,7 @@ def run_siggraph17(case: Case) -> Arrays:
 
 
 def run_instcolor(case: Case) -> Arrays:
-    """The whole picture alone, the objects if there are any, and their fusion."""
+    """The full picture alone and, if there are objects, their colours and the fusion."""
     network = InstColor()
     for net in ("G", "GComp", "GF"):
         case.fill(network.get_submodule(net), net)
@@ -89,19 +89,19 @@ def _lab(case: Case, name: str) -> Tensor:
 
 
 def _rescaled(luma: Tensor, dtype: torch.dtype) -> Tensor:
-    """L* that was centred and scaled in single precision, as the authors' networks get it."""
+    """L* after centring and scaling in single precision, as the authors' networks get it."""
     return ((luma - L_CENTRE) / L_SCALE).to(dtype) * L_SCALE + L_CENTRE
 
 
 def _record_fusion(network: InstColor) -> Arrays:
-    """What the weight layers make, filled in when the network runs: their first 4 channels."""
+    """The first 4 channels of the fusion layers' outputs, filled in when the network runs."""
     fused: Arrays = {}
     for stage, (name, _, _) in LAYERS.items():
 
         def note(
             _module: object, _given: object, made: Tensor, stage: str = stage, name: str = name
         ) -> None:
-            # Recorded where the authors' own in-place ReLU has passed over the sums.
+            # The authors' sums were recorded after an in-place ReLU.
             shown = functional.relu(made) if stage.endswith("up") else made
             fused[f"fused_{name}"] = shown[:, :4].numpy().copy()
 
@@ -110,13 +110,13 @@ def _record_fusion(network: InstColor) -> Arrays:
 
 
 def _rgb(centred: Tensor, ab: Tensor) -> NDArray[np.float32]:
-    """RGB of the network's own luma and colour, rounded where the authors round."""
+    """RGB of luma and colour, converted to single precision where the authors do."""
     lab = torch.cat([centred * L_SCALE + L_CENTRE, (ab / AB_SCALE).float() * AB_SCALE], 1)
     return lab_to_srgb(lab).numpy()
 
 
 def run_devc(case: Case) -> Arrays:
-    """Features of the reference, then the frames one after another at each temperature."""
+    """Features of the reference, and the frames in sequence at each temperature."""
     model = devc.Devc()
     for net, part in (("vgg", model.vgg), ("nonlocal", model.warp), ("color", model.color)):
         case.fill(part, net)
@@ -135,7 +135,7 @@ def run_devc(case: Case) -> Arrays:
 
 
 def _run_frames(case: Case, model: devc.Devc, known: devc.EncodedReference, label: str) -> Arrays:
-    """One clip, starting without a frame before."""
+    """One clip at one temperature, starting without a previous frame."""
     made: Arrays = {}
     names = sorted(
         (n for n in case.inputs if re.fullmatch(r"frame\d+_lab_large", n)),
@@ -162,7 +162,7 @@ def _halved(lab: Tensor) -> Tensor:
 
 
 def run_devc_post(case: Case) -> Arrays:
-    """The smoothed colour, and RGB with and without."""
+    """The smoothed colour, and RGB with and without smoothing."""
     from skimage.color import lab2rgb
 
     luma = case.inputs["L_centred"][0, 0] + devc.L_CENTRE

@@ -22,7 +22,7 @@ KINDS = ("weight", "bias")
 
 
 def run_lai(case: Case) -> Arrays:
-    """All frames in a row, and the last one also with the memory lost."""
+    """All frames in sequence, and the last one also with its memory reset."""
     size = case.meta.get("opts", {})
     network = case.fill(Lai(size.get("nf", 32), size.get("blocks", 5)), "net")
     frames = range(sum(name.startswith("P") for name in case.inputs))
@@ -60,7 +60,7 @@ def run_dvp(case: Case) -> Arrays:
 @torch.inference_mode(mode=False)
 @torch.enable_grad()
 def run_dvp_tf(case: Case) -> Arrays:
-    """The TensorFlow original, with its Adam; losses of mean and square differences too."""
+    """The TensorFlow original, with its Adam; also with plain L1 and L2 losses."""
 
     def network(channels: int) -> reference.TensorFlowNet:
         return _fill_variables(case, reference.TensorFlowNet(channels), f"vcn{channels}")
@@ -79,7 +79,7 @@ def run_dvp_tf(case: Case) -> Arrays:
 
 
 def _variable(key: str) -> str:
-    """A key of `TensorFlowNet` as the original's name of the variable."""
+    """The original's variable name for a key of `TensorFlowNet`."""
     layer, _, kind = key.rpartition(".")
     scope = f"{layer}/{layer}" if layer.startswith("g_up") else layer
     return f"{scope}/{'weights' if kind == KINDS[0] else 'biases'}"
@@ -104,11 +104,11 @@ class Version:
     """One of the authors' two versions.
 
     Attributes:
-        network: Makes the network of 3 or 6 channels.
+        network: Makes the network for 3 or 6 output channels.
         adam: The optimizer.
         plain: The loss without IRT.
-        named: The file's name for a parameter.
-        more: Further losses of 3 channels, by name.
+        named: Returns the file's name for a parameter.
+        more: Further losses on 3 channels, by name.
     """
 
     network: Callable[[int], nn.Module]
@@ -119,7 +119,7 @@ class Version:
 
 
 def _trained(case: Case, version: Version) -> Arrays:
-    """For each loss its value, its gradients' norms, and the output after one step."""
+    """For each loss its value, gradient norms, and the output after one step."""
     seen, wanted = case.tensor("net_in"), case.tensor("net_gt")
     share = objective.confidence(version.network(6)(seen), wanted, seen)
     losses: dict[str, tuple[int, Loss]] = {

@@ -1,1 +1,1 @@
-"""Pure functions on frames: how near a result is to the truth, and how steady it is."""
+"""Metrics of fidelity to the ground truth and of temporal stability."""

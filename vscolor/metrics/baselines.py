@@ -1,8 +1,8 @@
-"""What any method must beat: colour carried along optical flow, and chroma averaged over time.
+"""Baselines: colour propagated along optical flow, and chroma averaged over time.
 
-All of it works on ab and luma at the size it is judged at; flow is `temporal.find_flow`, OpenCV's
-DIS at its medium preset, on the source's luma. Cuts are the caller's: give one scene at a time to
-have colour stop there.
+All work on ab and luma at the size they are measured at; flow is `temporal.find_flow`, OpenCV's DIS
+at its medium preset, on the source's luma. Propagation knows no cuts: pass one scene at a time to
+stop it there.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from vscolor.metrics.temporal import Frame, Plane, find_flow, warp
 
 
 def carry_chained(first: Frame, lumas: Sequence[Plane]) -> Iterator[Frame]:
-    """Carry the first frame's colour along, each frame's from the frame before.
+    """Propagate the first frame's colour, warping each frame's from the frame before.
 
-    Errors of flow add up slowly, and so does the softness of one interpolation a frame.
+    Flow errors accumulate slowly, and so does the blur of one interpolation per frame.
 
     Args:
         first: True ab of frame 0, `[h,w,2]`.
-        lumas: The source's luma, `[h,w]`, 8 bits, one a frame; a short side of 256 is usual.
+        lumas: The source's luma, `[h,w]`, 8 bits, one per frame; a short side of 256 is usual.
 
     Yields:
-        ab of each frame, `first` among them.
+        ab of each frame, starting with `first`.
     """
     _check_sizes(first, lumas)
     now = np.asarray(first, np.float32)
@@ -37,16 +37,16 @@ def carry_chained(first: Frame, lumas: Sequence[Plane]) -> Iterator[Frame]:
 
 
 def carry_direct(first: Frame, lumas: Sequence[Plane]) -> Iterator[Frame]:
-    """Fetch each frame's colour from the first frame, by one flow over the whole distance.
+    """Warp the first frame's colour to each frame, by one flow over the whole distance.
 
-    Colour stays sharp; what moves further than flow can see is lost at once.
+    Colour stays sharp, but whatever moves further than flow can follow is lost at once.
 
     Args:
         first: As in `carry_chained`.
         lumas: Likewise.
 
     Yields:
-        ab of each frame, `first` among them.
+        ab of each frame, starting with `first`.
     """
     _check_sizes(first, lumas)
     start = np.asarray(first, np.float32)
@@ -56,15 +56,15 @@ def carry_direct(first: Frame, lumas: Sequence[Plane]) -> Iterator[Frame]:
 
 
 def average(frames: Sequence[Frame], span: int, cuts: Collection[int] = ()) -> Iterator[Frame]:
-    """Replace each frame's ab by the mean of the frames around it, motion or not.
+    """Replace each frame's ab by the mean of the frames around it, without motion compensation.
 
     Args:
         frames: ab, `[h,w,2]` each.
-        span: Frames averaged, odd, 3 to 15 as a rule; fewer at the ends of a scene.
-        cuts: First frames of scenes, which an average does not reach across.
+        span: Frames averaged, odd, usually 3 to 15; fewer at the ends of a scene.
+        cuts: First frames of scenes; no average spans a cut.
 
     Yields:
-        As many frames as came.
+        One frame for each of `frames`.
 
     Raises:
         SettingError: `span` is even or below 1.
@@ -79,7 +79,7 @@ def average(frames: Sequence[Frame], span: int, cuts: Collection[int] = ()) -> I
 
 
 def _check_sizes(first: Frame, lumas: Sequence[Plane]) -> None:
-    """Refuse what would be carried to the wrong place.
+    """Refuse luma that does not fit the colour.
 
     Raises:
         MeasureError: There is no luma, or it is of another size than the colour.

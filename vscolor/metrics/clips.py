@@ -1,4 +1,4 @@
-"""The core's side of metrics: clips become views, and metrics become frame properties."""
+"""Metrics in VapourSynth: frames of clips as views, and metrics as frame properties."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ MIN_SIDE, MAX_SIDE = 16, 8192
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a set of metrics wants to see.
+    """Inputs that a set of metrics needs.
 
     Attributes:
         lab: Lab of each frame.
-        motion: The source's motion.
+        motion: Optical flow of the source.
         luma: Luma as the clips hold it.
     """
 
@@ -41,7 +41,7 @@ class Requirements:
 
     @classmethod
     def of(cls, metrics: Iterable[Metric]) -> Requirements:
-        """What all of some metrics want."""
+        """The inputs that several metrics need together."""
         wanted = list(metrics)
         return cls(*(any(getattr(m, k) for m in wanted) for k in ("lab", "motion", "luma")))
 
@@ -50,8 +50,8 @@ def check_pair(result: vs.VideoNode, truth: vs.VideoNode | None, need: Requireme
     """Refuse clips that cannot be measured.
 
     Raises:
-        MeasureError: A clip is none, variable, too small or too large; the two differ in length or
-            size; or luma is to be compared and they differ in depth or are RGB.
+        MeasureError: An argument is no clip; a clip is variable, too small or too large; the two
+            differ in length or size; or luma is to be compared and they differ in depth or are RGB.
     """
     for role, clip in (("result", result), ("truth", truth)):
         if clip is None:
@@ -96,7 +96,7 @@ def same_luma(first: vs.VideoNode, second: vs.VideoNode) -> bool:
 
 
 def scaled(clip: vs.VideoNode, short_side: int | None) -> vs.VideoNode:
-    """A clip made smaller until its short side is as given; never larger, never another format."""
+    """A clip scaled down to a short side, in its own format; never scaled up."""
     if short_side is None or short_side >= min(clip.width, clip.height):
         return clip
     scale = short_side / min(clip.width, clip.height)
@@ -105,19 +105,19 @@ def scaled(clip: vs.VideoNode, short_side: int | None) -> vs.VideoNode:
 
 
 def to_rgb(clip: vs.VideoNode, format_id: int) -> vs.VideoNode:
-    """As integer RGB, by the clip's own matrix or the usual guess."""
+    """A clip as integer RGB, by its own matrix or the usual guess."""
     return with_matrix(clip).resize.Bicubic(format=format_id)
 
 
 def to_luma(clip: vs.VideoNode) -> vs.VideoNode:
-    """Luma in 8 bits, in which motion is looked for."""
+    """A clip's luma in 8 bits, on which optical flow is computed."""
     wanted = {"matrix": guess_matrix(clip.width, clip.height)}
     options = wanted if clip.format.color_family == vs.RGB else {}
     return with_matrix(clip).resize.Bicubic(format=vs.GRAY8, **options)
 
 
 def nodes_of(clip: vs.VideoNode, need: Requirements) -> list[vs.VideoNode]:
-    """The clips that `view_of` takes a frame of each."""
+    """The clips of which `view_of` takes one frame each."""
     nodes = [to_rgb(clip, vs.RGB24)]
     if need.lab:
         nodes.append(to_rgb(clip, vs.RGB48))
@@ -149,7 +149,7 @@ def views(clip: vs.VideoNode, need: Requirements) -> Iterator[View]:
 
 
 def together(nodes: Sequence[vs.VideoNode]) -> Iterator[list[vs.VideoFrame]]:
-    """Frames of clips of one length, side by side, rendered a few ahead."""
+    """Frames of clips of the same length, in step, prefetched."""
     streams = [node.frames(close=True) for node in nodes]
     try:
         for row in zip(*streams, strict=True):
@@ -161,7 +161,7 @@ def together(nodes: Sequence[vs.VideoNode]) -> Iterator[list[vs.VideoFrame]]:
 
 
 def marked(clip: vs.VideoNode, cuts: Iterable[int] | None) -> vs.VideoNode:
-    """A clip with its cuts as properties: those given, or those found."""
+    """A clip with its cuts as properties: the given ones, or detected ones."""
     return mark_detected(clip) if cuts is None else mark_listed(clip, cuts)
 
 
@@ -175,18 +175,18 @@ def moments(
     far: bool = False,
     find: FlowFinder = find_flow,
 ) -> Iterator[list[Sample]]:
-    """Run through several results at once: for each frame a moment of each result.
+    """Read several results together: for each frame, a `Sample` of each result.
 
-    Motion is found once, whatever the number of results.
+    Optical flow is computed once, whatever the number of results.
 
     Args:
-        results: Clips judged, of one length and size.
+        results: The clips to measure, of the same length and size.
         truth: The true clip.
-        source: The clip whose luma tells of motion and cuts.
-        need: What the metrics want to see.
-        cuts: First frames of scenes; default: they are found.
-        far: Whether motion from each scene's first frame is wanted too.
-        find: Finds flow.
+        source: The clip on whose luma flow and cuts are found.
+        need: Inputs that the metrics need.
+        cuts: First frames of scenes; default: they are detected.
+        far: Whether flow to each scene's first frame is needed too.
+        find: Estimates flow.
     """
     clips = [*results, *([] if truth is None else [truth])]
     groups = [nodes_of(clip, need) for clip in clips]
@@ -211,21 +211,22 @@ def write_metrics(
 ) -> vs.VideoNode:
     """Write metrics as frame properties: `vscolor_psnr`, `vscolor_ssim`, ...
 
-    The picture passes as it is. A frame's numbers depend on it and the four frames before alone,
-    with found cuts on the few around those that tell them, in whatever order frames are asked for.
-    A number that a frame does not have (the warp error where a scene begins) is not written.
+    The picture is passed through. A frame's numbers depend only on it and the four frames before
+    and, if cuts are detected, on the few frames around these that the detector reads, in whatever
+    order frames are requested. A number that a frame does not have (the warp error of a scene's
+    first frame) is not written.
 
     Args:
         clip: The result, of constant format.
         truth: The true clip, of the same length and size; for metrics that compare.
         metrics: Names of `vscolor.metrics.meters.METRICS`; properties are named by their columns.
-        scenes: First frames of scenes, or the path of a list; default: they are found.
+        scenes: First frames of scenes, or the path of a list; default: they are detected.
 
     Returns:
         The clip with the properties.
 
     Raises:
-        vapoursynth.Error: An argument cannot be used, or, at a frame, it cannot be measured.
+        vapoursynth.Error: An argument cannot be used, or a requested frame cannot be measured.
     """
     try:
         wanted = chosen(metrics, truth is not None)
@@ -266,7 +267,7 @@ def _measured(
     need: Requirements,
     paired: bool,
 ) -> dict[str, float]:
-    """Run fresh meters through the frames up to frame n; what they say of the last."""
+    """Run fresh meters over the frames up to frame n; their numbers for the last."""
     seen = [
         _sample(n - ago, step, need, paired)
         for ago, step in zip(range(len(steps) - 1, -1, -1), steps, strict=True)
@@ -289,7 +290,7 @@ def _sample(n: int, step: list[vs.VideoFrame], need: Requirements, paired: bool)
 
 
 def _motion(steps: list[list[vs.VideoFrame]], cut: bool) -> Motion:
-    """The motion of the last of two steps, or of one that has none before it."""
+    """Flow from the last frame to the one before; none at a cut or for the first frame."""
     if cut or len(steps) < 2:
         return Motion(None, None)
     earlier, later = (np.array(flags[0]) for flags, *_ in steps)

@@ -1,4 +1,4 @@
-"""How the distribution of a clip's colours holds from frame to frame: CDC."""
+"""How consistent the distribution of a clip's colours is from frame to frame: CDC."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INTERVALS: Final = (1, 2, 4)
 
 
 def histogram(rgb: Codes) -> Histogram:
-    """Share of each code in each channel, `[3,256]`, of a picture `[h,w,3]` of uint8.
+    """Relative frequency of each code in each channel `[3,256]` of a picture `[h,w,3]` of uint8.
 
     Raises:
         MeasureError: It is no such picture.
@@ -38,7 +38,7 @@ def divergence(first: Histogram, second: Histogram) -> float:
     middle = (first + second) / 2
 
     def relative(p: Histogram) -> Histogram:
-        """Kullback-Leibler divergence from the middle, which is 0 only where p is."""
+        """Kullback-Leibler divergence of p from `middle`, which is 0 only where p is."""
         ratio = np.divide(p, middle, out=np.ones_like(p), where=p > 0)
         return np.asarray((p * np.log(ratio)).sum(axis=-1))
 
@@ -59,10 +59,10 @@ class ColourDrift:
 
         Args:
             rgb: `[h,w,3]`, uint8.
-            cut: Whether a scene begins here; nothing before it is looked at.
+            cut: Whether a scene begins here; frames before it are ignored.
 
         Returns:
-            One number for each of `INTERVALS`; NaN where the scene is not that old.
+            One number for each of `INTERVALS`; NaN if the scene has no frame that far back.
         """
         if cut:
             self._before.clear()
@@ -83,15 +83,15 @@ def cdc(frames: Iterable[Codes], cuts: Collection[int] = ()) -> float:
     Liu et al. 2021 (TCVC), as the NTIRE 2023 video colorization challenge scores it: for each of
     the intervals 1, 2 and 4 the mean divergence of pairs of frames so far apart, over 8-bit R, G
     and B with 256 bins each and the natural logarithm; then the mean of the three. The challenge's
-    clips have no cuts; here pairs across a cut are left out. Luma's own changes count too, so only
-    results on the same film compare, and the true colours' own value is the one to meet, not 0.
+    clips have no cuts; here pairs across a cut are left out. Changes of luma count too, so only
+    results on the same film are comparable, and the target is the true clip's value, not 0.
 
     Args:
         frames: `[h,w,3]` of uint8 each.
         cuts: First frames of scenes.
 
     Returns:
-        NaN where no scene has two frames; intervals that no scene is long enough for do not count.
+        NaN if no scene has two frames; intervals longer than every scene do not count.
 
     Raises:
         MeasureError: There is no frame, or one is no such picture.
@@ -104,7 +104,7 @@ def cdc(frames: Iterable[Codes], cuts: Collection[int] = ()) -> float:
 
 
 def mean_of_intervals(found: NDArray[np.float64]) -> float:
-    """CDC of what `ColourDrift.add` returned for each frame, `[n,3]`; NaN where nothing was."""
+    """CDC from the values of `ColourDrift.add` for each frame `[n,3]`; NaN if all are NaN."""
     known = [column[~np.isnan(column)] for column in found.T]
     means = [float(column.mean()) for column in known if len(column)]
     return float(np.mean(means)) if means else float("nan")

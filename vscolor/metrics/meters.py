@@ -1,7 +1,7 @@
-"""Metrics as meters: each takes a clip's moments one by one and keeps no more than it needs.
+"""Metrics as meters: each takes a clip's samples one by one and keeps only what it needs.
 
-A meter's numbers are one row of columns a frame; `vscolor.metrics.table` makes figures of scenes
-and clips of them. A number that a frame does not have, such as the warp error of a first frame, is
+A meter returns one row of numbers per frame; `vscolor.metrics.table` aggregates them to figures of
+scenes and clips. A number that a frame does not have, such as the warp error of a first frame, is
 NaN.
 """
 
@@ -25,7 +25,7 @@ type Distance = Callable[[np.ndarray, np.ndarray], float]
 
 
 class Meter(Protocol):
-    """Measures moment after moment."""
+    """Measures a clip sample by sample."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -33,12 +33,12 @@ class Meter(Protocol):
         ...
 
     def add(self, sample: Sample) -> Row:
-        """The numbers of the next moment."""
+        """The numbers of the next sample."""
         ...
 
 
 class PairMeter:
-    """One number that compares a frame's codes with the true ones'."""
+    """One number that compares a frame's 8-bit codes with the true ones."""
 
     def __init__(self, name: str, compare: Distance) -> None:
         self.columns: tuple[str, ...] = (name,)
@@ -60,7 +60,7 @@ class DifferenceMeter:
 
 
 class ColourfulnessMeter:
-    """Colourfulness, the true frame's beside it where there is one."""
+    """Colourfulness of the result and, if there is one, of the true frame."""
 
     columns = ("colourfulness", "colourfulness_true")
 
@@ -71,7 +71,7 @@ class ColourfulnessMeter:
 
 
 class DriftMeter:
-    """Divergence of colours over each interval, the true clip's beside it where there is one."""
+    """Divergence of colours over each interval, of the result and, if there is one, the truth."""
 
     columns = tuple(f"cdc_{n}{whose}" for whose in ("", "_true") for n in INTERVALS)
 
@@ -87,10 +87,10 @@ class DriftMeter:
 
 
 class WarpMeter:
-    """Squared differences along motion, from the frame before and from the scene's first.
+    """Squared warp errors along the source's motion, from the frame before and the scene's first.
 
-    Of RGB in 0..1, and of ab with its mean square, by which the table divides; the true clip's ab
-    beside it where there is a truth.
+    Of RGB in 0..1 and of ab, with the mean square of ab, by which the table divides. If there is a
+    true clip, also of its ab, from the frame before.
     """
 
     columns = (
@@ -129,7 +129,7 @@ class WarpMeter:
 
 
 class PulseMeter:
-    """Mean error of a and b, of which the table takes the amplitude."""
+    """Mean error of a and b; the table computes the amplitude."""
 
     columns = ("error_a", "error_b")
 
@@ -157,7 +157,7 @@ class ChromaMeter:
 
 
 class LumaMeter:
-    """Share of luma samples that are not the true ones, and the largest difference, in codes."""
+    """Fraction of luma samples that differ from the truth, and the largest difference, in codes."""
 
     columns = ("luma_changed", "luma_largest")
 
@@ -193,15 +193,15 @@ def _square(ab: Float) -> float:
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric a person can ask for.
+    """A metric that a user can request.
 
     Attributes:
         make: Makes its meter.
         truth: Whether it compares with a true clip.
-        lab: Whether it looks at Lab.
-        motion: Whether it wants the source's motion.
-        luma: Whether it wants the clips' own luma.
-        reach: How many frames before its own a frame's numbers come from, `far_` ones apart.
+        lab: Whether it needs Lab.
+        motion: Whether it needs the source's optical flow.
+        luma: Whether it needs the clips' own luma.
+        reach: Number of earlier frames that a frame's numbers depend on, except `far_` ones.
     """
 
     make: Callable[[], Meter]
@@ -223,7 +223,7 @@ METRICS: Final[dict[str, Metric]] = {
     "chroma": Metric(ChromaMeter, lab=True, reach=1),
     "luma": Metric(LumaMeter, truth=True, luma=True),
 }
-"""Those that need no package or weights beyond vscolor's own, but ciede2000 (scikit-image)."""
+"""Metrics without packages or weights beyond vscolor's own, except ciede2000 (scikit-image)."""
 
 
 def chosen(names: Sequence[str], has_truth: bool, beside: Sequence[str] = ()) -> dict[str, Metric]:
@@ -232,7 +232,7 @@ def chosen(names: Sequence[str], has_truth: bool, beside: Sequence[str] = ()) ->
     Args:
         names: Their names.
         has_truth: Whether there is a true clip.
-        beside: Names that the caller knows beside them, for the message.
+        beside: Further names that the caller accepts, for the message.
 
     Raises:
         SettingError: One is unknown, none was named, or one needs a truth that is not there.

@@ -1,7 +1,7 @@
-"""Metrics that look through a trained network: LPIPS and FID. Their packages come with `metrics`.
+"""Metrics by pretrained networks: LPIPS and FID. Their packages come with the extra `metrics`.
 
-The networks' own weights come with no package. They are files of the caller's; nothing is fetched
-from here.
+The networks' weights come with no package: the caller passes the files, and nothing is downloaded
+here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BACKBONES: Final = {
     "vgg": "vgg16-397923af.pth",
     "squeeze": "squeezenet1_1-b8a52dc0.pth",
 }
-"""Networks LPIPS looks through, and torchvision's checkpoints of them."""
+"""Networks for LPIPS, and torchvision's checkpoints of them."""
 INCEPTION: Final = "weights-inception-2015-12-05-6726825d.pth"
 
 
@@ -35,12 +35,12 @@ class Lpips:
     """Learned perceptual image patch similarity (Zhang et al. 2018), version 0.1.
 
     The lpips package's network and its calibrated layers; pictures go in at their own size, scaled
-    to -1..1. 0 for the same picture; nothing is averaged but space.
+    to -1..1. 0 for identical pictures; distances are averaged over space.
 
     Args:
         backbone: torchvision's checkpoint of the network, see `BACKBONES`.
-        net: A key of `BACKBONES`; `alex` is what papers report, as a rule.
-        device: Where it runs, as torch says it.
+        net: A key of `BACKBONES`; papers usually report `alex`.
+        device: Torch device.
 
     Raises:
         MissingExtraError: The lpips package is not installed.
@@ -58,7 +58,7 @@ class Lpips:
             )
         state = _state(backbone, f"LPIPS ({net})", BACKBONES[net])
         with warnings.catch_warnings():
-            # It still says `pretrained=` to torchvision, which has another word for it now.
+            # lpips still passes `pretrained=` to torchvision, which has deprecated it.
             warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
             self._network = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
         _fill_backbone(self._network.net, state, backbone, net)
@@ -94,7 +94,7 @@ class Lpips:
 
 
 def _fill_backbone(network: Any, state: dict[str, Any], path: Path, net: str) -> None:
-    """Give lpips's slices of a network the layers of torchvision's whole one, by number."""
+    """Load torchvision's layers of a network into lpips's slices of it, matched by number."""
     wanted = network.state_dict()
     names = {name: f"features.{name.partition('.')[2]}" for name in wanted}
     missing = next((name for name in names.values() if name not in state), None)
@@ -109,14 +109,14 @@ def _fill_backbone(network: Any, state: dict[str, Any], path: Path, net: str) ->
 class Fid:
     """Frechet inception distance (Heusel et al. 2017) of a clip's frames and the true ones.
 
-    torchmetrics' with torch-fidelity's Inception v3 of 2015 and its 2048 pooled features, the ones
-    of the original. Frames come one by one and only sums are kept. Between a few dozen frames of
-    one clip it says little: thousands of different pictures are what it is for.
+    torchmetrics' with torch-fidelity's Inception v3 of 2015 and its 2048 pooled features, as in the
+    original. Frames come one by one and only sums are kept. For a few dozen frames of one clip it
+    means little: it is made for thousands of different pictures.
 
     Args:
         weights: torch-fidelity's checkpoint, `INCEPTION`.
         features: 2048, or 768, 192 or 64 of an earlier layer, for few frames.
-        device: Where it runs, as torch says it.
+        device: Torch device.
 
     Raises:
         MissingExtraError: torchmetrics or torch-fidelity is not installed.
@@ -129,7 +129,7 @@ class Fid:
             from torchmetrics.image.fid import FrechetInceptionDistance
         except ImportError as error:
             raise MissingExtraError("torchmetrics with torch-fidelity", "metrics") from error
-        # torch-fidelity unpickles whatever it is given; this refuses what is more than tensors.
+        # torch-fidelity unpickles any file; this check refuses all but plain tensors.
         _state(weights, "FID", INCEPTION)
         try:
             made = FrechetInceptionDistance(features, feature_extractor_weights_path=str(weights))
@@ -141,7 +141,7 @@ class Fid:
         self._pairs = 0
 
     def add(self, result: Codes, truth: Codes) -> None:
-        """Take in a frame of the result and the true one, `[h,w,3]` of uint8 each."""
+        """Add a frame of the result and the true one, `[h,w,3]` of uint8 each."""
         import torch
 
         for picture, real in ((result, False), (truth, True)):
@@ -154,7 +154,7 @@ class Fid:
         """The distance so far.
 
         Raises:
-            MeasureError: Fewer than two frames were taken in.
+            MeasureError: Fewer than two frames were added.
         """
         if self._pairs < 2:
             raise MeasureError(f"FID has {self._pairs} frames, expected at least 2")
@@ -162,10 +162,10 @@ class Fid:
 
 
 def _state(path: Path, what: str, name: str) -> dict[str, torch.Tensor]:
-    """The tensors of a checkpoint that its publishers call `name`.
+    """The tensors of a checkpoint published as `name`.
 
     Raises:
-        WeightsError: It is missing, or holds more than tensors.
+        WeightsError: It is missing, or holds anything but tensors.
     """
     if not path.is_file():
         raise WeightsError(f"{what} needs {name}; {path} is not a file")

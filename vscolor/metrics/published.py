@@ -1,6 +1,6 @@
-"""Weights of the networks that metrics look through: where they are published and kept.
+"""Weights of the networks that metrics use: where they are published and cached.
 
-`vscolor models fetch NAME` fetches a set, `vscolor models add NAME FILE` takes one in.
+`vscolor models fetch NAME` downloads a set, `vscolor models add NAME FILE` adds a local file.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ SETS: Final = {s.folder_name: s for s in (*LPIPS_SETS.values(), FID_SET, RAFT_SE
 
 
 def lpips(given: Path | None, net: str) -> perceptual.Lpips:
-    """LPIPS by a file of the caller's, or the one in the cache.
+    """LPIPS with the caller's weight file, or the cached one.
 
     Raises:
         SettingError: The network is unknown.
-        WeightsError: The file is missing, is not what it was, or is of another network.
+        WeightsError: The file is missing, fails its hash check, or is of another network.
         MissingExtraError: The lpips package is not installed.
     """
     if net not in LPIPS_SETS:
@@ -62,19 +62,19 @@ def lpips(given: Path | None, net: str) -> perceptual.Lpips:
 
 
 def fid_file(given: Path | None) -> Path:
-    """Inception's file: the caller's, or the one in the cache, held against its hash.
+    """Inception's weight file: the caller's, or the cached one, whose hash is checked.
 
     Raises:
-        WeightsError: It is missing or is not what it was.
+        WeightsError: It is missing or fails its hash check.
     """
     return _single(FID_SET, given, lambda path: path)
 
 
 def flow(name: str) -> FlowFinder:
-    """What finds motion: `dis`, `raft`, or RAFT by a file of the caller's.
+    """The flow estimator: `dis`, `raft`, or the path of a RAFT checkpoint.
 
     Raises:
-        WeightsError: The file is missing, is not what it was, or is of another network.
+        WeightsError: The file is missing, fails its hash check, or is of another network.
         MissingExtraError: torchvision is not installed.
     """
     if name == DIS:
@@ -83,7 +83,7 @@ def flow(name: str) -> FlowFinder:
 
 
 def _single[T](kept: WeightSet, given: Path | None, build: Callable[[Path], T]) -> T:
-    """Make something of the one file of a set."""
+    """Build something from the only file of a set."""
     (file,) = kept.files
     if given is not None and not given.is_file():
         raise WeightsError(f"{given} is not a file, expected {file.name}")

@@ -1,4 +1,4 @@
-"""Optical flow by RAFT (Teed and Deng 2020), torchvision's, where its weights are present."""
+"""Optical flow by torchvision's RAFT (Teed and Deng 2020), if its weights are installed."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ MIN_SIDE: Final = 128
 
 
 def finder(weights: Path, size: str = "large", device: str = "cpu") -> FlowFinder:
-    """Make RAFT ready.
+    """Load RAFT as a flow estimator.
 
     Args:
         weights: torchvision's checkpoint, such as `raft_large_C_T_SKHT_V2-ff5fadd5.pth`.
         size: `large` or `small`, as the checkpoint is.
-        device: Where it runs, as torch says it.
+        device: Torch device.
 
     Returns:
-        What `temporal.find_backward_flow` takes. Luma is given to it as grey RGB.
+        A function for `temporal.find_backward_flow`. RAFT gets luma as grey RGB.
 
     Raises:
         MissingExtraError: torchvision is not installed.
@@ -60,7 +60,7 @@ def _load(weights: Path, size: str) -> Any:
 
 
 def _prepared(luma: Plane) -> torch.Tensor:
-    """Luma as RAFT's RGB in -1..1, `[1,3,h,w]`, edges repeated to a size it can take."""
+    """Luma as RAFT's RGB in -1..1, `[1,3,h,w]`, padded to a size it accepts."""
     import torch
 
     grey = torch.from_numpy(np.ascontiguousarray(luma)).float() / 127.5 - 1

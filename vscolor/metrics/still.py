@@ -1,7 +1,7 @@
-"""How near one picture is to another, and how colourful it is.
+"""Metrics of single pictures: similarity to another one, and colourfulness.
 
 A picture is R'G'B' `[h,w,3]`, either 8-bit codes (uint8, 0..255) or float 0..1; two that are
-compared are of one kind. Values are those of the 8-bit scale whatever the kind.
+compared must be of the same kind. Results do not depend on the kind.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ type Lab = NDArray[np.floating]
 type Plane = NDArray[np.integer] | NDArray[np.floating]
 
 MAX_PSNR: Final = 100.0
-"""Given for identical pictures, so that means and files stay finite."""
+"""Returned for identical pictures, so that means and files stay finite."""
 WINDOW: Final = 11
 SIGMA: Final = 1.5
 K1, K2 = 0.01, 0.03
@@ -46,8 +46,8 @@ def psnr(first: Picture, second: Picture) -> float:
     """Peak signal-to-noise ratio, dB, of the error pooled over the three channels.
 
     The survey's section 5.1 with MAX the full scale (255 or 1). It equals `average` of ffmpeg's
-    filter `psnr` on RGB and scikit-image's `peak_signal_noise_ratio`, but for identical pictures,
-    where those say infinity and this says `MAX_PSNR`.
+    filter `psnr` on RGB and scikit-image's `peak_signal_noise_ratio`, except for identical
+    pictures, where those return infinity and this returns `MAX_PSNR`.
 
     Raises:
         MeasureError: As `mean_squared_error`.
@@ -63,11 +63,11 @@ def psnr_of(error: float) -> float:
 def ssim(first: Picture, second: Picture) -> float:
     """Structural similarity, -1..1, the mean of the three channels.
 
-    As Wang et al. 2004 publish it: Gaussian window of 11x11 and sigma 1.5, population covariance,
-    K 0.01 and 0.03, whole windows only. The survey's section 5.2 writes the formula for one window
-    and sets L to 1; here it is taken at every pixel, and L is the full scale. It equals
+    As in Wang et al. 2004: Gaussian window of 11x11 and sigma 1.5, population covariance, K 0.01
+    and 0.03, whole windows only. The survey's section 5.2 gives the formula for one window with
+    L = 1; here it is evaluated at every pixel, and L is the full scale. It equals
     scikit-image's `structural_similarity` with `gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False`; ffmpeg's filter `ssim` takes blocks of 8x8 and says other numbers.
+    use_sample_covariance=False`; ffmpeg's filter `ssim` uses 8x8 blocks and gives other numbers.
 
     Raises:
         MeasureError: As `mean_squared_error`, or a side is below 11 pixels.
@@ -76,13 +76,13 @@ def ssim(first: Picture, second: Picture) -> float:
     if min(first.shape[:2]) < WINDOW:
         raise MeasureError(f"picture is {_size(first)}, expected at least {WINDOW}x{WINDOW}")
     scale = 255.0 if first.dtype == np.uint8 else 1.0
-    # Around mid-grey squares are smaller, and single precision holds the variance.
+    # Relative to mid-grey, squares are small enough for the variance in single precision.
     x, y = (np.asarray(p, np.float32) - np.float32(scale / 2) for p in (first, second))
     mean_x, mean_y, power, product = (_blur(v) for v in (x, y, x * x + y * y, x * y))
     both = mean_x * mean_y
     squares = mean_x * mean_x + mean_y * mean_y
     c1, c2 = ((k * scale) ** 2 for k in (K1, K2))
-    # Means were taken around mid-grey; luminance wants them from black.
+    # The means are relative to mid-grey; the luminance term needs them relative to black.
     shift = np.float32(scale / 2)
     lift = shift * (mean_x + mean_y) + shift * shift
     luminance = (2 * (both + lift) + c1) / (squares + 2 * lift + c1)
@@ -100,7 +100,7 @@ def _blur(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def colourfulness(rgb: Picture) -> float:
-    """Hasler and Suesstrunk 2003, on the scale of 8-bit codes: 0 grey, 15 slightly, 80 very.
+    """Hasler and Suesstrunk 2003, on the 8-bit scale: 0 is grey, 15 slightly and 80 very colourful.
 
     Standard deviations are the population's.
 
@@ -121,7 +121,7 @@ def colourfulness(rgb: Picture) -> float:
 def ciede2000(first: Lab, second: Lab) -> float:
     """Mean CIEDE2000 colour difference of two Lab pictures `[h,w,3]`, kL = kC = kH = 1.
 
-    scikit-image's, of Sharma et al. 2005; below 1 no one sees it.
+    scikit-image's implementation of Sharma et al. 2005; below 1 is not visible.
 
     Raises:
         MeasureError: As `mean_squared_error`.
@@ -138,14 +138,14 @@ def ciede2000(first: Lab, second: Lab) -> float:
 
 
 def changed_luma(first: Plane, second: Plane) -> tuple[float, float]:
-    """How exactly luma was kept: the share of samples that differ, and the largest difference.
+    """How exactly luma was kept: the fraction of samples that differ, and the largest difference.
 
     Args:
         first: A luma plane `[h,w]` of any depth.
         second: Another of the same depth.
 
     Returns:
-        0 to 1, and the difference in the planes' own codes; both 0 where luma was not touched.
+        0 to 1, and the difference in the planes' own codes; both 0 if luma is unchanged.
 
     Raises:
         MeasureError: Shapes or depths differ, or a plane is empty or holds NaN.
@@ -161,7 +161,7 @@ def changed_luma(first: Plane, second: Plane) -> tuple[float, float]:
 
 
 def check_picture(rgb: Picture) -> None:
-    """Refuse what is no picture.
+    """Refuse an array that is no picture.
 
     Raises:
         MeasureError: It is empty, or not `[h,w,3]` of uint8 or float.

@@ -1,4 +1,4 @@
-"""Numbers of a clip frame by frame, and what they say of its scenes and of the whole."""
+"""Numbers of a clip frame by frame, and their aggregation over scenes and the whole clip."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Figure:
     """How a figure of a scene or a clip is shown.
 
     Attributes:
-        title: For a heading.
-        digits: After the point.
+        title: Heading.
+        digits: Digits after the decimal point.
         best: 1 if more is better, -1 if less is, 0 if neither.
-        explained: What it is, in a line.
+        explained: Description in one line.
     """
 
     title: str
@@ -60,10 +60,10 @@ FIGURES: Final[dict[str, Figure]] = {
     "mean_b": Figure("mean b", 1, 0, "blue to yellow"),
     "chroma_step": Figure("chroma step", 2, 0, "mean change of colour at a pixel a frame"),
 }
-"""Figures by name, in the order they are shown in."""
+"""Figures by name, in display order."""
 
 GREY: Final = 1e-3
-"""Mean square of ab up to which a clip has no colour: what rounding makes of neutral grey."""
+"""Mean square of ab up to which a clip has no colour: rounding errors of neutral grey."""
 PLAIN: Final = (
     *("ssim", "ciede2000", "lpips", "colourfulness", "warp_rgb", "far_rgb"),
     *("luma_changed", "mean_a", "mean_b", "chroma_step"),
@@ -72,12 +72,12 @@ PLAIN: Final = (
 
 
 class Table:
-    """Columns of numbers, eight bytes each, so that a feature film fits.
+    """Columns of numbers, eight bytes each, so that a feature film fits into memory.
 
     Args:
-        columns: Their names.
-        first: Number of the first frame, where a part of a film is measured. Only names of frames
-            are counted from it; ranges below are counted from 0.
+        columns: Names of the columns.
+        first: Number of the first frame, if only a part of a film is measured. Frame numbers count
+            from it, ranges of frames from 0.
     """
 
     def __init__(self, columns: Sequence[str], first: int = 0) -> None:
@@ -127,17 +127,17 @@ class Table:
         return values if frames is None else values[frames.start : frames.stop]
 
     def rows(self) -> Iterator[dict[str, float]]:
-        """The numbers of each frame, with the film's number of the `frame`, and `scene` from 0."""
+        """The numbers of each frame, with its number in the film (`frame`) and `scene` from 0."""
         for scene, frames in enumerate(self.scenes()):
             for n in frames:
                 numbers = {name: column[n] for name, column in self._columns.items()}
                 yield {"frame": self.first + n, "scene": scene, **numbers}
 
     def figures(self, frames: range | None = None) -> dict[str, float]:
-        """What the numbers of some or all frames come to, in the order of `FIGURES`.
+        """Aggregate the numbers of some or all frames, in the order of `FIGURES`.
 
-        Figures of whole clips are of all their frames but for pulsing, which is a scene's: there
-        it is the mean of the scenes, each counted by its length.
+        All frames are taken together, except for pulsing, which is computed per scene and averaged
+        over scenes, weighted by their length.
 
         Raises:
             MeasureError: There is no frame.
@@ -178,7 +178,7 @@ class Table:
                 ("warp_ab_true", "warp_ab_raw_true", "chroma_square_true"),
             ):
                 chroma = _mean(self.column(square, span))
-                # A clip without colour has nothing that could be unsteady, and no ratio.
+                # Without colour there is nothing to flicker, and the ratio is undefined.
                 found[name] = _mean(self.column(raw, span)) / chroma if chroma > GREY else math.nan
         if "error_a" in self._columns:
             found["pulsing"] = self._pulsing(span)
@@ -197,24 +197,24 @@ class Table:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was found of one result.
+    """The measurement of one result.
 
     Attributes:
-        table: Frame by frame.
-        whole: Figures that only a whole clip has.
+        table: Numbers frame by frame.
+        whole: Figures that exist only for a whole clip.
     """
 
     table: Table
     whole: Mapping[str, float]
 
     def figures(self) -> dict[str, float]:
-        """Of the whole clip, in the order of `FIGURES`."""
+        """Figures of the whole clip, in the order of `FIGURES`."""
         found = self.table.figures() | dict(self.whole)
         return {name: found[name] for name in FIGURES if name in found}
 
 
 def _mean(values: Column) -> float:
-    """Mean of the numbers there are; NaN where there are none."""
+    """Mean of the numbers that are not NaN; NaN if there are none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else math.nan
 

@@ -1,9 +1,9 @@
-"""How steady colour is along motion: warp error and pulsing.
+"""Temporal stability of colour: warp error along optical flow, and pulsing.
 
-Motion is found on the source's luma, so that all results are judged along the same paths. Flow is
-OpenCV's DIS, or RAFT where its weights are (`vscolor.metrics.raft`); where it cannot be trusted
-(occlusion, motion boundaries) the pixel is left out, by the tests of Ruder et al. 2016 that Lai et
-al. 2018 use.
+Flow is computed on the source's luma, so that all results are measured along the same paths. It is
+OpenCV's DIS, or RAFT if its weights are installed (`vscolor.metrics.raft`). Pixels where it is
+unreliable (occlusions, motion boundaries) are left out, by the tests of Ruder et al. 2016 that Lai
+et al. 2018 use.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class BackwardFlow:
 
     Attributes:
         flow: `[h,w,2]`, x and y, in pixels, from the later frame to the earlier.
-        visible: `[h,w]`, whether the pixel can be found there.
+        visible: `[h,w]`, whether the pixel is visible there and its flow reliable.
     """
 
     flow: Flow
@@ -52,19 +52,19 @@ def find_flow(start: Plane, end: Plane) -> Flow:
 
 
 def find_backward_flow(earlier: Plane, later: Plane, find: FlowFinder = find_flow) -> BackwardFlow:
-    """The path from a frame back to an earlier one, found on luma `[h,w]`, 8 bits.
+    """Flow from a frame back to an earlier one, computed on luma `[h,w]`, 8 bits.
 
     Args:
         earlier: Luma of the earlier frame.
         later: Luma of the later one.
-        find: Finds flow from its first plane to its second.
+        find: Estimates flow from its first plane to its second.
     """
     back, forth = find(later, earlier), find(earlier, later)
     return BackwardFlow(back, ~_occluded(back, forth) & ~_motion_boundary(back))
 
 
 def warp(frame: Frame, flow: Flow) -> NDArray[np.float32]:
-    """Bring a frame `[h,w,c]` along a flow that points into it; edges are repeated."""
+    """Warp a frame `[h,w,c]` along a flow that points into it; edges are repeated."""
     height, width = flow.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     source = np.ascontiguousarray(frame, np.float32)
@@ -79,7 +79,7 @@ def warp(frame: Frame, flow: Flow) -> NDArray[np.float32]:
 
 
 def _occluded(back: Flow, forth: Flow) -> Mask:
-    """Where going back and forth does not return (Ruder et al. 2016, equation 6), or leaves."""
+    """Where the forward-backward check fails (Ruder et al. 2016, eq. 6) or flow points outside."""
     height, width = back.shape[:2]
     returned = warp(forth, back)
     gap = ((back + returned) ** 2).sum(-1)
@@ -91,7 +91,7 @@ def _occluded(back: Flow, forth: Flow) -> Mask:
 
 
 def _motion_boundary(flow: Flow) -> Mask:
-    """Where the flow breaks (Ruder et al. 2016, equation 7)."""
+    """Motion boundaries, where the flow is discontinuous (Ruder et al. 2016, equation 7)."""
     change = sum(
         (np.gradient(flow[..., c], axis=axis) ** 2 for c in (0, 1) for axis in (0, 1)),
         start=np.zeros(flow.shape[:2], np.float32),
@@ -100,11 +100,11 @@ def _motion_boundary(flow: Flow) -> Mask:
 
 
 class Tracker:
-    """Paths back to the frame before and to the scene's first, as frames come one by one.
+    """Flow back to the frame before and to the scene's first, as frames come one by one.
 
     Args:
-        find: Finds flow.
-        far: Whether paths to the scene's first frame are wanted, which cost as much again.
+        find: Estimates flow.
+        far: Whether flow to the scene's first frame is computed too, at the same cost again.
     """
 
     def __init__(self, find: FlowFinder = find_flow, far: bool = False) -> None:
@@ -114,7 +114,7 @@ class Tracker:
         self._first: Plane | None = None
 
     def add(self, luma: Plane, cut: bool = False) -> Motion:
-        """Find the paths of the next frame.
+        """Compute the flow of the next frame.
 
         Args:
             luma: Its luma, `[h,w]`, 8 bits.
@@ -136,7 +136,7 @@ class Tracker:
 
 @dataclass(frozen=True)
 class Motion:
-    """A frame's paths; None where its scene begins, or where none was asked for.
+    """A frame's backward flow; None where its scene begins, or if it was not requested.
 
     Attributes:
         to_previous: To the frame before.
@@ -148,15 +148,15 @@ class Motion:
 
 
 def path_error(earlier: Frame, later: Frame, path: BackwardFlow | None) -> float:
-    """Mean squared difference of a frame and an earlier one along a path.
+    """Mean squared difference between a frame and an earlier one warped to it.
 
     Args:
         earlier: `[h,w,c]`.
         later: Likewise.
-        path: From `later` back to `earlier`.
+        path: Flow from `later` back to `earlier`.
 
     Returns:
-        The mean over visible pixels and channels; NaN without a path or a visible pixel.
+        The mean over visible pixels and channels; NaN without flow or a visible pixel.
     """
     if path is None or not path.visible.any():
         return math.nan
@@ -172,26 +172,26 @@ def warp_error(
     far: bool = False,
     find: FlowFinder = find_flow,
 ) -> float:
-    """Mean squared difference of each frame and an earlier one, along the source's motion.
+    """Mean squared difference between each frame and an earlier one, along the source's motion.
 
-    The survey's section 5.4 multiplies a sum over the visible pixels of each pair by hw/(hw - M),
-    M counting the masked ones, and adds up the pairs: that grows with the size and the length of a
-    clip, and the factor is only right for the masked pixels' count. Common practice (Lai et al.
-    2018, equation 8) is taken here: the mean over visible pixels and channels, then over pairs.
+    The survey's section 5.4 multiplies the sum over a pair's visible pixels by hw/(hw - M), M being
+    the number of masked pixels, and adds up the pairs, so it grows with the size and length of a
+    clip. This follows common practice instead (Lai et al. 2018, equation 8): the mean over visible
+    pixels and channels, then over pairs.
 
-    On RGB it is mostly luma's; for colour give ab, and divide by `mean_squared_chroma`, so that
-    paler is not steadier.
+    On RGB, luma dominates; for colour pass ab, and divide by `mean_squared_chroma`, so that paler
+    results do not count as steadier.
 
     Args:
         frames: `[h,w,c]` each, in any unit; the result is in its square.
-        lumas: The source's luma, `[h,w]`, 8 bits, one a frame.
+        lumas: The source's luma, `[h,w]`, 8 bits, one per frame.
         cuts: First frames of scenes; the pair that ends there is left out.
-        far: Whether each frame is held against the first of its scene (what Lai et al. call
-            long-term) instead of the one before.
-        find: Finds flow.
+        far: Whether each frame is compared with the first of its scene (the long-term warp error of
+            Lai et al.) instead of the one before.
+        find: Estimates flow.
 
     Returns:
-        0 where there is no pair.
+        The warp error; 0 if there is no pair.
     """
     tracker, errors = Tracker(find, far), []
     first = 0
@@ -206,12 +206,12 @@ def warp_error(
 
 
 def mean_squared_chroma(frames: Sequence[Frame]) -> float:
-    """Mean square of ab `[h,w,2]` over all frames, in ab's own square."""
+    """Mean square of ab `[h,w,2]` over all frames, in squared ab units."""
     return float(np.mean([(frame**2).mean() for frame in frames]))
 
 
 def pulsing(frames: Sequence[Frame], truth: Sequence[Frame]) -> float:
-    """Amplitude of the drift of a scene's colour: of the mean ab error over time.
+    """Amplitude of a scene's colour drift: of the mean ab error over time.
 
     Args:
         frames: ab of one scene, `[h,w,2]` each.

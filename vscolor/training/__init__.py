@@ -1,1 +1,1 @@
-"""What made the embedded models: data, objectives, loops and scores."""
+"""Training of the embedded models: data, objectives, loops and evaluation."""

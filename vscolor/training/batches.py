@@ -24,18 +24,18 @@ from vscolor.training.lab import ab_of, lightness, linear_of
 from vscolor.training.photographs import Bytes, Photographs
 
 SHAPES = ((128, 128), (128, 128), (128, 128), (128, 192), (160, 160))
-"""Height and width of a batch, one drawn for each; wide ones show whole pictures."""
+"""Crop sizes (height, width), one drawn per batch; the wide one can show whole pictures."""
 
 MIN_CROP = 0.6
-"""Of the largest crop that fits, in each direction."""
+"""Smallest crop, as a fraction of the largest that fits, per side."""
 
 
 class Batch(NamedTuple):
     """What one step trains on.
 
     Attributes:
-        luma: What the network sees, L* `[B,1,h,w]`, 0..100.
-        ab: What it should answer, `[B,2,h/4,w/4]`.
+        luma: Network input, L* `[B,1,h,w]`, 0..100.
+        ab: Target colours, `[B,2,h/4,w/4]`.
     """
 
     luma: Tensor
@@ -48,7 +48,7 @@ class BatchSettings:
 
     Attributes:
         size: Pictures in a batch.
-        seed: Of all chance.
+        seed: Random seed.
         shapes: Heights and widths to draw from, in pixels, multiples of 32.
         film: Strength of the film-like degradation, 0 for none.
     """
@@ -60,7 +60,7 @@ class BatchSettings:
 
 
 def crop(picture: Bytes, shape: tuple[int, int], rng: Generator) -> Bytes:
-    """A random part of a picture, scaled to `shape`, mirrored half the time."""
+    """A random crop of a picture, scaled to `shape`, mirrored half the time."""
     height, width = picture.shape[:2]
     fit = min(height / shape[0], width / shape[1]) * rng.uniform(MIN_CROP, 1.0)
     tall, wide = max(1, int(shape[0] * fit)), max(1, int(shape[1] * fit))
@@ -72,9 +72,9 @@ def crop(picture: Bytes, shape: tuple[int, int], rng: Generator) -> Bytes:
 
 
 def shrunk(rgb: Bytes, stride: int) -> Bytes:
-    """Pictures `[B,h,w,3]` at `[B,h/stride,w/stride,3]`, each pixel the mean of a square.
+    """Average-pool pictures `[B,h,w,3]` to `[B,h/stride,w/stride,3]`.
 
-    In code values: the means in linear light differ by less than a bin, at ten times the cost.
+    On code values: averaging in linear light differs by less than a bin, at ten times the cost.
     """
     size = (rgb.shape[2] // stride, rgb.shape[1] // stride)
     small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in rgb]
@@ -87,7 +87,7 @@ def make_batch(
     settings: BatchSettings,
     step: int,
 ) -> Batch:
-    """Draw batch number `step`; `chances` are the pictures' own, `[N]`, summing to 1."""
+    """Make batch number `step`; `chances` are the pictures' sampling probabilities `[N]`."""
     rng = np.random.default_rng((settings.seed, step))
     shape = settings.shapes[rng.integers(len(settings.shapes))]
     chosen = rng.choice(len(photographs), settings.size, p=chances)
@@ -119,10 +119,10 @@ class Batches(Dataset[Batch]):
 
 
 def batches_from[T](batches: Dataset[T], first: int, last: int, workers: int) -> DataLoader[T]:
-    """Batches `first` up to but without `last`, in order, made ahead by `workers` processes.
+    """Batches `first` to `last` (exclusive), in order, prefetched by `workers` processes.
 
-    With workers, OpenCV has one thread from here on: a forked process inherits its pool without the
-    threads in it, and would wait for them for ever.
+    With workers, OpenCV is limited to one thread from here on: a forked process inherits its thread
+    pool without the threads, and would wait for them forever.
     """
     if workers:
         cv2.setNumThreads(1)

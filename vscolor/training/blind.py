@@ -1,9 +1,9 @@
-"""Train `blind`: pairs of steady colour and the same colour made to flicker.
+"""Train `blind` on pairs of steady chroma and the same chroma with flicker added.
 
-The loss is the distance of each frame's answer from the steady colour, and of each step of that
-distance from zero: an error that stays is half as bad as one that flickers. No flow is needed, as
-the steady colours move with the picture. Checkpoints and the average of the
-weights: as in `vscolor.training.run`.
+The loss is the error of each frame's output against the steady chroma, plus the change of that
+error from frame to frame: a constant error costs less than a flickering one. No optical flow is
+needed, as the steady chroma moves with the picture. Checkpoints and weight averaging (EMA) are
+those of `vscolor.training.run`.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ from vscolor.training.run import (
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides the outcome, apart from the pictures.
+    """All settings that affect the result, apart from the pictures.
 
     Attributes:
-        minutes: Length of the schedule in processor time, which other programs do not shorten.
-        steps: Most steps.
+        minutes: Length of the schedule in processor time, which does not depend on other programs.
+        steps: Maximum number of steps.
         rate: Peak learning rate.
         pieces: Pieces in a batch.
         frames: Frames of a piece.
         side: Height and width of a piece, a multiple of 8.
-        film_share: Part of the pieces that come from films.
-        steadiness: Weight of the error's steps.
-        averaging: Decay of the average of the weights, per step.
-        seed: Of all chance.
+        film_share: Fraction of the pieces that come from films.
+        steadiness: Weight of the error's change from frame to frame.
+        averaging: Decay of the EMA of the weights, per step.
+        seed: Random seed.
     """
 
     minutes: float = 15.0
@@ -68,7 +68,7 @@ class Recipe:
 
 
 class Batch(NamedTuple):
-    """Luma `[T,B,1,h,w]` in 0..1, given and steady chroma `[T,B,2,h/4,w/4]` in nominal units."""
+    """Luma `[T,B,1,h,w]` in 0..1, input and target chroma `[T,B,2,h/4,w/4]` in nominal units."""
 
     luma: Tensor
     given: Tensor
@@ -76,7 +76,7 @@ class Batch(NamedTuple):
 
 
 def make_batch(photographs: Photographs, shots: Sequence[Shot], recipe: Recipe, step: int) -> Batch:
-    """Batch number `step`, a function of its arguments."""
+    """Make batch number `step`, a pure function of the arguments."""
     rng = np.random.default_rng((recipe.seed, step))
     pieces = []
     for _ in range(recipe.pieces):
@@ -97,7 +97,7 @@ def make_batch(photographs: Photographs, shots: Sequence[Shot], recipe: Recipe, 
 
 
 def _worn(piece: Piece, rng: np.random.Generator) -> Piece:
-    """Grain and unsteady light on the luma of one piece in three."""
+    """Add grain and brightness flicker to the luma of one piece in three."""
     if rng.random() > 1 / 3:
         return piece
     light = rng.normal(1, 0.03, (len(piece.luma), 1, 1))
@@ -106,7 +106,7 @@ def _worn(piece: Piece, rng: np.random.Generator) -> Piece:
 
 
 def run(network: Blind, luma: Tensor, given: Tensor) -> Tensor:
-    """All frames of a batch, `[T,B,2,h/4,w/4]`."""
+    """Run the network over all frames of a batch; its outputs `[T,B,2,h/4,w/4]`."""
     memory, made = network.fresh_memory(luma[0]), [given[0]]
     for t in range(len(luma)):
         steady, memory = network(luma[t], luma[max(0, t - 1)], given[t], made[-1], memory)
@@ -115,7 +115,7 @@ def run(network: Blind, luma: Tensor, given: Tensor) -> Tensor:
 
 
 def loss(network: Blind, batch: Batch, steadiness: float) -> tuple[Tensor, Tensor]:
-    """Of the answers' errors and of their steps, in 8-bit levels."""
+    """The loss, and its term for the change from frame to frame alone, in 8-bit levels."""
     error = CHROMA_LEVELS * (run(network, batch.luma, batch.given) - batch.steady)
     still = torch.sqrt(error[1:] ** 2 + 0.25).mean()
     moving = torch.sqrt((error[1:] - error[:-1]) ** 2 + 0.0625).mean()
@@ -123,7 +123,7 @@ def loss(network: Blind, batch: Batch, steadiness: float) -> tuple[Tensor, Tenso
 
 
 class Trainer(Run[Blind]):
-    """One training run: network, average, optimizer and progress, saved and restored as one."""
+    """One training run: network, EMA, optimizer and progress, saved and restored together."""
 
     def __init__(self, recipe: Recipe, initial: Path | None = None) -> None:
         torch.manual_seed(recipe.seed)
@@ -134,12 +134,12 @@ class Trainer(Run[Blind]):
 
     @property
     def share(self) -> float:
-        """Part of the schedule that is behind us, 0..1."""
+        """Fraction of the schedule done, 0..1."""
         spent = self.progress.seconds / (60 * self.recipe.minutes)
         return min(1.0, max(spent, self.progress.step / self.recipe.steps))
 
     def learn(self, batch: Batch, share: float) -> dict[str, float]:
-        """One step at `share` of the schedule; returns what the log keeps."""
+        """Train one step at `share` of the schedule; returns the values to log."""
         rate = min(1.0, share / 0.02 + 0.05) * (0.51 + 0.49 * math.cos(math.pi * share))
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate * rate
@@ -160,7 +160,7 @@ class Trainer(Run[Blind]):
         }
 
     def publish(self, path: Path) -> None:
-        """Write the average of the weights as it ships: half precision, safetensors."""
+        """Write the EMA weights for release: half precision, safetensors."""
         write_weights(self.average, path, VERSION)
 
 
@@ -179,21 +179,21 @@ def train(
     """Train, writing into a folder as `still.train` does, here `blind.safetensors`.
 
     Args:
-        recipe: What to do.
-        photographs: For the moving camera.
-        shots: Pieces of film; may be none.
+        recipe: Training settings.
+        photographs: Pictures for the moving camera.
+        shots: Shots of films; may be empty.
         folder: Where to write.
-        films: What the shots are of, for the record.
-        resume: Go on from the folder's checkpoint.
-        initial: Weights to begin with; None for chance.
+        films: Names of the films the shots come from, for the record.
+        resume: Continue from the folder's checkpoint.
+        initial: Weights to start from; None for untrained ones.
         every: Seconds between checkpoints.
-        tell: Is told of every step.
+        tell: Called after every step.
 
     Returns:
         The weight file.
 
     Raises:
-        SettingError, WeightsError, KeyboardInterrupt: As of `still.train`.
+        SettingError, WeightsError, KeyboardInterrupt: As in `still.train`.
     """
     trainer = Trainer(recipe, initial)
     weights, checkpoint = folder / "blind.safetensors", folder / CHECKPOINT

@@ -1,4 +1,4 @@
-"""Draw the log of a run, or of runs that went on from each other, against the step.
+"""Plot the log of a run, or of runs that each continue the one before, against the step.
 
 `python -m vscolor.training.curve RUN/log.jsonl [NEXT/log.jsonl ...] OUT.png`
 """
@@ -24,12 +24,12 @@ type Row = dict[str, Any]
 
 
 class Curves(NamedTuple):
-    """What one panel shows, where a log has it.
+    """The curves of one panel, drawn if the logs have them.
 
     Attributes:
-        title: With its unit.
-        names: In the log.
-        relative: Whether each is divided by where it began.
+        title: Title of the panel, with the unit.
+        names: Keys in the log.
+        relative: Whether each curve is divided by its initial value.
     """
 
     title: str
@@ -51,10 +51,10 @@ PANELS = (
     Curves("learning rate", ("rate",)),
 )
 SMOOTHING = 50
-"""Steps averaged for a point of the curve; single steps differ by more than an hour's gain."""
+"""Steps averaged per point; single steps differ by more than an hour of training gains."""
 
 SMOOTHED_PART = 20
-"""A long run's points are averages over one such part of it."""
+"""In a long run, 1/20 of its steps are averaged per point instead."""
 
 
 def smoothed(values: Float, window: int = SMOOTHING) -> Float:
@@ -69,7 +69,7 @@ def line(runs: Sequence[Sequence[Row]], name: str, place: int, relative: bool) -
     """One curve, smoothed within each run."""
     parts = [np.array([row[name] for row in run], np.float64) for run in runs]
     values = np.concatenate([smoothed(p, max(SMOOTHING, len(p) // SMOOTHED_PART)) for p in parts])
-    # The first steps are far off the rest and would flatten it.
+    # The first values are far from the rest and would flatten the curve.
     settled = values[len(values) // 50 :]
     shown = np.clip(values, settled.min(), settled.max())
     if relative:
@@ -81,9 +81,9 @@ def read_log(log: Path) -> list[Row]:
     """A run's rows by step.
 
     Raises:
-        SettingError: It is no log, or is empty.
+        SettingError: The file is no log, or is empty.
     """
-    # A run that was cut off and resumed has written some steps twice; the later line counts.
+    # An interrupted and resumed run has logged some steps twice; the later line counts.
     try:
         by_step = {row["step"]: row for row in map(json.loads, log.read_text().splitlines())}
     except (ValueError, TypeError, KeyError):
@@ -94,7 +94,7 @@ def read_log(log: Path) -> list[Row]:
 
 
 def panels_of(runs: Sequence[Sequence[Row]]) -> list[Panel]:
-    """All that the logs of runs tell, the runs one after the other, their joints marked."""
+    """Panels of the logs of consecutive runs, with the boundaries between runs marked."""
     steps: list[float] = []
     joints = []
     for run in runs:
@@ -116,7 +116,7 @@ def panels_of(runs: Sequence[Sequence[Row]]) -> list[Panel]:
 
 
 def draw(logs: Sequence[Path], target: Path) -> None:
-    """Draw what logs tell against the step, as PNG."""
+    """Plot logs against the step, as a PNG."""
     drawn = cv2.imencode(".png", picture(panels_of([read_log(log) for log in logs])))[1]
     with atomic_write(target) as part:
         part.write_bytes(drawn.tobytes())

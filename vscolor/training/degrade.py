@@ -1,4 +1,4 @@
-"""What film does to a picture, done to the luma that the network sees.
+"""Film-like degradation of the luma that the network sees, as augmentation.
 
 Targets stay the true colours, so the network learns to see through grain, fading and old stock.
 Every function takes and returns L* `[B,h,w]` in 0..100, float32.
@@ -13,14 +13,14 @@ from numpy.random import Generator
 from vscolor.training.lab import LUMINANCE, Float
 
 ORTHOCHROMATIC = np.array([0.02, 0.55, 0.43], dtype=np.float32)
-"""Plates and film up to the 1920s hardly see red, and see much blue."""
+"""Plates and film up to the 1920s: hardly sensitive to red, very sensitive to blue."""
 
 RED_FILTERED = np.array([0.65, 0.33, 0.02], dtype=np.float32)
-"""Panchromatic film behind the red filter of dramatic skies."""
+"""Panchromatic film behind a red filter, as used for dramatic skies."""
 
 
 def film_weights(count: int, rng: Generator, chance: float) -> Float:
-    """Weights of linear R, G and B that make each picture's grey, `[B,3]`, rows summing to 1."""
+    """Weights of linear R, G and B for each picture's luminance, `[B,3]`, rows summing to 1."""
     amount = rng.uniform(0.2, 1.0, (count, 1)) * (rng.random((count, 1)) < chance)
     stock = np.where(rng.random((count, 1)) < 0.7, ORTHOCHROMATIC, RED_FILTERED)
     return np.asarray(LUMINANCE * (1.0 - amount) + stock * amount, dtype=np.float32)
@@ -74,7 +74,7 @@ def scratches(luma: Float, rng: Generator, chance: float) -> Float:
 
 
 def compress(luma: Float, rng: Generator, chance: float) -> Float:
-    """JPEG of quality 20 to 80."""
+    """JPEG of quality 20 to 79."""
     for picture in luma[rng.random(len(luma)) < chance]:
         codes = np.clip(picture * 2.55, 0.0, 255.0).astype(np.uint8)
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 80))]
@@ -84,12 +84,13 @@ def compress(luma: Float, rng: Generator, chance: float) -> Float:
 
 
 def degrade(luma: Float, rng: Generator, strength: float = 1.0) -> Float:
-    """All of the above in the order in which film meets them.
+    """Apply all of the above, in the order in which they happen to film.
 
     Args:
         luma: L* `[B,h,w]`; not written to.
-        rng: Where all chance comes from.
-        strength: Scales how many pictures each harm befalls; 0 leaves the light gamma alone.
+        rng: Random generator.
+        strength: Scales how many pictures each degradation is applied to; with 0 only the slight
+            gamma change is left.
     """
     luma = blur(luma.copy(), rng, 0.2 * strength)
     luma = vignette(tone(luma, rng, 0.3 * strength), rng, 0.15 * strength)

@@ -1,4 +1,4 @@
-"""Batches for the video model: scenes with the motion that the filter would find in them.
+"""Batches for the video model: scenes with the optical flow that the filter would find in them.
 
 Batch number n is a pure function of (photographs, settings, n), as for the still model.
 """
@@ -32,21 +32,23 @@ from vscolor.training.scenery import SHAPES, Scene, film_scene, make_scene
 
 
 class Episodes(NamedTuple):
-    """What one step trains on: B scenes of F frames (the reference, the one before, the rest).
+    """What one step trains on: B scenes of F frames.
+
+    Frame 0 is the reference, frame 1 precedes the first to be coloured, frames 2.. are coloured.
 
     Attributes:
         luma: L* `[B,F,1,h,w]`.
         ab: True colours `[B,F,2,h,w]`.
-        places: Where each place is in the reference, in pixels, `[B,F,2,h,w]`, x then y.
-        visible: Whether it could be seen there `[B,F,1,h,w]`, 0 or 1; 0 throughout where nobody
-            knows.
-        back: Flow of frames 2.. to the frame before, in pixels, `[B,F-2,2,h,w]`.
-        back_residual: What it leaves `[B,F-2,1,h/4,w/4]`, L* units.
-        direct: Flow of frames 2.. to the reference, along two routes, `[B,F-2,2,2,h,w]`.
-        direct_shares: What each route counts `[B,F-2,2,h/4,w/4]`.
-        direct_residual: What they leave together `[B,F-2,1,h/4,w/4]`.
+        places: Position of each pixel in the reference, in pixels, `[B,F,2,h,w]`, x then y.
+        visible: Whether the pixel is visible in the reference `[B,F,1,h,w]`, 0 or 1; all 0 if
+            positions are unknown.
+        back: Flow from frames 2.. to the frame before, in pixels, `[B,F-2,2,h,w]`.
+        back_residual: Its luma residual `[B,F-2,1,h/4,w/4]`, L* units.
+        direct: Two candidate flows from frames 2.. to the reference, `[B,F-2,2,2,h,w]`.
+        direct_shares: Weight of each candidate `[B,F-2,2,h/4,w/4]`.
+        direct_residual: Their weighted luma residual `[B,F-2,1,h/4,w/4]`, L* units.
         still: `mini`'s colours of every frame `[B,F,2,h/4,w/4]`.
-        taps: Its encoder's features of every frame, `[B,F,C,h/s,w/s]` for each of
+        taps: Features of `mini`'s encoder for every frame, `[B,F,C,h/s,w/s]` for each of
             `architecture.TAPS`.
     """
 
@@ -70,8 +72,8 @@ class EpisodeSettings:
     Attributes:
         size: Scenes in a batch.
         frames: Frames to colour in each.
-        film_share: Part of the scenes that come from films, where there are any.
-        seed: Of all chance.
+        film_share: Fraction of the scenes that come from films, if there are any.
+        seed: Random seed.
     """
 
     size: int = 6
@@ -81,12 +83,12 @@ class EpisodeSettings:
 
 
 class NetworkFiles(NamedTuple):
-    """The weights of what a batch tells the answers of.
+    """Weight files of the networks that are run to make a batch.
 
     Attributes:
         mini: The still model.
-        video: The video model whose embedding leads flow to the reference, as the filter's does;
-            None for flow that starts from nothing.
+        video: The video model whose embedding gives the initial estimate of flow to the reference,
+            as in the filter; None for flow that starts from zero.
     """
 
     mini: Path
@@ -132,7 +134,7 @@ class EpisodeBatches(Dataset[Episodes]):
         return make_scene(self.photographs, self.chances, shape, s.frames, rng)
 
     def _ask_mini(self, luma: Array) -> list[Array]:
-        """`mini`'s colours and its taps, of `[B,F,1,h,w]`, each `[B*F,...]`."""
+        """`mini`'s colours and encoder taps for luma `[B,F,1,h,w]`, each `[B*F,...]`."""
         feeds = {
             "luma": luma.reshape(-1, *luma.shape[2:]),
             "temperature": np.array(TEMPERATURE, np.float32),
@@ -140,7 +142,7 @@ class EpisodeBatches(Dataset[Episodes]):
         return list(_session(self.networks.mini).run(None, feeds))
 
     def _vectors(self, taps: list[Array]) -> Sequence[Array | None]:
-        """For each scene the embedding of its frames, `[F,64,h/8,w/8]`."""
+        """Embedding of each scene's frames, `[F,64,h/8,w/8]`; None without a video model."""
         if self.networks.video is None:
             return [None] * self.settings.size
         feeds = {f"tap.{index}": tap for index, tap in zip(TAPS, taps, strict=True)}
@@ -150,18 +152,18 @@ class EpisodeBatches(Dataset[Episodes]):
 
 @cache
 def _session(mini: Path) -> onnxruntime.InferenceSession:
-    """ONNX Runtime on one thread, in the process that makes batches: a third of torch's time."""
+    """`mini` in ONNX Runtime, one thread in each batch worker: a third of torch's time."""
     return onnx_session(build(mini, taps=tuple(TAPS)).SerializeToString(), Device("onnx", "cpu"))
 
 
 @cache
 def _embedding(video: Path) -> onnxruntime.InferenceSession:
-    """Likewise."""
+    """The embedding of the video model, likewise."""
     return onnx_session(build_video(video)["embed"].SerializeToString(), Device("onnx", "cpu"))
 
 
 def _observe(scene: Scene, vectors: Array | None) -> list[Array]:
-    """One scene's fields of `Episodes`, channels first; `vectors` embed its frames."""
+    """One scene's fields of `Episodes`, channels first; `vectors` is its frames' embedding."""
     luma = scene.luma
     later = range(2, len(luma))
     back = [find_motion(luma[n], luma[n - 1], near=True) for n in later]
@@ -182,7 +184,7 @@ def _observe(scene: Scene, vectors: Array | None) -> list[Array]:
 
 
 def _start(vectors: Array | None, n: int) -> Array | None:
-    """Where flow from frame n to the reference starts."""
+    """Initial estimate of the flow from frame n to the reference."""
     return None if vectors is None else initial_flow(vectors[n], vectors[0], _nearest)
 
 

@@ -1,10 +1,10 @@
-"""Score weights on photographs that they have not seen.
+"""Score weights on photographs that they were not trained on.
 
 `python -m vscolor.training.evaluate WEIGHTS FOLDER [--size 256] [--temperature T] [--sheet OUT]`
 
-Each picture loses its colour, is coloured, and is compared with itself. Means over pictures:
-PSNR in sRGB beside that of the grey picture, CIEDE2000 beside that of the grey picture, and
-colourfulness (Hasler and Suesstrunk 2003) over the true pictures' mean.
+Each picture is made grey, coloured, and compared with the original. Printed are means over the
+pictures: PSNR in sRGB and CIEDE2000, each against that of the grey picture, and colourfulness
+(Hasler and Suesstrunk 2003) relative to the true pictures' mean.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Score:
     """Means over the pictures of a folder.
 
     Attributes:
-        pictures: How many.
+        pictures: Number of pictures.
         psnr: Of the coloured pictures, dB.
         grey_psnr: Of the grey pictures, dB.
         colourfulness: Of the coloured over that of the true pictures.
@@ -61,7 +61,7 @@ class Score:
 
     @property
     def below_grey(self) -> float:
-        """CIEDE2000 below grey's, as a part of grey's."""
+        """Reduction of CIEDE2000 against grey, as a fraction of grey's."""
         return 1.0 - self.ciede2000 / self.grey_ciede2000
 
 
@@ -69,7 +69,7 @@ def predictor(weights: Path, temperature: float, threads: int = 2) -> Predictor:
     """A function from L* `[B,1,h,w]` to ab `[B,2,h/4,w/4]`, run by ONNX Runtime.
 
     Raises:
-        WeightsError: The file is missing, damaged or of another shape.
+        WeightsError: The file is missing, damaged or of another architecture.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -136,8 +136,8 @@ class Judged:
 
     Attributes:
         grey: The picture without colour, sRGB 0..1 `[h,w,3]`.
-        ours: The picture coloured, the same.
-        true: The picture, the same.
+        ours: The picture as coloured by the model, likewise.
+        true: The original picture, likewise.
         numbers: PSNR, grey PSNR, colourfulness, true colourfulness, CIEDE2000, grey CIEDE2000.
     """
 
@@ -148,7 +148,7 @@ class Judged:
 
 
 def judge(rgb: Float, predict: Predictor, size: int) -> Judged:
-    """Take a picture's colour away, colour it, compare."""
+    """Colour a picture from its luma alone and compare with the original."""
     lab = rgb2lab(rgb).astype(np.float32)
     grey_lab = np.dstack([lab[..., 0], np.zeros_like(lab[..., 1:])])
     ours = clipped_rgb(colour(lab[..., 0], predict, size))

@@ -1,6 +1,6 @@
-"""Colour that flickers, made from colour that does not: what `blind` learns to undo.
+"""Synthetic colour flicker, which `blind` learns to remove.
 
-Chroma here is U, V in 8-bit levels, `[T,2,h,w]` for T frames; the picture's luma is not touched.
+Chroma here is U, V in 8-bit levels, `[T,2,h,w]` for T frames; luma is not changed.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from numpy.random import Generator
 from vscolor.training.lab import Float
 
 MAX_SHIFT: Final = 14.0
-"""Of the whole frame, in levels."""
+"""Largest shift of the whole frame, in levels."""
 
 
 def whole_frame(chroma: Float, rng: Generator) -> Float:
-    """Every frame shifted by itself."""
+    """A different shift of the whole frame for every frame."""
     shifts = rng.uniform(-1, 1, (len(chroma), 2, 1, 1)) * rng.uniform(2, MAX_SHIFT)
     return np.asarray(chroma + shifts, np.float32)
 
 
 def two_modes(chroma: Float, rng: Generator) -> Float:
-    """A region that is of another colour in the minority of frames."""
+    """A region that has another colour in a minority of the frames."""
     other = rng.random(len(chroma)) < rng.uniform(0.1, 0.4)
     shift = rng.uniform(-1, 1, (2, 1, 1)) * 32
     return np.asarray(chroma + other[:, None, None, None] * shift * region(chroma, rng), np.float32)
 
 
 def pale_spells(chroma: Float, rng: Generator) -> Float:
-    """A region whose colourfulness jumps from frame to frame, as that of models of stills does."""
+    """A region whose saturation jumps from frame to frame, as with still models."""
     factors = rng.uniform(-0.6, 0.3, (len(chroma), 1, 1, 1))
     return np.asarray(chroma * (1 + factors * region(chroma, rng)), np.float32)
 
 
 def patches(chroma: Float, rng: Generator) -> Float:
-    """Soft patches that come and go, another set in every frame."""
+    """Soft patches of colour, another set in every frame."""
     cells = int(rng.integers(2, 6))
     levels = rng.uniform(2, 12)
     grown = [
@@ -53,7 +53,7 @@ def patches(chroma: Float, rng: Generator) -> Float:
 
 
 def pulse(chroma: Float, rng: Generator) -> Float:
-    """A slow wave of the whole frame about the colour it has in the middle of the clip."""
+    """A slow sine shift of the whole frame, with zero mean over the clip."""
     period, phase = rng.uniform(24, 60), rng.uniform(0, 2 * np.pi, (2, 1, 1))
     time = np.arange(len(chroma), dtype=np.float32)[:, None, None, None]
     wave = np.sin(2 * np.pi * time / period + phase)
@@ -62,7 +62,7 @@ def pulse(chroma: Float, rng: Generator) -> Float:
 
 
 def region(chroma: Float, rng: Generator) -> Float:
-    """A mask `[h,w]`: a half plane, an ellipse, or what is alike in colour, `[T,1,h,w]`."""
+    """A mask: a half plane or an ellipse `[h,w]`, or pixels of similar colour `[T,1,h,w]`."""
     height, width = chroma.shape[2:]
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     kind = rng.integers(3)
@@ -89,7 +89,7 @@ CHANCES: Final = (0.45, 0.4, 0.25, 0.25, 0.15)
 
 
 def flickering(chroma: Float, rng: Generator) -> Float:
-    """Some of the kinds, one upon the other; now and then none."""
+    """Apply a random selection of the kinds in turn, sometimes none."""
     for kind, chance in zip(KINDS, CHANCES, strict=True):
         if rng.random() < chance:
             chroma = kind(chroma, rng)

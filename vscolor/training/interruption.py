@@ -1,4 +1,4 @@
-"""Ctrl-C and its like, kept waiting until a run can be left in good order."""
+"""Defer Ctrl-C and termination signals until a run can stop cleanly."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ ENDINGS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
 @contextmanager
 def noting_interruptions() -> Iterator[Callable[[], bool]]:
-    """Let what would end the program wait for a good moment.
+    """Defer the signals that end the program.
 
-    Gives a function that tells whether an end was asked for. When the block is left after that,
-    `KeyboardInterrupt` is raised; a second Ctrl-C does not wait. Threads other than the main one
-    get no signals, and nothing is done there.
+    Yields a function that returns whether one has arrived. If so, `KeyboardInterrupt` is raised
+    when the block is left; a second signal raises it at once. Outside the main thread, which alone
+    gets signals, nothing is done.
     """
     asked: list[int] = []
 
@@ -42,9 +42,10 @@ def noting_interruptions() -> Iterator[Callable[[], bool]]:
 
 
 def leave_interruptions_to_the_parent(_worker: int) -> None:
-    """For processes that make batches: what ends a whole group must not end them first.
+    """Ignore termination signals in a batch worker.
 
-    They end when the parent says so by other means, or is gone.
+    A signal to the whole process group must not end the workers before the parent. They end when
+    the parent stops them by other means, or exits.
     """
     for name in ENDINGS:
         if hasattr(signal, name):

@@ -1,4 +1,4 @@
-"""What the video model is asked of a batch of scenes: its reference, its history, the answer."""
+"""Training examples for the video model: reference, history and target colours of scenes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from vscolor.training.episodes import Episodes
 
 @dataclass(frozen=True)
 class Shares:
-    """Part of the scenes whose reference is of a kind.
+    """Probability of each kind of training reference.
 
     Attributes:
-        still: It is `mini`'s own colouring.
-        odd: True colours whose hue is turned.
-        stranger: It is of another scene.
-        no_flow: It is matched alone, not followed.
+        still: `mini`'s colouring of the reference frame.
+        odd: True colours with the hue rotated and the chroma reduced.
+        stranger: The reference of another scene.
+        no_flow: Used by correspondence only, not warped along flow.
     """
 
     still: float = 0.35
@@ -33,19 +33,19 @@ class Shares:
 
 
 class Targets(NamedTuple):
-    """An `Episodes` with what the frozen networks say of it and what is asked.
+    """Network features, inputs and targets for a batch of `Episodes`.
 
     Attributes:
-        vectors: The embedding of every frame `[B,F,64,h/8,w/8]`.
-        context: `[B,F,16,h/4,w/4]`.
-        still: `mini`'s colours of every frame `[B,F,2,h,w]`.
-        reference: The reference's colours `[B,2,h,w]`.
-        wanted: The answer for every frame `[B,F,2,h,w]`.
-        weight: How much each place of it counts `[B,F,1,h,w]`.
-        seen: Part of a place that the reference shows `[B,F,1,h,w]`.
-        direct: 0 or `arch.ABSENT` `[B]`: whether the reference may be followed by flow.
+        vectors: Embedding of every frame for correspondence `[B,F,64,h/8,w/8]`.
+        context: Features of every frame for the fusion `[B,F,16,h/4,w/4]`.
+        still: `mini`'s colours of every frame, upscaled, `[B,F,2,h,w]`.
+        reference: Colours of the reference `[B,2,h,w]`.
+        wanted: Target colours of every frame `[B,F,2,h,w]`.
+        weight: Loss weight of each pixel `[B,F,1,h,w]`.
+        seen: Whether each pixel is visible in the reference `[B,F,1,h,w]`, 0 or 1.
+        direct: 0, or `arch.ABSENT` where the reference must not be warped along flow, `[B]`.
         history: Colours of frame 1 to start from `[B,2,h,w]`.
-        has_history: 0 or `arch.ABSENT` `[B]`.
+        has_history: 0, or `arch.ABSENT` where there is no history, `[B]`.
     """
 
     vectors: Tensor
@@ -61,13 +61,13 @@ class Targets(NamedTuple):
 
 
 def make_targets(batch: Episodes, embedding: Embedding, shares: Shares, step: int) -> Targets:
-    """Choose what the reference is and what the answer should be.
+    """Choose each scene's reference and target colours.
 
     Args:
         batch: The scenes.
-        embedding: Part of the model that is trained.
-        shares: How often which kind of reference is chosen.
-        step: Number of the batch, from which all chance comes.
+        embedding: The embedding of the model in training.
+        shares: Probability of each kind of reference.
+        step: Batch number, the random seed.
     """
     b, frames = batch.luma.shape[:2]
     chance = torch.Generator().manual_seed(step)
@@ -81,7 +81,7 @@ def make_targets(batch: Episodes, embedding: Embedding, shares: Shares, step: in
 
     odd = (draw[0] < shares.odd).float()
     true = turned(batch.ab, odd * (draw[1] * 2 - 1) * math.pi, 1 - odd * 0.5 * (1 - draw[2]))
-    # What becomes of a colour that is not the truth can be told only where places are known.
+    # Where a colour other than the true one moves to is known only with known positions.
     known = batch.visible.flatten(1).amax(1) > 0
     by_still = (draw[3] < shares.still) & known
     stranger = (draw[4] < shares.stranger) & ~by_still
@@ -112,7 +112,7 @@ def make_targets(batch: Episodes, embedding: Embedding, shares: Shares, step: in
 
 
 def warp(planes: Tensor, flow: Tensor) -> Tensor:
-    """Bring `[B,C,h,w]` along a flow `[B,2,h,w]` in pixels; as `motion.warp`, with gradients."""
+    """Warp `[B,C,h,w]` along a flow `[B,2,h,w]` in pixels; a differentiable `motion.warp`."""
     height, width = planes.shape[2:]
     x = flow[:, 0] + torch.arange(width, dtype=flow.dtype)
     y = flow[:, 1] + torch.arange(height, dtype=flow.dtype)[:, None]
@@ -120,14 +120,14 @@ def warp(planes: Tensor, flow: Tensor) -> Tensor:
 
 
 def sample(planes: Tensor, places: Tensor) -> Tensor:
-    """Values of `[B,C,h,w]` at places `[B,2,h',w']` in pixels, x then y."""
+    """Values of `[B,C,h,w]` at positions `[B,2,h',w']` in pixels, x then y."""
     size = torch.tensor([planes.shape[3], planes.shape[2]], dtype=places.dtype).view(1, 2, 1, 1)
     grid = ((places + 0.5) / size * 2 - 1).permute(0, 2, 3, 1)
     return functional.grid_sample(planes, grid, padding_mode="border", align_corners=False)
 
 
 def turned(ab: Tensor, angle: Tensor, gain: Tensor) -> Tensor:
-    """Ab `[B,...,2,h,w]` with hue turned by an angle `[B]` and chroma times a gain `[B]`."""
+    """Ab `[B,...,2,h,w]` with the hue rotated by `angle` `[B]`, the chroma times `gain` `[B]`."""
     shape = (-1,) + (1,) * (ab.ndim - 2)
     cos, sin = (gain * angle.cos()).view(shape), (gain * angle.sin()).view(shape)
     a, b = ab.unbind(dim=-3)
@@ -136,7 +136,7 @@ def turned(ab: Tensor, angle: Tensor, gain: Tensor) -> Tensor:
 
 
 def _estranged(lesson: Targets, stranger: Tensor, true: Tensor) -> Targets:
-    """Give some scenes the reference of the next one; the answer there is the truth."""
+    """Give some scenes the reference of another one; their target is the true colours."""
     five = stranger.view(-1, 1, 1, 1, 1)
     vectors = lesson.vectors
     others = torch.cat([vectors[:, :1].roll(1, 0), vectors[:, 1:]], dim=1)
@@ -151,6 +151,6 @@ def _estranged(lesson: Targets, stranger: Tensor, true: Tensor) -> Targets:
 
 
 def _blotches(like: Tensor, chance: torch.Generator) -> Tensor:
-    """Smooth errors of colour, a few units strong, as a long history gathers them."""
+    """Smooth random colour errors, a few ab units strong, like those a long history accumulates."""
     coarse = torch.randn((len(like), 2, 4, 5), generator=chance) * 8.0
     return functional.interpolate(coarse, size=like.shape[-2:], mode="bilinear")

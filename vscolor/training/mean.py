@@ -1,9 +1,9 @@
-"""Weights between two runs of which one went on from the other.
+"""Interpolate the weights of two runs, the second fine-tuned from the first.
 
 `python -m vscolor.training.mean FIRST SECOND OUT [--share 0.5]`
 
-Along the straight line from a run's weights to those that it was fine-tuned to, the middle is often
-better than both ends (Wortsman et al. 2022, "Model soups", arXiv:2203.05482).
+The mean of a run's weights and those fine-tuned from them is often better than either (Wortsman et
+al. 2022, "Model soups", arXiv:2203.05482).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from vscolor.files import atomic_write
 
 
 def write_mean(first: Path, second: Path, target: Path, share: float = 0.5) -> None:
-    """Write weights between those of two files of one shape.
+    """Write the linear interpolation of two weight files of the same architecture.
 
     Args:
         first: A safetensors file.
-        second: Likewise; the result has its metadata and types.
+        second: Another; the result has its metadata and dtypes.
         target: File to write.
-        share: Of the second, 0 to 1.
+        share: Weight of the second, 0 to 1.
 
     Raises:
-        WeightsError: A file cannot be read, or the two are not of one shape.
+        WeightsError: A file cannot be read, or tensor names or shapes differ.
     """
     try:
         one, other = (load_file(str(path)) for path in (first, second))

@@ -1,9 +1,9 @@
-"""The still model's objective: classify colours, with rare colours made to count.
+"""The still model's objective: colour classification with class rebalancing.
 
 Zhang, Isola and Efros 2016 (arXiv:1603.08511), section 2.2: soft-encoded targets, multinomial
-cross-entropy, weights that rebalance the classes. Two departures, both measured there to help a
-small network stay calm: the weights are raised to a power below 1, and a smooth-L1 term on the
-decoded colour ties the distribution to the picture that people see.
+cross-entropy, weights that rebalance the classes. Two departures, which help a small network
+(measured in docs/training.md): the weights are raised to a power below 1, and a smooth-L1 term on
+the decoded colour ties the distribution to the picture that is shown.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from vscolor.models.mini import bins
 from vscolor.training.lab import Float
 
 STEP = 2.0
-"""Spacing of the soft-encoding table, in ab units; an error of 1 against a sigma of 5."""
+"""Spacing of the soft-encoding table, in ab units: rounds by at most 1, against a sigma of 5."""
 
 _CELLS = int(2 * bins.REACH / STEP) + 1
 AB_UNIT = 10.0
-"""One bin: smooth-L1 is quadratic below it and linear above."""
+"""Width of a bin, in ab units: smooth-L1 is quadratic below it and linear above."""
 
 
 class SoftTable(NamedTuple):
@@ -53,7 +53,7 @@ def soft_table(centres: Float) -> SoftTable:
 
 
 def frequencies(table: SoftTable, colours: Float) -> Tensor:
-    """How often each bin occurs among colours `[N,2]`, `[313]`, summing to 1."""
+    """Relative frequency `[313]` of each bin among colours `[N,2]`, summing to 1."""
     counts = torch.zeros(bins.COUNT, dtype=torch.float64)
     for part in np.array_split(colours, max(1, len(colours) >> 18)):
         index, share = table.encode(torch.from_numpy(part))
@@ -62,12 +62,12 @@ def frequencies(table: SoftTable, colours: Float) -> Tensor:
 
 
 def rebalancing(prior: Tensor, mix: float = 0.5, power: float = 0.5) -> Tensor:
-    """Class weights, `[313]`, of expectation 1 under the prior.
+    """Class weights `[313]`, with expectation 1 under the prior.
 
     Args:
-        prior: How often each bin occurs, summing to 1.
-        mix: Share of the uniform distribution mixed into the prior (lambda of the paper).
-        power: 1 is the paper; 0 does not rebalance.
+        prior: Relative frequency of each bin, summing to 1.
+        mix: Weight of the uniform distribution mixed into the prior (lambda in the paper).
+        power: 1 as in the paper; 0 for no rebalancing.
     """
     weight = (1.0 / ((1.0 - mix) * prior + mix / len(prior))) ** power
     return weight / (prior * weight).sum()
@@ -79,7 +79,7 @@ class Terms(NamedTuple):
     Attributes:
         classes: Rebalanced cross-entropy, in nats.
         mean: Smooth-L1 between decoded and true colour, in bins.
-        gain: PSNR-like gain of the decoded ab over grey in this batch, in dB; not trained on.
+        gain: PSNR-like gain of the decoded ab over grey in this batch, in dB; for the log only.
     """
 
     classes: Tensor
@@ -88,7 +88,7 @@ class Terms(NamedTuple):
 
 
 def terms(logits: Tensor, decoded: Tensor, ab: Tensor, table: SoftTable, weights: Tensor) -> Terms:
-    """Measure predictions.
+    """Compute the terms of the objective.
 
     Args:
         logits: Scores `[N,313]`.
@@ -109,12 +109,12 @@ def terms(logits: Tensor, decoded: Tensor, ab: Tensor, table: SoftTable, weights
 def distillation_loss(
     logits: Tensor, decoded: Tensor, told: Tensor, told_ab: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Measure predictions against what teachers say (Hinton et al. 2015, arXiv:1503.02531).
+    """Distillation loss against the teachers' predictions (Hinton et al. 2015, arXiv:1503.02531).
 
     Args:
         logits: Scores `[N,313]`.
         decoded: Their annealed mean `[N,2]`.
-        told: The teachers' distribution `[N,313]`, not rebalanced again: theirs is already.
+        told: The teachers' distribution `[N,313]`; not rebalanced, as they were trained so.
         told_ab: Its annealed mean `[N,2]`.
 
     Returns:

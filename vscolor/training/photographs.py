@@ -1,4 +1,4 @@
-"""A folder of photographs, decoded once and drawn from at random.
+"""A folder of photographs, decoded once and sampled at random.
 
 Decoding costs more than a training step, so the pictures are kept as raw bytes in one file that
 is mapped into memory. Which pictures a batch holds is a pure function of (seed, step): a resumed
@@ -33,8 +33,9 @@ STORED_SIDE = 160
 MIN_SPREAD = 3.0
 """Standard deviation of ab below which a photograph counts as grey or toned.
 
-Such pictures are black-and-white or sepia prints; they teach that the world is brown. Mean chroma
-says less: a cat on snow has little, and the network must learn that snow and studio walls are grey.
+Such pictures are black-and-white or sepia prints, which would teach the network brown. Mean chroma
+is a worse criterion: a cat on snow has little, and the network must learn that snow and studio
+walls are grey.
 """
 
 
@@ -43,7 +44,7 @@ class Photographs:
     """Pictures of different sizes in one array.
 
     Attributes:
-        pixels: All sRGB bytes in a row.
+        pixels: The sRGB bytes of all pictures, concatenated.
         places: Offset, height and width of each picture, `[N,3]`.
         names: File names.
         spread: Standard deviation of ab in each picture, `[N]`.
@@ -75,14 +76,14 @@ def _small_ab(rgb: Bytes, size: int) -> NDArray[np.float32]:
 
 
 def read_picture(path: Path, side: int = STORED_SIDE) -> Bytes:
-    """Decode a picture, sRGB `[h,w,3]`, its short side at most `side`.
+    """Decode a picture, sRGB `[h,w,3]`, scaled down to a short side of at most `side`.
 
     Raises:
         OSError: It is damaged; the message names it.
     """
     try:
         with Image.open(path) as image:
-            # Cameras say in a tag which side is up.
+            # Cameras store the orientation in an EXIF tag.
             rgb = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, ValueError, SyntaxError) as error:
         raise OSError(f"{path} is no whole picture: {error}") from error
@@ -94,10 +95,10 @@ def read_picture(path: Path, side: int = STORED_SIDE) -> Bytes:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures of a folder, by name.
+    """The pictures of a folder, sorted by name.
 
     Raises:
-        SettingError: It is no folder, or has none.
+        SettingError: It is no folder, or has no pictures.
     """
     if not folder.is_dir():
         raise SettingError(f"{folder} is not a folder")
@@ -108,10 +109,10 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def build_cache(folder: Path, cache: Path, track: Track = iter) -> None:
-    """Decode every picture of a folder into `cache` (a folder), replacing what is there."""
+    """Decode every picture of a folder into `cache` (a folder), replacing its contents."""
     paths = pictures_in(folder)
     cache.mkdir(parents=True, exist_ok=True)
-    (cache / "names.json").unlink(missing_ok=True)  # written last: without it there is no cache
+    (cache / "names.json").unlink(missing_ok=True)  # written last: marks the cache as complete
     places, spread, offset = [], [], 0
     with (cache / "pixels.part").open("wb") as file:
         for path in track(paths):
@@ -128,7 +129,7 @@ def build_cache(folder: Path, cache: Path, track: Track = iter) -> None:
 
 
 def _listed(paths: Sequence[Path]) -> list[list[str | int]]:
-    """Names, and what tells a file that changed under its own: size, time of the last change."""
+    """Name, size and modification time of each file, to detect changes."""
     return [[p.name, state.st_size, state.st_mtime_ns] for p in paths for state in [p.stat()]]
 
 
@@ -143,15 +144,15 @@ def open_cache(cache: Path) -> Photographs:
 
 
 def open_folder(folder: Path, cache: Path, track: Track = iter) -> Photographs:
-    """The pictures of a folder, by way of the cache, which is built when absent.
+    """The pictures of a folder, through the cache, which is built if it is absent or outdated.
 
-    It is built anew when pictures were added, taken away or changed; those of another folder are
-    others, whatever their names.
+    It is outdated if a picture's name, size or modification time differs, or pictures were added
+    or removed.
 
     Args:
-        folder: Of the pictures.
-        cache: Folder for what is decoded.
-        track: Passes the pictures to be decoded on, and may show how far they are.
+        folder: Folder of the pictures.
+        cache: Folder for the decoded pictures.
+        track: Wraps the iteration over the pictures to decode; may show progress.
 
     Raises:
         SettingError: There is no picture.
@@ -167,7 +168,7 @@ def open_folder(folder: Path, cache: Path, track: Track = iter) -> Photographs:
 
 
 def _held(cache: Path) -> object:
-    """The list of the pictures that a cache holds; None where it holds none, or it is torn."""
+    """The list of pictures in a cache; None if it is absent or cannot be parsed."""
     try:
         return json.loads((cache / "names.json").read_text())
     except (FileNotFoundError, ValueError):
@@ -182,12 +183,12 @@ def source_of(name: str) -> str:
 def shares(
     photographs: Photographs, weights: dict[str, float], least_spread: float = MIN_SPREAD
 ) -> NDArray[np.float64]:
-    """The chance of each picture to be drawn, `[N]`, summing to 1.
+    """Sampling probability of each picture `[N]`, summing to 1.
 
     Args:
         photographs: The pictures.
-        weights: Relative weight of a picture of a collection; 1 where the collection is absent.
-        least_spread: Pictures whose `spread` is below are never drawn.
+        weights: Relative weight of each picture of a collection; 1 for collections not listed.
+        least_spread: Pictures whose `spread` is below this are never drawn.
 
     Raises:
         SettingError: No picture is left to draw.

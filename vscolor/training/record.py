@@ -1,4 +1,4 @@
-"""What decided a run: its settings and its pictures, noted in its folder."""
+"""The record of a run's settings and data in its folder."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PICTURES: Final = "pictures.tsv"
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a run's folder, made if need be, so that no other process trains in it meanwhile.
+    """Lock a run's folder, created if needed, so that no other process trains in it.
 
     Raises:
-        SettingError: One does.
+        SettingError: Another process holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "lock", timeout=0)
@@ -39,17 +39,17 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def open_run(folder: Path, checkpoint: Path, record: Mapping[str, Any], *, resume: bool) -> None:
-    """Make a run's folder and note in `recipe.json` all that decides its outcome.
+    """Create a run's folder and write everything that affects its result to `recipe.json`.
 
     Args:
-        folder: The run's.
-        checkpoint: Its file, which is there if the run was begun before.
-        record: Settings and data, as JSON holds them.
-        resume: Whether to go on.
+        folder: The run's folder.
+        checkpoint: Its checkpoint file, which exists if the run was started before.
+        record: Settings and data; must be serializable as JSON.
+        resume: Whether to continue the run.
 
     Raises:
-        SettingError: There is nothing to go on from, or something and `resume` is not given, or
-            the run was begun with other settings.
+        SettingError: There is no checkpoint to resume, or one exists and `resume` is false, or the
+            run was started with other settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
     refuse_begun(checkpoint, resume=resume)
@@ -62,10 +62,10 @@ def open_run(folder: Path, checkpoint: Path, record: Mapping[str, Any], *, resum
 
 
 def refuse_begun(checkpoint: Path, *, resume: bool) -> None:
-    """Keep a run that was begun, unless told to go on with it.
+    """Refuse to overwrite a run that was started, or to resume one that was not.
 
     Raises:
-        SettingError: There is nothing to go on from, or something and `resume` is not given.
+        SettingError: There is no checkpoint to resume, or one exists and `resume` is false.
     """
     if resume and not checkpoint.exists():
         raise SettingError(f"{checkpoint} does not exist: there is nothing to resume")
@@ -84,7 +84,7 @@ def _refuse_other(folder: Path, begun: Any, wanted: Any) -> None:
 
 
 def _leaves(record: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Everything in a record by its dotted name."""
+    """All values of a record with their dotted names."""
     if isinstance(record, dict) and record:
         for key, value in record.items():
             yield from _leaves(value, f"{name}.{key}" if name else key)
@@ -93,17 +93,17 @@ def _leaves(record: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def data_of(names: tuple[str, ...]) -> dict[str, Any]:
-    """What a record says of a folder of pictures: how many, and the hash of their names."""
+    """A record's entry for a folder of pictures: their number and the hash of their names."""
     return {"count": len(names), "names": sha256("\n".join(names).encode()).hexdigest()}
 
 
 def hash_of(file: Path | None) -> str | None:
-    """SHA-256 of a file, to tell weights apart."""
+    """SHA-256 of a weight file; None without one."""
     return None if file is None else sha256(file.read_bytes()).hexdigest()
 
 
 def list_pictures(folder: Path, names: tuple[str, ...], chances: NDArray[Any]) -> None:
-    """Write which pictures a run draws from, with the chance of each, as `pictures.tsv`."""
+    """Write the pictures of a run with their sampling probabilities to `pictures.tsv`."""
     lines = [f"{name}\t{chance:.6g}\n" for name, chance in zip(names, chances, strict=True)]
     with atomic_write(folder / PICTURES) as part:
         part.write_text("".join(["file\tchance\n", *lines]))

@@ -1,4 +1,4 @@
-"""What every training run does: schedule, average, checkpoint, log, and weights as they ship."""
+"""Common to all training runs: schedule, EMA, checkpoint, log, and release weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOG = "log.jsonl"
 
 
 class BatchSize(Protocol):
-    """How batches are drawn; `size` is what the schedule counts."""
+    """Batch settings, as far as the schedule needs them."""
 
     @property
     def size(self) -> int:
@@ -36,11 +36,11 @@ class BatchSize(Protocol):
 
 
 class Schedule(Protocol):
-    """What a recipe says of a run's length and its learning rate."""
+    """The settings of a recipe that decide a run's length and learning rate."""
 
     @property
     def samples(self) -> int:
-        """Samples to see in all."""
+        """Total number of samples to train on."""
         ...
 
     @property
@@ -50,7 +50,7 @@ class Schedule(Protocol):
 
     @property
     def warm_up(self) -> float:
-        """Part of the schedule in which the rate rises."""
+        """Fraction of the schedule in which the rate rises."""
         ...
 
     @property
@@ -60,24 +60,24 @@ class Schedule(Protocol):
 
     @property
     def batches(self) -> BatchSize:
-        """How samples become batches."""
+        """Batch settings."""
         ...
 
 
 @dataclass
 class Progress:
-    """How far a run has come.
+    """Progress of a run.
 
     Attributes:
         step: Batches done.
-        seconds: Spent on them; pauses between two sittings do not count.
+        seconds: Time spent on them, without the pauses before a run is resumed.
     """
 
     step: int = 0
     seconds: float = 0.0
 
     def share(self, recipe: Schedule) -> float:
-        """Part of the schedule that is behind us, 0..1."""
+        """Fraction of the schedule done, 0..1."""
         share = self.step * recipe.batches.size / recipe.samples
         if recipe.hours is not None:
             share = max(share, self.seconds / (3600.0 * recipe.hours))
@@ -85,12 +85,12 @@ class Progress:
 
 
 class StepReport(NamedTuple):
-    """Where a run stands after a step.
+    """Progress of a run after a step.
 
     Attributes:
         step: Batches done.
-        share: Part of the schedule that is behind us, 0..1.
-        loss: Of the step.
+        share: Fraction of the schedule done before the step, 0..1.
+        loss: The step's loss.
         saved: Whether checkpoint and weights were written after it.
     """
 
@@ -101,11 +101,11 @@ class StepReport(NamedTuple):
 
 
 type Tell = Callable[[StepReport], None]
-"""Is told of every step."""
+"""Callback, called after every step."""
 
 
 def tell_nobody(_: StepReport) -> None:
-    """A `Tell` for those who do not ask."""
+    """A `Tell` that does nothing."""
 
 
 def steps_of(recipe: Schedule) -> int:
@@ -114,7 +114,7 @@ def steps_of(recipe: Schedule) -> int:
 
 
 def rate_at(share: float, recipe: Schedule) -> float:
-    """Learning rate relative to the peak: linear rise, cosine fall."""
+    """Learning rate relative to the peak: linear warm-up, cosine decay."""
     if share < recipe.warm_up:
         return max(share / recipe.warm_up, 1e-2)
     fallen = (share - recipe.warm_up) / (1.0 - recipe.warm_up)
@@ -122,13 +122,13 @@ def rate_at(share: float, recipe: Schedule) -> float:
 
 
 def update_ema(average: State, model: nn.Module, step: int, limit: float) -> None:
-    """Move an average of the weights towards them, faster while the run is young.
+    """Update the exponential moving average (EMA) of the weights; it decays faster early on.
 
     Args:
-        average: Written to.
-        model: What the step number `step` made.
+        average: The EMA, updated in place.
+        model: The model after `step` steps.
         step: Steps done.
-        limit: Decay per step of a run that is not young.
+        limit: Largest decay per step, reached as the run goes on.
     """
     decay = min(limit, (1.0 + step) / (10.0 + step))
     for name, value in model.state_dict().items():
@@ -137,27 +137,27 @@ def update_ema(average: State, model: nn.Module, step: int, limit: float) -> Non
 
 
 def write_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Write a run's state, whole or not at all."""
+    """Write a run's state, atomically."""
     with atomic_write(path) as part:
         torch.save(state, part)
 
 
 def write_weights(state: State, path: Path, version: int) -> None:
-    """Write weights as they ship: half precision, safetensors, whole or not at all.
+    """Write weights for release: half precision, safetensors, atomically.
 
     Raises:
-        SettingError: Some of them are no numbers, or too large for half precision.
+        SettingError: Some are NaN or infinite, or too large for half precision.
     """
     halves = {name: value.half().contiguous() for name, value in state.items()}
     if odd := next((name for name, half in halves.items() if not half.isfinite().all()), None):
         raise SettingError(f"{path} is not written: {odd} holds what is no number; lower --rate")
     with atomic_write(path) as part:
         save_file(halves, str(part), metadata={"architecture": str(version)})
-        part.chmod(0o644)  # safetensors writes it for the owner alone
+        part.chmod(0o644)  # safetensors makes it readable by the owner only
 
 
 class Run[Model: nn.Module]:
-    """A model, its average, its optimizer and its progress, saved and restored as one."""
+    """A model, its EMA, its optimizer and its progress, saved and restored together."""
 
     model: Model
     average: State
@@ -165,7 +165,7 @@ class Run[Model: nn.Module]:
     progress: Progress
 
     def save(self, path: Path) -> None:
-        """Write the whole run, whole or not at all."""
+        """Write the whole run, atomically."""
         state = {
             "model": self.model.state_dict(),
             "average": self.average,
@@ -210,22 +210,22 @@ def training_loop[Batch](
 ) -> None:
     """Train until the schedule is done, writing `checkpoint.pt`, `log.jsonl` and weights.
 
-    Ctrl-C and its like wait for the end of the step; then the run is saved all the same.
+    Ctrl-C and termination signals wait for the end of the step; the run is saved even then.
 
     Args:
         run: The run.
-        batches: From its progress on.
-        learn: Takes one step on a batch, at a share of the schedule; returns what the log keeps.
+        batches: The batches from the run's progress on.
+        learn: Trains on a batch, at a fraction of the schedule; returns the values to log.
         publish: Writes the weights.
-        share: Tells the part of the schedule that is behind the run, 0..1.
+        share: Returns the fraction of the schedule done, 0..1.
         folder: Where to write.
         every: Seconds between checkpoints.
-        tell: Is told of every step.
-        clock: The seconds that `run.progress` counts.
+        tell: Called after every step.
+        clock: Clock for `run.progress.seconds`, in seconds.
 
     Raises:
-        KeyboardInterrupt: It was asked for; what was learnt so far is saved.
-        SettingError: The loss is no number any more.
+        KeyboardInterrupt: The run was interrupted; its state is saved.
+        SettingError: The loss became NaN or infinite.
     """
 
     def save() -> None:

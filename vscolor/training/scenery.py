@@ -1,11 +1,11 @@
-"""Short film scenes made from photographs: a camera, an object before it, light, film.
+"""Short synthetic film scenes from photographs: moving camera and foreground, degraded like film.
 
-`film_scene` draws them from real films instead.
+`film_scene` takes them from real films instead.
 
-Each scene has a reference frame and a few frames that follow each other some time later. Both
-layers, the photograph behind and a cut-out of another one before it, live in the reference frame's
-coordinates, so where each place of a frame was in the reference, and whether it could be seen
-there, is known exactly. A scene is a pure function of (photographs, settings, number).
+Each scene has a reference frame and a few consecutive frames some time later. Both layers, a
+background photograph and a foreground cut out of another one, are defined in the reference frame's
+coordinates, so each pixel's position in the reference, and whether it is visible there, is known
+exactly. A scene is a pure function of (photographs, settings, number).
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from vscolor.training.photographs import Bytes, Photographs
 
 SHAPES = ((128, 160), (128, 192), (160, 192), (160, 160))
 FILM_GAPS = (0, 1, 3, 8, 16, 30, 60)
-"""Frames from a film's reference to the frame before the first that is coloured."""
+"""Distances in frames from a film's reference to the frame before the first to be coloured."""
 
 BORDER = cv2.BORDER_REFLECT_101
 
 
 class Scene(NamedTuple):
-    """What a camera saw; frame 0 is the reference, 1 comes before the first that is coloured.
+    """Frames of a scene; 0 is the reference, 1 precedes the first to be coloured.
 
     Attributes:
-        luma: L* `[F,h,w]`, with the film's harm.
+        luma: L* `[F,h,w]`, degraded like film.
         ab: True colours `[F,h,w,2]`.
-        places: Where each place is in the reference `[F,h,w,2]`, pixels, x then y.
-        visible: Whether it could be seen there `[F,h,w]`, 0 or 1.
+        places: Position of each pixel in the reference `[F,h,w,2]`, pixels, x then y.
+        visible: Whether the pixel is visible in the reference `[F,h,w]`, 0 or 1.
     """
 
     luma: Float
@@ -48,7 +48,7 @@ class Scene(NamedTuple):
 
 @dataclass(frozen=True)
 class Course:
-    """How a layer moves against the reference frame, as a function of time in frames."""
+    """Motion of a layer relative to the reference frame, as a function of time in frames."""
 
     shift: Float
     zoom: float
@@ -62,7 +62,7 @@ class Course:
     def draw(
         rng: Generator, shape: tuple[int, int], far: int, liveliness: float, mirror: bool
     ) -> Course:
-        """A motion that stays within about a third of the frame for `far` frames."""
+        """A random motion that stays within about a third of the frame for `far` frames."""
         reach = 0.35 * np.array([shape[1], shape[0]]) / max(far, 1)
         speed = np.minimum(rng.exponential(1.2 * liveliness, 2), np.minimum(reach, 8.0))
         grids = rng.normal(0.0, 1.0, (2, 4, 5, 2)).astype(np.float32)
@@ -77,7 +77,7 @@ class Course:
         )
 
     def places(self, time: float, shape: tuple[int, int]) -> Float:
-        """Where each place of the frame at `time` is in the reference `[h,w,2]`."""
+        """Position in the reference of each pixel of the frame at `time`, `[h,w,2]`."""
         height, width = shape
         centre = np.array([width, height], np.float32) / 2
         grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1) - centre
@@ -92,7 +92,7 @@ class Course:
 
 
 def cut_out(rng: Generator, shape: tuple[int, int]) -> Float:
-    """The outline of an object: one smooth blob, 0 to 1, `[h,w]`, a fifth of the frame or so."""
+    """The mask of an object: one smooth blob, 0 to 1, `[h,w]`, about a fifth of the frame."""
     height, width = shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
     centre = rng.uniform(0.25, 0.75, 2) * (height, width)
@@ -103,12 +103,12 @@ def cut_out(rng: Generator, shape: tuple[int, int]) -> Float:
 
 
 class Layer(NamedTuple):
-    """A photograph around the reference frame.
+    """A photograph that covers the reference frame.
 
     Attributes:
         picture: Linear light `[H,W,3]`.
         top: Rows above the frame.
-        left: Columns left of it.
+        left: Columns left of the frame.
     """
 
     picture: Float
@@ -117,7 +117,7 @@ class Layer(NamedTuple):
 
     @staticmethod
     def draw(pictures: Photographs, index: int, shape: tuple[int, int], rng: Generator) -> Layer:
-        """A photograph somewhat larger than the frame, which lies somewhere in it."""
+        """A photograph somewhat larger than the frame, with the frame at a random offset."""
         picture = pictures.picture(index)
         if rng.random() < 0.5:
             picture = picture[:, ::-1]
@@ -132,13 +132,13 @@ class Layer(NamedTuple):
         return Layer(linear_of(np.asarray(big, np.uint8)), int(top), int(left))
 
     def sample(self, places: Float) -> Float:
-        """Its pixels at places of the reference frame."""
+        """Its pixels at positions in the reference frame."""
         x, y = places[..., 0] + self.left, places[..., 1] + self.top
         return np.asarray(cv2.remap(self.picture, x, y, cv2.INTER_LINEAR, borderMode=BORDER))
 
 
 class View(NamedTuple):
-    """One frame: linear light `[h,w,3]`, places in the reference and visibility there."""
+    """One frame: linear light `[h,w,3]`, positions in the reference and visibility there."""
 
     linear: Float
     places: Float
@@ -147,12 +147,12 @@ class View(NamedTuple):
 
 @dataclass(frozen=True)
 class Stage:
-    """Two layers, how they move, and the outline of the nearer one.
+    """Two layers, their motion, and the mask of the foreground.
 
     Attributes:
-        layers: The farther and the nearer one.
-        courses: Theirs.
-        outline: Of the nearer one in the reference frame, `[h,w]`, 0 to 1.
+        layers: Background and foreground.
+        courses: Their motion.
+        outline: Mask of the foreground in the reference frame, `[h,w]`, 0 to 1.
     """
 
     layers: tuple[Layer, Layer]
@@ -160,7 +160,7 @@ class Stage:
     outline: Float
 
     def view(self, time: float) -> View:
-        """The frame at `time`, the reference being at 0."""
+        """The frame at `time`; the reference is at 0."""
         height, width = self.outline.shape
         far, near = (path.places(time, (height, width)) for path in self.courses)
         mask = _outline_at(self.outline, near)
@@ -188,9 +188,9 @@ def make_scene(
     frames: int,
     rng: Generator,
 ) -> Scene:
-    """Draw a scene: the reference, the frame before the first, and `frames` frames.
+    """Make a random scene: the reference, the frame before the first, and `frames` frames.
 
-    One in five begins at its reference, as a film that is coloured from its first frame.
+    In one of five, frame 1 is the reference, as when a film is coloured from its first frame.
     """
     gap = int(rng.choice([0, 1, 3, 10, 25, 60], p=[0.2, 0.2, 0.2, 0.2, 0.12, 0.08]))
     chosen = rng.choice(len(pictures), 2, p=chances)
@@ -218,15 +218,15 @@ def make_scene(
 def film_scene(
     shots: Sequence[Bytes], shape: tuple[int, int], frames: int, rng: Generator
 ) -> Scene:
-    """Draw a scene from films: as `make_scene` returns one, but nobody knows its places.
+    """Take a random scene from films: as from `make_scene`, but with unknown positions.
 
-    Real things turn, deform and hide each other, and real flow is wrong in its own ways.
+    Real objects turn, deform and occlude each other, and flow between them has real errors.
 
     Args:
-        shots: Pieces of film without cuts, R'G'B' `[N,h,w,3]`, one at least.
+        shots: Shots of films, R'G'B' `[N,h,w,3]`, at least one.
         shape: Height and width of the scene, no larger than the shots'.
-        frames: To be coloured.
-        rng: Of all chance.
+        frames: Number of frames to be coloured.
+        rng: Random generator.
 
     Returns:
         A scene with `visible` 0 throughout.
@@ -256,7 +256,7 @@ def film_scene(
 
 
 def _filmed(linear: Float, rng: Generator) -> Float:
-    """L* of linear RGB `[F,h,w,3]` as film shows it: one stock, one print, flicker and grain."""
+    """Film-like L* of linear RGB `[F,h,w,3]`: one stock and tone, flicker, blur and grain."""
     weights = film_weights(1, rng, 0.2)[0]
     luma = lightness(linear @ weights) / 100
     luma = np.clip(luma, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.15)))

@@ -1,7 +1,7 @@
 """Train the still model `mini` from a folder of photographs.
 
-First the decoder alone, on an encoder that knows ImageNet; then the encoder's deeper blocks too,
-at a tenth of the rate. The schedule follows the samples seen or, with a time limit, the clock,
+First only the decoder is trained, on the ImageNet encoder; then the encoder's deeper blocks too, at
+a tenth of the rate. The schedule follows the samples seen or, with a time limit, the clock,
 whichever is further, so that a run on a busy machine still ends with a low rate.
 """
 
@@ -50,27 +50,28 @@ from vscolor.weights import reading
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the outcome, apart from the pictures.
+    """All settings that affect the result, apart from the pictures.
 
     Attributes:
-        samples: Pictures to see in all.
+        samples: Total number of pictures to train on.
         hours: Wall-clock limit; None trains until `samples`.
         rate: Peak learning rate of the decoder.
-        encoder_rate: Rate of the released encoder blocks, relative to `rate`.
-        frozen_share: Part of the schedule during which the encoder is frozen.
-        frozen_blocks: Encoder blocks (after the stem) that stay frozen to the end; they see
+        encoder_rate: Rate of the unfrozen encoder blocks, relative to `rate`.
+        frozen_share: Fraction of the schedule during which the whole encoder is frozen.
+        frozen_blocks: Encoder blocks (after the stem) that stay frozen to the end; they detect
             edges, which grey pictures share with ImageNet, and cost most of a step.
-        warm_up: Part of the schedule in which the rate rises.
+        warm_up: Fraction of the schedule in which the rate rises.
         final_rate: Rate at the end, relative to the peak.
         decay: AdamW's weight decay on the decoder's weights.
         mean_weight: Weight of the smooth-L1 term.
-        temperature: Of the annealed mean inside that term.
-        power: Of the rebalancing weights.
-        teaching: Part of the objective that asks for the teachers' answer, not the picture's.
-        kept: Part of the pixels that each step is scored on; neighbours say the same.
-        averaging: Decay of the average of the weights, per step.
-        batches: How pictures become batches.
-        collections: Relative weight of a collection's pictures, by file name.
+        temperature: Temperature of the annealed mean inside that term.
+        power: Exponent of the rebalancing weights.
+        teaching: Weight of distillation from the teachers, 0 to 1; the rest is the loss on the
+            true colours.
+        kept: Fraction of the pixels that the loss is computed on; neighbours are redundant.
+        averaging: Decay of the EMA of the weights, per step.
+        batches: How batches are drawn.
+        collections: Relative weight of each picture of a collection; see `photographs.shares`.
         least_spread: Spread of ab below which a picture counts as grey and is never drawn.
     """
 
@@ -102,15 +103,15 @@ TUNING = Recipe(
     warm_up=0.05,
     least_spread=0.5,
 )
-"""To go on from trained weights with a few dozen pictures, in minutes.
+"""Fine-tunes trained weights on a few dozen pictures, in minutes.
 
-What `mini-video` takes from the encoder stays as it is, so that the result serves there too. A
-muted picture was chosen on purpose here, and counts.
+The encoder blocks that `mini-video` uses stay frozen, so that the result works with it too. Muted
+pictures count, as they were chosen on purpose here.
 """
 
 
 def encoder_rate_at(share: float, recipe: Recipe) -> float:
-    """The encoder's rate relative to the decoder's peak: 0 while frozen, then a rise of its own."""
+    """The encoder's rate relative to the decoder's peak: 0 while frozen, then its own warm-up."""
     since = share - recipe.frozen_share
     if since < 0.0:
         return 0.0
@@ -126,7 +127,7 @@ def release(model: Mini, blocks: int | None) -> None:
 
 
 def optimizer_of(model: Mini, recipe: Recipe) -> AdamW:
-    """AdamW over decoder weights, decoder gains and biases (undecayed), and the encoder."""
+    """AdamW over decoder weights, and, without decay, decoder gains and biases and the encoder."""
     encoder = [*model.stem.parameters(), *model.encoder.parameters()]
     known = {id(p) for p in encoder}
     rest = [p for p in model.parameters() if id(p) not in known]
@@ -139,13 +140,13 @@ def optimizer_of(model: Mini, recipe: Recipe) -> AdamW:
 
 
 class Trainer(Run[Mini]):
-    """One training run: model, average, optimizer and progress, saved and restored as one.
+    """One training run: model, EMA, optimizer and progress, saved and restored together.
 
     Args:
-        recipe: What to do.
-        pictures: What to learn from.
+        recipe: Training settings.
+        pictures: Training data.
         initial: A published weight file to start from; None starts from ImageNet.
-        teachers: Weight files whose common answer is learnt beside the pictures' own.
+        teachers: Weight files whose averaged predictions are distilled, besides the true colours.
     """
 
     def __init__(
@@ -174,7 +175,7 @@ class Trainer(Run[Mini]):
         return frequencies(self.table, colours)
 
     def loss(self, batch: Batch) -> tuple[Tensor, Terms]:
-        """The objective on a random part of the batch's pixels."""
+        """The objective on a random subset of the batch's pixels."""
         luma = batch.luma.contiguous(memory_format=torch.channels_last)
         generator = torch.Generator().manual_seed(self.progress.step)
         kept = torch.randperm(batch.ab[:, 0].numel(), generator=generator)
@@ -194,12 +195,12 @@ class Trainer(Run[Mini]):
 
     @torch.no_grad()
     def _told(self, luma: Tensor, kept: Tensor) -> Tensor:
-        """Scores of the teachers' common answer `[N,313]`: the mean of their logarithms."""
+        """Averaged predictions of the teachers `[N,313]`: the mean of their log-probabilities."""
         said = [_logits(teacher, luma, kept).log_softmax(dim=1) for teacher in self.teachers]
         return torch.stack(said).mean(dim=0)
 
     def step(self, batch: Batch, share: float) -> dict[str, float]:
-        """One step at `share` of the schedule; returns what the log keeps."""
+        """Train one step at `share` of the schedule; returns the values to log."""
         encoder_rate = encoder_rate_at(share, self.recipe)
         release(self.model, self.recipe.frozen_blocks if encoder_rate else None)
         decoder_rate = rate_at(share, self.recipe)
@@ -219,7 +220,7 @@ class Trainer(Run[Mini]):
         return scores | {k: v.item() for k, v in parts._asdict().items()}
 
     def averaged(self) -> Mini:
-        """A copy of the model that carries the average of the weights."""
+        """A copy of the model with the EMA weights."""
         copy = Mini(norm=any(".norm." in name for name in self.average))
         copy.load_state_dict(self.average)
         return copy.eval()
@@ -238,7 +239,7 @@ def _from_file(path: Path) -> Mini:
 
 
 def _logits(model: Mini, luma: Tensor, kept: Tensor) -> Tensor:
-    """Scores `[N,313]` at some of a batch's pixels; the head is dear, so at no others."""
+    """Scores `[N,313]` at the kept pixels of a batch only, as the head is expensive."""
     features = model.decode(model.taps(luma, rough_blocks(model)), luma)
     rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
     head = model.head.conv
@@ -246,9 +247,9 @@ def _logits(model: Mini, luma: Tensor, kept: Tensor) -> Tensor:
 
 
 def rough_blocks(model: Mini) -> int:
-    """Blocks from the first on that stay as they are, where the processor has units for bfloat16.
+    """Leading encoder blocks to run in bfloat16: the frozen ones, on CPUs with bfloat16 units.
 
-    Elsewhere bfloat16 is slower than single precision.
+    On others 0, as bfloat16 is slower than single precision there.
     """
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     if not capabilities.get("amx_bf16"):
@@ -258,7 +259,7 @@ def rough_blocks(model: Mini) -> int:
 
 
 def publish(model: Mini, path: Path) -> None:
-    """Write weights as they ship: batch norms folded, half precision, safetensors."""
+    """Write weights for release: batch norms folded, half precision, safetensors."""
     write_weights(folded_state(model), path, VERSION)
 
 
@@ -276,27 +277,27 @@ def train(
 ) -> Path:
     """Train, writing into a folder.
 
-    It gets `checkpoint.pt`, `log.jsonl` and `mini.safetensors`, and at the start `recipe.json` and
-    `pictures.tsv`, which say what the run depends on.
+    Writes `checkpoint.pt`, `log.jsonl` and `mini.safetensors`, and at the start `recipe.json` and
+    `pictures.tsv`, which record the settings and the data.
 
     Args:
-        recipe: What to do.
-        pictures: To learn from.
+        recipe: Training settings.
+        pictures: Training data.
         folder: Where to write.
-        resume: Go on from the folder's checkpoint.
+        resume: Continue from the folder's checkpoint.
         initial: Weights to fine-tune instead of ImageNet's.
-        teachers: Weights to learn from beside the pictures; see `Trainer`.
+        teachers: Weights to distil from; see `Trainer`.
         every: Seconds between checkpoints.
         workers: Processes that make batches; 0 makes them in this one.
-        tell: Is told of every step.
+        tell: Called after every step.
 
     Returns:
         The weight file.
 
     Raises:
-        SettingError: The pictures or the folder will not do; see `open_run`.
+        SettingError: The pictures or the folder cannot be used; see `open_run`.
         WeightsError: A weight file or checkpoint is damaged, or of another model.
-        KeyboardInterrupt: It was asked for; the run is saved and can be resumed.
+        KeyboardInterrupt: The run was interrupted; it is saved and can be resumed.
     """
     trainer = Trainer(recipe, pictures, initial, teachers)
     weights, checkpoint = folder / "mini.safetensors", folder / CHECKPOINT

@@ -1,7 +1,7 @@
 """Train the video model `mini-video` from a folder of photographs, on scenes made from them.
 
-`mini` stays as it is; what is trained is the embedding that finds like places and the fusion that
-picks among the candidates, over a few recurrent steps at a time.
+`mini` stays frozen; the embedding used for correspondence and the fusion that chooses among the
+candidates are trained, over a few recurrent steps at a time.
 """
 
 from __future__ import annotations
@@ -58,27 +58,27 @@ WEIGHTS = {
 
 
 FILM_SIDE = 224
-"""Short side at which films are learned from, in pixels; scenes are cut out of them."""
+"""Short side of films for training, in pixels; scenes are cropped from them."""
 
 STILL_THERE = 3.0
-"""L* units of unexplained luma up to which the frame before's colour must stay."""
+"""Luma residual, in L* units, below which the warped colour of the frame before must be kept."""
 
 
 @dataclass(frozen=True)
 class VideoRecipe:
-    """Everything that decides the outcome, apart from the pictures.
+    """All settings that affect the result, apart from the pictures.
 
     Attributes:
-        samples: Scenes to see in all.
+        samples: Total number of scenes to train on.
         hours: Wall-clock limit; None trains until `samples`.
         rate: Peak learning rate.
-        warm_up: Part of the schedule in which the rate rises.
+        warm_up: Fraction of the schedule in which the rate rises.
         final_rate: Rate at the end, relative to the peak.
         decay: AdamW's weight decay.
-        averaging: Decay of the average of the weights, per step.
-        shares: How often which kind of reference is chosen.
-        weights: Of the losses.
-        batches: How scenes become batches.
+        averaging: Decay of the EMA of the weights, per step.
+        shares: Probability of each kind of reference.
+        weights: Weights of the losses.
+        batches: How batches are drawn.
     """
 
     samples: int = 60_000
@@ -94,7 +94,7 @@ class VideoRecipe:
 
 
 class VideoTrainer(Run[MiniVideo]):
-    """One training run: model, average, optimizer and progress, saved and restored as one."""
+    """One training run: model, EMA, optimizer and progress, saved and restored together."""
 
     def __init__(self, recipe: VideoRecipe, initial: Path | None = None) -> None:
         torch.manual_seed(recipe.batches.seed)
@@ -112,11 +112,11 @@ class VideoTrainer(Run[MiniVideo]):
         self.progress = Progress()
 
     def prepare(self, batch: Episodes) -> Targets:
-        """What the next step asks of a batch; see `lessons.make_targets`."""
+        """Inputs and targets of the next step; see `lessons.make_targets`."""
         return make_targets(batch, self.model.embedding, self.recipe.shares, self.progress.step)
 
     def unroll(self, batch: Episodes, targets: Targets) -> Losses:
-        """Colour the frames one after the other and score the result."""
+        """Colour the frames one after the other and compute the losses."""
         fine = functional.avg_pool2d(batch.luma.flatten(0, 1), 4).unflatten(0, batch.luma.shape[:2])
         ab, memory = targets.history, torch.zeros_like(fine[:, 1]).repeat(1, arch.HIDDEN, 1, 1)
         has_history = targets.has_history
@@ -164,7 +164,7 @@ class VideoTrainer(Run[MiniVideo]):
     def _match(
         self, batch: Episodes, targets: Targets, n: int
     ) -> tuple[Matched, dict[str, Tensor]]:
-        """The reference's colours by correspondence, and how far to trust them."""
+        """The reference's colours by correspondence with their cues, and the losses on both."""
         query, keys = (targets.vectors[:, i].flatten(2).transpose(1, 2) for i in (n, 0))
         shape = targets.vectors.shape[-2:]
         values = reference_values(
@@ -204,8 +204,8 @@ class VideoTrainer(Run[MiniVideo]):
         }
         if n < luma.shape[1] - 1:
             return scores
-        # The encoder that sees colour costs more than all the rest: it looks at the last frame,
-        # at half its size.
+        # The colour encoder costs more than everything else, so it runs on the last frame only, at
+        # half size.
         given, true, model = (
             self.colours(*(functional.avg_pool2d(x, 2) for x in pair))
             for pair in (
@@ -220,7 +220,7 @@ class VideoTrainer(Run[MiniVideo]):
         }
 
     def step(self, batch: Episodes, share: float) -> dict[str, float]:
-        """One step at `share` of the schedule; returns what the log keeps."""
+        """Train one step at `share` of the schedule; returns the values to log."""
         rate = self.recipe.rate * rate_at(share, self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -237,21 +237,21 @@ class VideoTrainer(Run[MiniVideo]):
 
 
 class Steadied(NamedTuple):
-    """The frame before's colours brought along `[B,2,h,w]`; where that holds `[B,1,h/4,w/4]`."""
+    """Warped colours of the frame before `[B,2,h,w]`, and where they hold `[B,1,h/4,w/4]`."""
 
     ab: Tensor
     known: Tensor
 
 
 class Matched(NamedTuple):
-    """What correspondence says: ab `[B,2,h/8,w/8]` and its trust planes `[B,4,h/4,w/4]`."""
+    """Result of correspondence: ab `[B,2,h/8,w/8]` and its cues `[B,4,h/4,w/4]`."""
 
     ab: Tensor
     cues: Tensor
 
 
 def reference_values(luma: Tensor, ab: Tensor) -> Tensor:
-    """What a reference's places carry `[B,M,5]`: ab, L*, |ab| squared, and 1 for being vouched for.
+    """Values at a reference's positions `[B,M,5]`: ab, L*, |ab| squared, and 1 for confidence.
 
     Args:
         luma: `[B,1,h/8,w/8]`.
@@ -262,11 +262,11 @@ def reference_values(luma: Tensor, ab: Tensor) -> Tensor:
 
 
 def read_match(planes: Tensor, cosine: Tensor, luma: Tensor) -> Matched:
-    """From matched values at stride 8 to what the fusion takes.
+    """Convert matched values at stride 8 to inputs of the fusion.
 
     Args:
-        planes: The values brought to the frame `[B,5,h/8,w/8]`.
-        cosine: The best `[B,1,h/8,w/8]`.
+        planes: The values matched to the frame `[B,5,h/8,w/8]`.
+        cosine: Cosine of the best match `[B,1,h/8,w/8]`.
         luma: The frame's L* `[B,1,h/8,w/8]`.
     """
     ab, there, square, vouched = planes.split([2, 1, 1, 1], dim=1)
@@ -280,7 +280,7 @@ def _mean_of(name: str, terms: list[dict[str, Tensor]]) -> Tensor:
 
 
 def _start_sensibly(model: MiniVideo) -> None:
-    """Begin from a rule of thumb: trust what explains the luma, do not correct."""
+    """Initialise by a rule of thumb: prefer candidates that explain the luma, correct nothing."""
     fusion = model.fusion
     nn.init.zeros_(fusion.leave.conv.weight)
     assert fusion.leave.conv.bias is not None
@@ -306,7 +306,7 @@ def _coarser(flow: Tensor) -> Tensor:
 
 
 def _along_routes(ab: Tensor, flows: Tensor, shares: Tensor) -> Tensor:
-    """Ab `[B,2,h,w]` brought along flows `[B,M,2,h,w]`, each with its share `[B,M,h/4,w/4]`."""
+    """Ab `[B,2,h,w]` warped along flows `[B,M,2,h,w]`, averaged with weights `[B,M,h/4,w/4]`."""
     moved = torch.stack([warp(ab, flow) for flow in flows.unbind(1)], dim=1)
     return (moved * _grown(shares, arch.FUSE_STRIDE)[:, :, None]).sum(dim=1)
 
@@ -316,7 +316,7 @@ def _or_worst(residual: Tensor, absent: Tensor) -> Tensor:
 
 
 def _nearest(places: Tensor, shape: torch.Size) -> Tensor:
-    """Index among the places of a grid at `MATCH_STRIDE`, for positions `[B,2,h,w]` in pixels."""
+    """Index of the nearest point of the `MATCH_STRIDE` grid for positions `[B,2,h,w]` in pixels."""
     places = (places + 0.5) / arch.MATCH_STRIDE - 0.5
     x = places[:, 0].round().clamp(0, shape[1] - 1)
     y = places[:, 1].round().clamp(0, shape[0] - 1)
@@ -324,7 +324,7 @@ def _nearest(places: Tensor, shape: torch.Size) -> Tensor:
 
 
 def publish(trainer: VideoTrainer, path: Path) -> None:
-    """Write the averaged weights as they ship: half precision, safetensors."""
+    """Write the EMA weights for release: half precision, safetensors."""
     write_weights(trainer.average, path, arch.VERSION)
 
 
@@ -344,23 +344,22 @@ def train(
     """Train, writing into a folder as `still.train` does, here `mini_video.safetensors`.
 
     Args:
-        recipe: What to do.
-        pictures: To make scenes of.
+        recipe: Training settings.
+        pictures: Photographs to make scenes from.
         folder: Where to write.
-        mini: Weights of the still model, which stays as it is.
-        shots: Pieces of film without cuts, R'G'B' `[N,h,w,3]`, at least 160 rows of 192; may be
-            none.
-        resume: Go on from the folder's checkpoint.
-        initial: Weights to start from.
+        mini: Weights of the still model, which stays frozen.
+        shots: Shots of films, R'G'B' `[N,h,w,3]`, at least 192x160 pixels; may be empty.
+        resume: Continue from the folder's checkpoint.
+        initial: Weights to start from; None for untrained ones.
         every: Seconds between checkpoints.
         workers: Processes that make scenes; 0 makes them in this one.
-        tell: Is told of every step.
+        tell: Called after every step.
 
     Returns:
         The weight file.
 
     Raises:
-        SettingError, WeightsError, KeyboardInterrupt: As of `still.train`.
+        SettingError, WeightsError, KeyboardInterrupt: As in `still.train`.
     """
     chances = shares(pictures, {})
     trainer = VideoTrainer(recipe, initial)

@@ -1,8 +1,8 @@
 """The video model's objective: the losses of Zhang et al. 2019 (arXiv:1906.09909), section 3.3.
 
-Perceptual and contextual losses look through the ImageNet encoder, which sees colour. There is no
-adversarial loss: the fusion picks colours that exist instead of painting them, so there is nothing
-for a discriminator to make more vivid. That is an argument, not a result: it was not tried.
+The perceptual and contextual losses use features of the ImageNet encoder on RGB. There is no
+adversarial loss: the fusion selects existing colours instead of generating them, so a discriminator
+should have nothing to make more vivid. That is an argument only; it was not tried.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ AB_UNIT = 1.0
 
 PERCEPTUAL_TAP = 4
 BANDWIDTH = 0.1
-"""The contextual loss's h."""
+"""Bandwidth h of the contextual loss."""
 
 LUMA_SPREAD = 8.0
-"""L* difference at which two neighbours are no longer taken for the same thing."""
+"""L* difference between neighbours over which the smoothness weight falls to 1/e."""
 
 
 class Losses(NamedTuple):
@@ -42,20 +42,20 @@ class Losses(NamedTuple):
     contextual: Tensor
 
     def weighted(self, weights: dict[str, float]) -> Tensor:
-        """Their sum."""
+        """Their weighted sum."""
         total = sum(value * weights[name] for name, value in self._asdict().items())
         assert isinstance(total, Tensor)
         return total
 
 
 def colour_error(given: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
-    """L1, rounded near 0, `[B,2,h,w]` with weights `[B,1,h,w]`."""
+    """Smooth L1 of ab `[B,2,h,w]`, with weights `[B,1,h,w]`."""
     error = functional.smooth_l1_loss(given, wanted, beta=AB_UNIT, reduction="none").sum(1, True)
     return (error * weight).mean()
 
 
 def smoothness(ab: Tensor, luma: Tensor) -> Tensor:
-    """How far ab is from the mean of neighbours of like luma (the paper's equation 9)."""
+    """Difference of ab between neighbours of similar luma (after the paper's equation 9)."""
     total = torch.zeros(())
     for dim in (2, 3):
         size = ab.shape[dim] - 1
@@ -66,13 +66,13 @@ def smoothness(ab: Tensor, luma: Tensor) -> Tensor:
 
 
 def place_error(cosine: Tensor, places: Tensor, visible: Tensor, temperature: Tensor) -> Tensor:
-    """Cross-entropy of the correspondence against the true places.
+    """Cross-entropy of the correspondence against the true positions.
 
     Args:
-        cosine: `[B,N,M]`.
-        places: Index of the true place among the M, `[B,N]`.
+        cosine: Similarities `[B,N,M]`.
+        places: Index of the true position among the M, `[B,N]`.
         visible: Weights `[B,N]`.
-        temperature: Of the softmax.
+        temperature: Temperature of the softmax.
     """
     logits = (cosine / temperature).flatten(0, 1)
     error = functional.cross_entropy(logits, places.flatten(), reduction="none")
@@ -80,7 +80,7 @@ def place_error(cosine: Tensor, places: Tensor, visible: Tensor, temperature: Te
 
 
 def contextual(given: Tensor, reference: Tensor) -> Tensor:
-    """Zhang 2019's equation 8 on `[B,C,h,w]`: each place has its like in the reference."""
+    """Contextual loss on `[B,C,h,w]`: each feature has a similar one in the reference (eq. 8)."""
     x, y = (
         functional.normalize((f - reference.mean((2, 3), True)).flatten(2), dim=1)
         for f in (given, reference)
@@ -92,7 +92,7 @@ def contextual(given: Tensor, reference: Tensor) -> Tensor:
 
 
 class ColourEncoder(nn.Module):
-    """The first blocks of EfficientNet-Lite0 as ImageNet taught it, for RGB; frozen."""
+    """The first blocks of EfficientNet-Lite0 with ImageNet weights, on RGB; frozen."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class ColourEncoder(nn.Module):
         self.register_buffer("to_rgb", torch.tensor(inverse, dtype=torch.float32))
 
     def rgb(self, luma: Tensor, ab: Tensor) -> Tensor:
-        """R'G'B' of L* `[B,1,h,w]` and ab, 0..1, relu6 with a slope left outside."""
+        """R'G'B' of L* `[B,1,h,w]` and ab, clipped to 0..1."""
         y = (luma + 16) / 116
         f = torch.cat([y + ab[:, :1] / 500, y, y - ab[:, 1:] / 200], dim=1)
         relative = torch.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29))

@@ -1,4 +1,4 @@
-"""Weight files: found, fetched, checked, and loaded once a process."""
+"""Weight files: finding, fetching, checking, and loading once per process."""
 
 from vscolor.weights.loading import find, load_once, reading
 

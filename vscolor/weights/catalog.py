@@ -18,7 +18,7 @@ VARIABLE: Final = "VSCOLOR_WEIGHTS"
 
 
 def folder() -> Path:
-    """Where weights are kept: `VSCOLOR_WEIGHTS`, else the user's cache directory."""
+    """The folder of cached weights: `VSCOLOR_WEIGHTS`, else in the user's cache directory."""
     named = os.environ.get(VARIABLE)
     return (
         Path(named).expanduser() if named else platformdirs.user_cache_path("vscolor") / "weights"
@@ -31,11 +31,11 @@ class WeightFile:
 
     Attributes:
         name: Its name in the cache.
-        url: Where a program can fetch it, or the archive it is in; empty where it cannot.
+        url: Download address of the file or of the archive it is in; empty if there is none.
         mirrors: Other addresses of the same bytes.
-        sha256: As published, 64 digits or the leading ones; empty where none is.
-        member: Its path inside the archive at `url`; empty where the address is the file's own.
-        page: Where a person can get it; default: `url`.
+        sha256: Published hash, 64 digits or the leading ones; empty if none is published.
+        member: Its path inside the archive at `url`; empty if `url` is the file itself.
+        page: Where the user can get it by hand; default: `url`.
     """
 
     name: str
@@ -47,7 +47,7 @@ class WeightFile:
 
     @property
     def source(self) -> str:
-        """What to tell a person who fetches it by hand."""
+        """Where to get the file by hand, for messages."""
         where = self.page or self.url
         return f"{self.member} inside {where}" if self.member else where
 
@@ -57,11 +57,11 @@ class WeightSet:
     """Files that together are the weights of one network, or of several that belong together.
 
     Attributes:
-        folder_name: Of their folder in the cache.
+        folder_name: Name of their folder in the cache.
         files: The files.
-        check: Raises `WeightsError` where the file at a path is not of the network it is for; is
-            given the file's name and the path.
-        model: The model that they are fetched and added by, where the folder has another name.
+        check: Called with a file's name and path; raises `WeightsError` if the file is not of the
+            network it is for.
+        model: Their name in `vscolor models fetch` and `add`, if it is not the folder's.
     """
 
     folder_name: str
@@ -71,7 +71,7 @@ class WeightSet:
 
     @property
     def owner(self) -> str:
-        """What `vscolor models fetch` and `add` know them by."""
+        """Their name in `vscolor models fetch` and `add`."""
         return self.model or self.folder_name
 
     def path(self, file: WeightFile) -> Path:
@@ -85,14 +85,14 @@ class WeightSet:
 
     @property
     def fetchable(self) -> bool:
-        """Whether a program can fetch every file."""
+        """Whether every file has a download address."""
         return all(file.url for file in self.files)
 
     def locate(self, given: str | Path | None = None) -> dict[str, Path]:
         """Find the files.
 
         Args:
-            given: The caller's own: a file, or a folder where there are several.
+            given: The caller's own file, or folder if there are several; None for the cached ones.
 
         Returns:
             Paths by file name.
@@ -110,15 +110,15 @@ class WeightSet:
     def open[T](
         self, given: str | Path | None, variant: Hashable, build: Callable[[dict[str, Path]], T]
     ) -> T:
-        """Load the files, once a process; those of the cache are held against their hash.
+        """Load the files, once per process; the hashes of cached ones are checked.
 
         Args:
             given: See `locate`.
-            variant: What else decides the result, such as the device.
-            build: Makes the result of paths by file name.
+            variant: Whatever else the result depends on, such as the device.
+            build: Makes the result from paths by file name.
 
         Raises:
-            WeightsError: A file is missing, is not what it was, or is of another network.
+            WeightsError: A file is missing, fails its hash check, or is of another network.
         """
         paths = self.locate(given)
 
@@ -143,7 +143,7 @@ class WeightSet:
         return paths
 
     def missing(self, file: WeightFile) -> str:
-        """What to tell a person who lacks a file."""
+        """Message for a missing file."""
         fetch = f"run: vscolor models fetch {self.owner}; or " if self.fetchable else ""
         return (
             f"weights of {self.folder_name} are not installed: {self.path(file)} does not exist; "
@@ -153,14 +153,14 @@ class WeightSet:
 
 
 type WeightAlternatives = tuple[WeightSet, ...]
-"""Sets of which any one serves; the first is the one to fetch."""
+"""Sets of which any one is enough; the first is the one to fetch."""
 
 
 def serving(need: WeightAlternatives) -> WeightSet:
-    """The set of a need that is in place, else the first."""
+    """The first installed set of a need, else the first set."""
     return next((s for s in need if s.installed), need[0])
 
 
 def are_installed(needs: tuple[WeightAlternatives, ...]) -> bool:
-    """Whether every need has a set in place."""
+    """Whether every need has an installed set."""
     return all(serving(need).installed for need in needs)

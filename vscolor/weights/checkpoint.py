@@ -1,4 +1,4 @@
-"""Published checkpoints: read without running code from them, loaded without leaving a key out."""
+"""Published checkpoints: reading without code execution, and loading with every key checked."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 NAMED: Final = 3
-"""Differing keys that a message names."""
+"""Most differing keys listed in a message."""
 WRAPPERS: Final = ("state_dict", "params", "model", "net")
-"""Keys under which training programs put the state dict when they save more beside it."""
+"""Keys under which training programs put the state dict when they save more than it."""
 PARALLEL_PREFIX: Final = "module."
 COUNTER: Final = "num_batches_tracked"
 
@@ -27,7 +27,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     one of the keys `WRAPPERS`; the prefix `module.` of parallel training is taken off.
 
     Raises:
-        WeightsError: It is damaged, holds other things than tensors, or needs code to be read.
+        WeightsError: It is damaged, holds anything but tensors, or would execute code.
     """
     held = _read(path)
     for name in WRAPPERS:
@@ -61,7 +61,7 @@ def _read(path: Path) -> Any:
 
 
 def _torch_reason(error: BaseException) -> str:
-    """In our words: torch's tell how to have the code in a file run."""
+    """Our own message, as torch's explains how to have the file's code executed."""
     if "GLOBAL" in str(error):
         return "it asks for code to be run, which is not done"
     return "it is damaged or something else"
@@ -79,12 +79,12 @@ def _is_tensor(value: object) -> bool:
 
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: object) -> None:
-    """Load a state dict, every key of it and nothing less.
+    """Load a state dict whose keys must match the network's exactly.
 
-    Counters of batch norms that an old file lacks are left at zero.
+    Batch norm counters that an old file lacks are left at zero.
 
     Args:
-        network: What to fill.
+        network: The network to fill.
         state: Tensors by name.
         source: Where they come from, for the message.
 
@@ -99,7 +99,7 @@ def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: objec
 
 
 def differences(network: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """What keeps a state dict from being this network's, a line a key, missing ones first."""
+    """How a state dict differs from a network's, one line per key, missing keys first."""
     own = network.state_dict()
     missing = [f"{k} is missing" for k in own if k not in state and not k.endswith(COUNTER)]
     wrong = [

@@ -1,4 +1,4 @@
-"""sha256 of weight files: held against the published one, else against that of the first use."""
+"""SHA-256 of weight files, checked against the published one and that of the first use."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _log = logging.getLogger(__name__)
 
 
 def of(path: Path) -> str:
-    """The file's sha256, 64 digits."""
+    """The file's SHA-256, 64 digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def recorded(path: Path) -> str | None:
-    """The hash noted beside a file, in the form of sha256sum; None if there is none.
+    """The hash recorded beside a file, in the format of sha256sum; None if there is none.
 
     Raises:
-        WeightsError: The note cannot be read.
+        WeightsError: The record holds no hash.
     """
     note = _note(path)
     if not note.is_file():
@@ -39,7 +39,7 @@ def recorded(path: Path) -> str | None:
 
 
 def record(path: Path, digest: str) -> None:
-    """Note a file's hash beside it, whole or not at all."""
+    """Record a file's hash beside it, atomically."""
     try:
         with atomic_write(_note(path)) as part:
             part.write_text(f"{digest}  {path.name}\n", encoding="utf-8")
@@ -48,17 +48,17 @@ def record(path: Path, digest: str) -> None:
 
 
 def check(path: Path, published: str) -> str:
-    """Check a file, and note its hash at first use.
+    """Check a file's hash, and record it at first use.
 
     Args:
         path: The file.
-        published: Its hash, or the leading digits of it; empty where none was published.
+        published: Its published hash, or the leading digits of it; empty if there is none.
 
     Returns:
         The file's hash.
 
     Raises:
-        WeightsError: The file is not what was published, or not what it was at first use.
+        WeightsError: The hash is not the published one, or not that of the first use.
     """
     digest = of(path)
     if not digest.startswith(published):
@@ -78,7 +78,7 @@ def check(path: Path, published: str) -> str:
 
 
 def forget(path: Path) -> None:
-    """Drop the note of a file that is to be replaced."""
+    """Delete the recorded hash of a file that is to be replaced."""
     _note(path).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""The file to load, and what was made of it, once a process."""
+"""Finding weight files, and loading each once per process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _loaded: dict[tuple[Hashable, tuple[tuple[int, int], ...], Hashable], Any] = {}
 
 
 def find(given: str | Path | None, embedded: Path) -> Path:
-    """Return the file to load.
+    """Return the path of the weight file to load.
 
     Args:
         given: The caller's `weights=`; None for the embedded file.
@@ -43,12 +43,12 @@ def find(given: str | Path | None, embedded: Path) -> Path:
 
 @contextmanager
 def reading(path: Path, name: str, version: int | None = None) -> Iterator[None]:
-    """Turn what the readers of a weight file of a model raise into one line.
+    """Turn exceptions from reading a model's weight file into a `WeightsError` of one line.
 
     Args:
         path: The file.
         name: The model.
-        version: Of the shape that is read; a file that says another is told of.
+        version: Expected version of the architecture; the error states if the file has another.
     """
     try:
         yield
@@ -61,7 +61,7 @@ def reading(path: Path, name: str, version: int | None = None) -> Iterator[None]
 
 
 def _version_of(path: Path) -> str | None:
-    """What a safetensors file of ours says of its shape."""
+    """The architecture version stored in one of our safetensors files."""
     try:
         with safe_open(str(path), "np") as file:
             return (file.metadata() or {}).get("architecture")
@@ -72,11 +72,11 @@ def _version_of(path: Path) -> str | None:
 def load_once[T](paths: Path | tuple[Path, ...], variant: Hashable, load: Callable[[], T]) -> T:
     """Return what `load` makes of files, shared by all clips of the process.
 
-    Files that changed on disk are loaded anew; clips made before keep what they have.
+    Files that changed on disk are loaded again; earlier clips keep what they have.
 
     Args:
         paths: The file or files `load` reads.
-        variant: What else decides the result: network, device.
+        variant: Whatever else the result depends on: network, device.
         load: Called at most once for these files and a variant, under a lock.
     """
     files = (paths,) if isinstance(paths, Path) else paths

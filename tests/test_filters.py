@@ -283,7 +283,14 @@ def test_rgb_that_names_another_matrix_is_rgb():
     ("arguments", "message"),
     [
         ({"scenes": 5}, "scenes= is 5, expected frame numbers"),
-        ({"scenes": [1, "a"]}, "scenes= has frame 'a'"),
+        ({"scenes": [1, "a"]}, "scenes= has 'a', expected whole numbers"),
+        ({"scenes": np.array([2.0])}, "scenes= has .*2.0.*, expected whole numbers"),
+        ({"scenes": ""}, "scenes= is '', expected a path"),
+        ({"scenes": [2]}, "scenes= does not apply to model mini"),
+        ({"references": ""}, "references= is '', expected a path"),
+        ({"hints": ""}, "hints= is '', expected a path"),
+        ({"format": 999}, "format= is 999, expected a VapourSynth format"),
+        ({"format": "none"}, "format= is 'none', expected a VapourSynth format"),
         ({"hints": 5}, "hints= is 5, expected Hints"),
         ({"hints": Hint(0, None, 3, rgb="#ff0000")}, "hints= has x None, expected a number"),
         ({"hints": Hint(0, 1, 3, rgb="#ff0000", radius="5")}, "hints= has radius '5'"),
@@ -337,11 +344,12 @@ def test_numbers_of_numpy_are_numbers():
     clip = noise_clip(vs.YUV420P8, length=6)
     hint = Hint(np.int64(0), 1, 1, rgb=tuple(np.uint8([1, 2, 3])))
     assert np.array_equal(hint.colour(), Hint(0, 1, 1, rgb=(1, 2, 3)).colour())
-    ours = tiny(clip, batch=np.int64(2), strength=np.float32(0.5), scenes=np.array([2, 3]))
+    ours = tiny(clip, batch=np.int64(2), strength=np.float32(0.5))
     for a, b in zip(
         planes_of(ours, 3), planes_of(tiny(clip, batch=2, strength=0.5), 3), strict=True
     ):
         assert np.array_equal(a, b)
+    colorize(clip, history=True, size=64, scenes=np.array([2, 3]))
 
 
 @pytest.mark.parametrize(

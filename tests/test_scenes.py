@@ -167,6 +167,18 @@ def test_a_bad_row_of_pyscenedetect_is_named(tmp_path):
         scenes.read_scene_file(path)
 
 
+def test_a_pyscenedetect_list_from_a_spreadsheet(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = tmp_path / "list.csv"
+    path.write_text("Scene Number;Start Frame\n1;1\n2;31\n")
+    assert scenes.read_scene_file("~/list.csv") == (30,)
+    path.write_text("Scene Number, Start Frame\n1, 1\n2, 31\n")
+    assert scenes.read_scene_file(path) == (30,)
+    path.write_text("Scene Number,First Start Frame\n1,1\n")
+    with pytest.raises(SettingError, match=r"list\.csv, line 1 names .*expected a column Start"):
+        scenes.read_scene_file(path)
+
+
 def test_a_one_frame_clip(shots):
     assert cuts(shots[0][:1]) == []
     assert cuts(shots[0][:2]) == []

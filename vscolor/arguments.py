@@ -64,6 +64,17 @@ def yes_or_no(name: str, value: bool) -> bool:
     return bool(value)
 
 
+def path_in(name: str, given: str | Path) -> Path:
+    """A path that a caller gave, `~` expanded.
+
+    Raises:
+        SettingError: It is an empty text, which would mean the current folder.
+    """
+    if given == "":
+        raise SettingError(f"{name}= is '', expected a path")
+    return Path(given).expanduser()
+
+
 def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[int, ...] | None:
     """Read the argument `scenes=`: frame numbers, the path of a list, or None.
 
@@ -74,7 +85,7 @@ def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[i
     if scenes is None:
         return None
     if isinstance(scenes, str | Path):
-        scenes = read_scene_file(scenes)
+        scenes = read_scene_file(path_in("scenes", scenes))
     if not isinstance(scenes, Iterable):
         raise SettingError(f"scenes= is {scenes!r}, expected frame numbers or the path of a list")
     return check_cuts(scenes, length)

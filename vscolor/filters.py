@@ -170,6 +170,11 @@ def colorize(
             edge_aware=yes_or_no("edge_aware", edge_aware),
         )
         settings = _with_temperature(options, temperature)
+        if guidance.cuts is not None and not entry.needs_neighbours(settings):
+            raise SettingError(
+                f"scenes= does not apply to model {entry.card.name}, which colours each frame on "
+                "its own; history=True makes use of it"
+            )
         told = None
         if entry.card.kind == "video":
             video = entry.open_video(where, weights, settings, guidance.carried)

@@ -66,9 +66,11 @@ def merge_format(film: Film, wanted: int | str | vs.VideoFormat | None) -> vs.Vi
 
 def _as_format(wanted: int | str | vs.VideoFormat) -> vs.VideoFormat:
     try:
-        if isinstance(wanted, str):
-            wanted = vs.PresetVideoFormat[wanted.upper()]
-        return vs.core.get_video_format(int(getattr(wanted, "id", wanted)))
+        preset = vs.PresetVideoFormat[wanted.upper()] if isinstance(wanted, str) else wanted
+        found = vs.core.get_video_format(int(getattr(preset, "id", preset)))
+        if found.color_family == vs.UNDEFINED:
+            raise ValueError
+        return found
     except (vs.Error, KeyError, TypeError, ValueError, OverflowError):
         raise SettingError(
             f"format= is {wanted!r}, expected a VapourSynth format such as YUV444P8"

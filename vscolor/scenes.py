@@ -218,10 +218,12 @@ def check_cuts(cuts: Iterable[int], length: int) -> tuple[int, ...]:
     """
     cuts = tuple(cuts)
     for n in cuts:
-        if not (isinstance(n, Integral) and 0 <= n < length):
+        if not isinstance(n, Integral):
+            raise SettingError(f"scenes= has {n!r}, expected whole numbers of frames")
+        if not 0 <= n < length:
             raise SettingError(
-                f"scenes= has frame {n!r}, expected 0 to {length - 1}; numbers count from the "
-                "first frame of the clip"
+                f"scenes= has frame {n}, expected 0 to {length - 1}; numbers count from the first "
+                "frame of the clip"
             )
     return tuple(sorted({int(n) for n in cuts if n}))
 
@@ -318,7 +320,7 @@ def read_scene_file(path: str | Path) -> tuple[int, ...]:
     Raises:
         SettingError: The file cannot be read or is none of these; the message names the line.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -337,7 +339,14 @@ def read_scene_file(path: str | Path) -> tuple[int, ...]:
 
 def _from_pyscenedetect(path: Path, lines: list[str]) -> Iterator[int]:
     start = next(i for i, line in enumerate(lines) if "Start Frame" in line)
-    rows = csv.DictReader(lines[start:])
+    # Spreadsheets separate by semicolons in locales with a decimal comma.
+    sign = ";" if ";" in lines[start] else ","
+    rows = csv.DictReader(lines[start:], skipinitialspace=True, delimiter=sign)
+    if "Start Frame" not in (rows.fieldnames or ()):
+        raise SettingError(
+            f"scene file {path}, line {start + 1} names {rows.fieldnames}, expected a column "
+            "Start Frame"
+        )
     for row in rows:
         text = row["Start Frame"]
         if not (text or "").strip().isdecimal():

@@ -70,6 +70,15 @@ def test_paths_clips_and_references_mix(tmp_path):
     assert [(r.picture, r.frame) for r in found] == [(path, None), (clip, None), (path, 4)]
 
 
+def test_a_reference_given_twice_counts_once(tmp_path, monkeypatch):
+    path = write_picture(tmp_path / "ref_000004.png")
+    clip = vs.core.std.BlankClip(None, 16, 16, vs.RGB24, 1)
+    monkeypatch.chdir(tmp_path)
+    twice = [tmp_path, Reference("ref_000004.png", frame=4), clip, clip, Reference(clip, frame=1)]
+    assert [r.frame for r in references(twice)] == [4, None, 1]
+    assert references([path, Reference(path, frame=4)])[0].frame is None
+
+
 def test_a_picture_is_shown_in_its_colours(tmp_path):
     lab = shown(Reference(write_picture(tmp_path / "a.png")), 96, 64, BT709).get_frame(0)
     expected = lab_for_merge(np.array([200, 40, 90]) / 255, BT709)

@@ -191,6 +191,14 @@ def test_a_reference_may_keep_to_its_scene():
     assert not same(planes_of(free, 30)[1:], planes_of(plain, 30)[1:])
 
 
+def test_more_palettes_than_count_are_told(caplog):
+    given = [clip_of_colour((255, 60, n)) for n in range(5)]
+    coloured(film(9), references=given[:4])
+    assert not caplog.text
+    coloured(film(9), references=given)
+    assert "5 references belong to no frame, of which a frame takes from the first 4" in caplog.text
+
+
 def test_pictures_that_nobody_coloured_are_left_out(caplog):
     clip = film(40)
     grey = vs.core.std.BlankClip(None, 64, 64, vs.RGB24, 1, color=[90, 90, 91])
@@ -235,11 +243,32 @@ def test_luma_stays():
     assert np.array_equal(planes_of(coloured(clip), 11)[0], planes_of(clip, 11)[0])
 
 
+def test_a_reference_reaches_no_further_than_its_cuts_were_searched(monkeypatch):
+    """Its own shot goes on beyond the search, so its end is not known."""
+    monkeypatch.setattr(keyframes, "REACH", 16)
+    clip = film(100).std.SetFrameProps(_SceneChangePrev=0)
+    marked = clip[:60] + clip[60].std.SetFrameProps(_SceneChangePrev=1) + clip[61:]
+    given = [Reference(clip_of_colour(), frame=10), Reference(clip_of_colour((255, 60, 0)), frame=50)]
+    first, second, both = (
+        chroma_mean(colorize(marked, "tiny-video", size=64, references=some), 80)
+        for some in (given[:1], given[1:], given)
+    )
+    # Frame 80 has no reference in its own scene, so these two count alike.
+    assert 0.3 < np.linalg.norm(both - first) / np.linalg.norm(second - first) < 0.7
+
+
+@pytest.mark.parametrize("model", ["tiny-video", "mini-video"])
+def test_a_reference_very_far_away_still_counts(model):
+    clip = film(20) * 3500
+    out = colorize(clip, model, size=64, scenes=(), references=Reference(clip_of_colour(), frame=5))
+    assert chroma_mean(out, 69_990)[0] > 130
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"references": Reference("nowhere.png", frame=1)}, "nowhere.png does not exist"),
-        ({"references": [3]}, "references= has 3, expected a Reference"),
+        ({"references": [3]}, "references= has 3, expected a picture"),
         ({"references": Reference(vs.core.std.BlankClip(None, 64, 64, vs.GRAY8, 1))}, "is GRAY"),
         (
             {"references": Reference(vs.core.std.BlankClip(None, 64, 64, vs.RGB24, 1), 99)},

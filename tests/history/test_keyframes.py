@@ -64,3 +64,4 @@ def test_references_count_by_nearness():
     assert keyframes.nearness(10, 10) == 1
     assert keyframes.nearness(10, 10 + keyframes.NEARNESS) == pytest.approx(0.5)
     assert keyframes.nearness(10, None) == keyframes.ANYWHERE
+    assert keyframes.nearness(10**6, 0) > 1e-12, "a weight that vanishes cannot be divided by"

@@ -15,8 +15,7 @@ from vscolor.arguments import in_range, whole_in_range
 from vscolor.filters import colorize, stabilize
 from vscolor.history.guidance import Guidance, given_references
 from vscolor.history.hints import listed as read_hints
-from vscolor.models.base import WINDOW_OPTION
-from vscolor.models.options import read_words, resolve_options
+from vscolor.models.options import read_words
 from vscolor.models.registry import Entry
 from vscolor.steadying import stabilizers
 from vscolor.steadying.stabilizers import OWN_OPTIONS, Options
@@ -246,6 +245,9 @@ class ColorizeSettings:
         return self.stabilizing.apply(coloured, context)
 
     def _coloured(self, clip: vs.VideoNode, guide: vs.VideoNode | None) -> vs.VideoNode:
+        guiding = self.guiding.arguments()
+        if not self.needs_neighbours:
+            guiding["scenes"] = None  # a list is for what steadies the colour afterwards
         return colorize(
             clip,
             self.model,
@@ -261,7 +263,7 @@ class ColorizeSettings:
             guide=guide,
             weights=self.weights,
             options=self._settings(),
-            **self.guiding.arguments(),
+            **guiding,
         )
 
     def _settings(self) -> dict[str, Any] | None:
@@ -280,9 +282,7 @@ class ColorizeSettings:
     @property
     def needs_neighbours(self) -> bool:
         """Whether it needs frames other than the one it colours."""
-        entry = self._entry()
-        options = resolve_options(entry.card.name, entry.options, self._settings())
-        return entry.card.kind == "video" or bool(options.get(WINDOW_OPTION))
+        return self._entry().needs_neighbours(self._settings())
 
     @property
     def group(self) -> int:

@@ -17,7 +17,7 @@ from vscolor.history.gather import cuts_within
 from vscolor.history.hints import Hint
 from vscolor.history.references import ColourlessError, Reference, shown
 from vscolor.history.rows import Shape, fill
-from vscolor.history.selection import PreparedReference
+from vscolor.history.selection import MAX_REFERENCES, PreparedReference
 from vscolor.models.base import Array
 from vscolor.models.video import ScaledHint, VideoModel
 from vscolor.scenes import scenes_between
@@ -82,6 +82,13 @@ class ExemplarBuilder:
         """The references; if only some are grey, these are left out with a warning."""
         ready: list[PreparedReference] = []
         grey: list[ColourlessError] = []
+        references = list(references)
+        free = sum(r.frame is None and r.scene is None for r in references)
+        if free > MAX_REFERENCES:
+            self._warn(
+                f"{free} references belong to no frame, of which a frame takes from the first "
+                f"{MAX_REFERENCES} at most"
+            )
         for reference in references:
             try:
                 ready.append(self._reference(reference))
@@ -91,10 +98,11 @@ class ExemplarBuilder:
             raise grey[0]
         if grey:
             more = f", and {len(grey) - 1} more" * (len(grey) > 1)
-            vs.core.log_message(
-                vs.MESSAGE_TYPE_WARNING, f"{self.frames.caller}: left out: {grey[0]}{more}"
-            )
+            self._warn(f"left out: {grey[0]}{more}")
         return ready
+
+    def _warn(self, text: str) -> None:
+        vs.core.log_message(vs.MESSAGE_TYPE_WARNING, f"{self.frames.caller}: {text}")
 
     def _reference(self, reference: Reference) -> PreparedReference:
         frame = self._frame_of(reference)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from vscolor.arguments import path_in
 from vscolor.color import srgb_to_lab
 from vscolor.errors import SettingError
 from vscolor.models.base import Array
@@ -97,7 +98,7 @@ def listed(given: Hint | Iterable[Hint] | str | Path | None) -> list[Hint]:
     if isinstance(given, Hint):
         given = [given]
     if isinstance(given, str | Path):
-        return read_hint_file(given)
+        return read_hint_file(path_in("hints", given))
     if not isinstance(given, Iterable):
         raise SettingError(f"hints= is {given!r}, expected Hints or the path of a file")
     return [_checked(hint, "hints=") for hint in given]

@@ -42,6 +42,9 @@ REACH: Final = 480
 ANYWHERE: Final = 0.25
 """Weight of a reference that belongs to no frame."""
 
+FARTHEST: Final = 32 * NEARNESS
+"""Frames from which on a reference's weight stays as it is: it must not vanish in rounding."""
+
 
 class Keyframe(NamedTuple):
     """A frame to take colours from.
@@ -127,7 +130,9 @@ def searched(n: int) -> tuple[int, int]:
 
 def nearness(n: int, frame: int | None) -> float:
     """Weight for frame n of a reference that belongs to `frame`, or to none."""
-    return ANYWHERE if frame is None else float(0.5 ** (abs(n - frame) / NEARNESS))
+    if frame is None:
+        return ANYWHERE
+    return float(0.5 ** (min(abs(n - frame), FARTHEST) / NEARNESS))
 
 
 def distance(n: int, frame: int | None) -> float:

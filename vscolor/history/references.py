@@ -18,6 +18,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor import nodes
+from vscolor.arguments import path_in
 from vscolor.color import (
     Colorimetry,
     decode_srgb,
@@ -70,7 +71,7 @@ type Given = Reference | str | Path | vs.VideoNode
 
 
 def listed(given: Given | Iterable[Given] | None) -> list[Reference]:
-    """Read what a caller gave as `references=`.
+    """Read what a caller gave as `references=`; one that is given twice counts once.
 
     Args:
         given: A reference, a picture's path, a clip; several of them; or the path of a folder of
@@ -87,7 +88,15 @@ def listed(given: Given | Iterable[Given] | None) -> list[Reference]:
         raise SettingError(
             f"references= is {given!r}, expected References, pictures, clips or a folder"
         )
-    return [reference for one in given for reference in _read(one)]
+    found = [reference for one in given for reference in _read(one)]
+    return list({_identity(reference): reference for reference in found}.values())
+
+
+def _identity(reference: Reference) -> tuple[object, ...]:
+    picture = reference.picture
+    if not isinstance(picture, vs.VideoNode):
+        picture = Path(picture).expanduser().resolve()
+    return picture, reference.frame, reference.scene
 
 
 def _read(given: Given) -> Iterator[Reference]:
@@ -96,11 +105,12 @@ def _read(given: Given) -> Iterator[Reference]:
     elif isinstance(given, vs.VideoNode):
         yield Reference(given)
     elif isinstance(given, str | Path):
-        path = Path(given).expanduser()
+        path = path_in("references", given)
         yield from _folder(path) if path.is_dir() else [Reference(path)]
     else:
         raise SettingError(
-            f"references= has {given!r}, expected a Reference, a picture, a clip or a folder"
+            f"references= has {given!r}, expected a picture, a clip, a folder, or "
+            "Reference(picture, frame=...)"
         )
 
 

@@ -55,8 +55,10 @@ class PreparedReference:
 
     def applies_to(self, n: int, nearby_cuts: vs.VideoFrame | None, length: int) -> bool:
         """Whether frame n is in its scene; `nearby_cuts` is a frame of the clip of that name."""
+        if not self.may_apply_to(n):
+            return False
         if self.frame is None or nearby_cuts is None:
-            return self.may_apply_to(n)
+            return True
         reach = (self.frame - keyframes.REACH, self.frame + keyframes.REACH)
         return _within(n, keyframes.scene_around(self.frame, cuts_of(nearby_cuts), *reach, length))
 

@@ -18,7 +18,7 @@ from vscolor import device as devices
 from vscolor.device import Device
 from vscolor.errors import SettingError
 from vscolor.models import options as choices
-from vscolor.models.base import Card, Option, StillLoader, StillModel
+from vscolor.models.base import WINDOW_OPTION, Card, Option, StillLoader, StillModel
 from vscolor.models.devc import adapter as devc
 from vscolor.models.eccv16 import adapter as eccv16
 from vscolor.models.instcolor import adapter as instcolor
@@ -72,6 +72,11 @@ class Entry:
             )
         only = self.runtimes[0] if runtime is None and len(self.runtimes) == 1 else runtime
         return devices.resolve(device, only)
+
+    def needs_neighbours(self, given: Mapping[str, Any] | None) -> bool:
+        """Whether, with these options, the model uses frames other than the one it colours."""
+        options = self._settled(given)
+        return self.card.kind == "video" or bool(options.get(WINDOW_OPTION))
 
     def open(
         self, device: Device, weights: str | Path | None, given: Mapping[str, Any] | None

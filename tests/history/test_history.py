@@ -248,7 +248,8 @@ def test_a_reference_reaches_no_further_than_its_cuts_were_searched(monkeypatch)
     monkeypatch.setattr(keyframes, "REACH", 16)
     clip = film(100).std.SetFrameProps(_SceneChangePrev=0)
     marked = clip[:60] + clip[60].std.SetFrameProps(_SceneChangePrev=1) + clip[61:]
-    given = [Reference(clip_of_colour(), frame=10), Reference(clip_of_colour((255, 60, 0)), frame=50)]
+    blue, red = clip_of_colour(), clip_of_colour((255, 60, 0))
+    given = [Reference(blue, frame=10), Reference(red, frame=50)]
     first, second, both = (
         chroma_mean(colorize(marked, "tiny-video", size=64, references=some), 80)
         for some in (given[:1], given[1:], given)

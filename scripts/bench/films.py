@@ -58,8 +58,12 @@ def small(path: Path, frames: int, short_side: int = SHORT_SIDE) -> vs.VideoNode
 
 def held(path: Path, width: int, height: int, frames: int) -> vs.VideoNode:
     """A YUV420P8 film of any length whose frames cost no time: a few real ones in memory."""
-    few = opened(path)[:HELD_FRAMES].resize.Bicubic(width, height, format=vs.YUV420P8)
-    return kept(few) * -(-frames // HELD_FRAMES)
+    return in_memory(path, width, height, HELD_FRAMES) * -(-frames // HELD_FRAMES)
+
+
+def in_memory(path: Path, width: int, height: int, frames: int) -> vs.VideoNode:
+    """The first frames of a film as YUV420P8, kept in memory."""
+    return kept(opened(path)[:frames].resize.Bicubic(width, height, format=vs.YUV420P8))
 
 
 def kept(clip: vs.VideoNode) -> vs.VideoNode:

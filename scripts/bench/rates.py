@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime as ort
 import vapoursynth as vs
 
-from vscolor import colorize, nodes, stabilize
+from vscolor import Reference, colorize, nodes, stabilize
 from vscolor.film import inspect
 from vscolor.models.mini.adapter import ONNX_FILE, TORCH_FILE
 from vscolor.models.mini.architecture import DEFAULT_TEMPERATURE
@@ -105,13 +105,20 @@ def whole_filter(film: vs.VideoNode) -> Task:
     return Task(lambda: partial(drain, _coloured(film)), len(film))
 
 
-def _coloured(film: vs.VideoNode) -> vs.VideoNode:
-    return colorize(film, size=min(MODEL_SIZE), device="cpu", runtime="onnx")
+def _coloured(film: vs.VideoNode, reference: Reference | None = None) -> vs.VideoNode:
+    return colorize(film, references=reference, size=min(MODEL_SIZE), device="cpu", runtime="onnx")
 
 
 def steadied(film: vs.VideoNode, *, slow: bool) -> Task:
     """`stabilize` by motion on fresh nodes."""
     return Task(lambda: partial(drain, stabilize(film, slow=slow)), len(film))
+
+
+def with_history(film: vs.VideoNode) -> Task:
+    """`colorize` with history on fresh nodes, frame 0 in its own colours as the reference."""
+
+    given = Reference(film[0], frame=0)
+    return Task(lambda: partial(drain, _coloured(film, given)), len(film))
 
 
 def lumas_of(film: vs.VideoNode) -> list[Luma]:
@@ -189,6 +196,12 @@ def steady_rates(path: Path, frames: int, rounds: int) -> Measures:
     return best_of(
         rounds, {"motion": steadied(film, slow=False), "slow": steadied(film, slow=True)}
     )
+
+
+def history_rate(path: Path, frames: int) -> Cost:
+    """`colorize` with history over one run of frames that differ, at the model's size."""
+    task = with_history(films.in_memory(path, *MODEL_SIZE, frames))
+    return cost(task.prepare(), task.frames)
 
 
 def encode_cost(film: Path, target: Path, frames: int) -> Cost:

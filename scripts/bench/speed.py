@@ -1,4 +1,4 @@
-"""Measure the speed and memory use of vscolor, against the bare model and against fixed bars.
+"""Measure the speed and memory use of vscolor, against the bare model and against fixed goals.
 
 `python scripts/bench/speed.py [--clip FILE] [--json OUT]` prints a table. Needs the extra `demo`
 unless `--clip` names a film, and an otherwise idle machine.
@@ -25,8 +25,9 @@ from rich.console import Console
 from rich.table import Table
 
 FILM_RATE, FILM_FRAMES = 24, 360
+HISTORY_FRAMES = 260
 UHD, UHD_FRAMES = (3840, 2160), 240
-PARTS = ("filter", "head", "steady", "encode", "memory", "peak")
+PARTS = ("filter", "head", "history", "steady", "encode", "memory", "peak")
 
 
 @dataclass(frozen=True)
@@ -37,22 +38,22 @@ class Row:
         what: What was measured.
         value: The number.
         unit: Its unit.
-        bar: Required minimum or maximum; None for information only.
-        at_most: Whether the bar is a maximum.
+        goal: Required minimum or maximum; None for information only.
+        at_most: Whether the goal is a maximum.
     """
 
     what: str
     value: float
     unit: str
-    bar: float | None = None
+    goal: float | None = None
     at_most: bool = False
 
     @property
     def passed(self) -> bool | None:
-        """Whether the bar was met."""
-        if self.bar is None:
+        """Whether the goal was met."""
+        if self.goal is None:
             return None
-        return self.value <= self.bar if self.at_most else self.value >= self.bar
+        return self.value <= self.goal if self.at_most else self.value >= self.goal
 
 
 def filter_rows(clip: Path, frames: int, rounds: int) -> Iterator[Row]:
@@ -82,6 +83,13 @@ def head_rows(clip: Path, frames: int, rounds: int) -> Iterator[Row]:
     one, bins = got["plain_one_thread"].processor, got["bins_one_thread"].processor
     yield Row("313 bins over a 2-channel head", all_cores, "x", 1.4, True)
     yield Row("  the same, one thread, processor time", bins / one, "x", 1.4, True)
+
+
+def history_rows(clip: Path) -> Iterator[Row]:
+    """`colorize` with history."""
+    got = rates.history_rate(clip, HISTORY_FRAMES)
+    yield Row("colorize with history, 448x256", got.rate, "fps", 12)
+    yield Row("  processor time", got.processor, "ms a frame")
 
 
 def steady_rows(clip: Path, frames: int, rounds: int) -> Iterator[Row]:
@@ -131,6 +139,8 @@ def measured(asked: argparse.Namespace, clip: Path) -> Iterator[Row]:
             yield from filter_rows(clip, asked.frames, asked.rounds)
         if "head" in asked.only:
             yield from head_rows(clip, asked.frames, asked.rounds)
+        if "history" in asked.only:
+            yield from history_rows(clip)
         if "steady" in asked.only:
             yield from steady_rows(clip, asked.frames, asked.rounds)
         if {"encode", "memory"} & set(asked.only):
@@ -164,12 +174,12 @@ def _processor() -> str:
 
 def table_of(rows: list[Row]) -> Table:
     """The table to print."""
-    table = Table("", "measured", "", "bar", "")
+    table = Table("", "measured", "", "goal", "")
     for row in rows:
         sign = "≤" if row.at_most else "≥"
-        bar = "" if row.bar is None else f"{sign} {row.bar:g}"
+        goal = "" if row.goal is None else f"{sign} {row.goal:g}"
         verdict = {None: "", True: "yes", False: "no"}[row.passed]
-        table.add_row(row.what, f"{row.value:.4g}", row.unit, bar, verdict)
+        table.add_row(row.what, f"{row.value:.4g}", row.unit, goal, verdict)
     return table
 
 

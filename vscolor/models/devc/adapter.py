@@ -71,7 +71,7 @@ OPTIONS = (
         "temperature",
         float,
         1e-10,
-        "of the softmax over places of the reference; 1e-10 takes the best place alone",
+        "of the softmax over positions of the reference; 1e-10 takes the best one alone",
         low=1e-12,
         high=1.0,
     ),

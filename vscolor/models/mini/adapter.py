@@ -31,7 +31,7 @@ OPTIONS = (
         "temperature",
         float,
         architecture.DEFAULT_TEMPERATURE,
-        "of the annealed mean; lower is more decided, higher calmer",
+        "of the annealed mean; lower takes the likeliest colour, higher the mean",
         low=0.01,
         high=4.0,
     ),

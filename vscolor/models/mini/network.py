@@ -259,7 +259,7 @@ class Mini(nn.Module):
 
         Args:
             logits: Scores with the bins last, `[...,313]`.
-            temperature: 1 gives the plain mean (calm, dull), towards 0 the mode (vivid, blotchy).
+            temperature: 1 gives the plain mean, towards 0 the mode, which is blotchy.
 
         Returns:
             ab `[...,2]`.

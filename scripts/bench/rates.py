@@ -116,7 +116,6 @@ def steadied(film: vs.VideoNode, *, slow: bool) -> Task:
 
 def with_history(film: vs.VideoNode) -> Task:
     """`colorize` with history on fresh nodes, frame 0 in its own colours as the reference."""
-
     given = Reference(film[0], frame=0)
     return Task(lambda: partial(drain, _coloured(film, given)), len(film))
 

@@ -28,7 +28,7 @@ def test_plan_covers_every_frame_once(frames, batch, lanes):
 
 
 class Recorder(TinyModel):
-    """Notes the batches it is given."""
+    """Records the batches it is given."""
 
     def __init__(self):
         self.batches = []

@@ -6,7 +6,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor import scratch as module
-from vscolor.scratch import scratch, thread_local
+from vscolor.scratch import per_thread, scratch
 
 
 def address(array):
@@ -45,7 +45,7 @@ def test_a_thread_of_the_core_keeps_its_things_from_callback_to_callback():
     made = {}
 
     def note(n, f):
-        kept = thread_local("test.kept", lambda: np.empty(1000))
+        kept = per_thread("test.kept", lambda: np.empty(1000))
         made.setdefault(threading.get_ident(), []).append(address(kept))
         return f
 

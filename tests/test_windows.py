@@ -43,7 +43,7 @@ def film(length, flags=None):
 @pytest.mark.parametrize(
     ("cuts", "flags"), [((4,), None), (None, {4}), ((4,), {2, 6}), (None, None)]
 )
-def test_notes_do_not_cross_a_cut(cuts, flags):
+def test_analyses_do_not_cross_a_cut(cuts, flags):
     luma, picture = film(8, flags)
     model = Noticing()
     analyses = windows.analyses_of(model, luma, picture, cuts, "colorize")

@@ -14,6 +14,7 @@ import vapoursynth as vs
 from vscolor import nodes
 from vscolor.batching import guarded
 from vscolor.errors import SettingError
+from vscolor.files import expanded
 from vscolor.film import Film, check_frame, inspect
 from vscolor.scenes import check_cuts, read_scene_file, with_marks_of
 
@@ -64,7 +65,7 @@ def yes_or_no(name: str, value: bool) -> bool:
     return bool(value)
 
 
-def path_in(name: str, given: str | Path) -> Path:
+def given_path(name: str, given: str | Path) -> Path:
     """A path that a caller gave, `~` expanded.
 
     Raises:
@@ -72,7 +73,7 @@ def path_in(name: str, given: str | Path) -> Path:
     """
     if given == "":
         raise SettingError(f"{name}= is '', expected a path")
-    return Path(given).expanduser()
+    return expanded(given)
 
 
 def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[int, ...] | None:
@@ -85,7 +86,7 @@ def read_cuts(scenes: Iterable[int] | str | Path | None, length: int) -> tuple[i
     if scenes is None:
         return None
     if isinstance(scenes, str | Path):
-        scenes = read_scene_file(path_in("scenes", scenes))
+        scenes = read_scene_file(given_path("scenes", scenes))
     if not isinstance(scenes, Iterable):
         raise SettingError(f"scenes= is {scenes!r}, expected frame numbers or the path of a list")
     return check_cuts(scenes, length)

@@ -26,7 +26,7 @@ from vscolor.errors import (
     SettingError,
     WeightsError,
 )
-from vscolor.scratch import thread_local
+from vscolor.scratch import per_thread
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -237,7 +237,7 @@ def cuda_stream(device: Device) -> torch.cuda.Stream:
     """The calling thread's own CUDA stream, so that threads overlap."""
     import torch
 
-    return thread_local(
+    return per_thread(
         f"device.stream {device.index}", lambda: torch.cuda.Stream(torch_device(device))
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,11 @@ def atomic_write(target: Path) -> Iterator[Path]:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def expanded(path: str | Path) -> Path:
+    """A user's path with `~` expanded; a name that begins with one and is no user's stays."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises for those
 
 
 def trial_name(target: Path) -> Path:

@@ -173,23 +173,23 @@ def colorize(
         if guidance.cuts is not None and not entry.needs_neighbours(settings):
             raise SettingError(
                 f"scenes= does not apply to model {entry.card.name}, which colours each frame on "
-                "its own; history=True makes use of it"
+                "its own, expected a model that uses other frames, such as mini-video"
             )
-        told = None
+        annotated = None
         if entry.card.kind == "video":
-            video = entry.open_video(where, weights, settings, guidance.carried)
-            lines, told = colouring.along(video)
+            video = entry.open_video(where, weights, settings, guidance.effective_strengths)
+            coefficients, annotated = colouring.propagate(video)
         else:
-            lines = colouring.each(entry.open(where, weights, settings))
+            coefficients = colouring.frame_by_frame(entry.open(where, weights, settings))
         if debug == debugging.SOURCES:
             canvas = seen = debugging.dimmed(canvas)
             gain = 1.0
     except VscolorError as error:
         raise vs.Error(f"colorize: {error}") from error
-    coloured = nodes.from_yuv(nodes.merge(canvas, seen, lines, gain, fmt), film)
-    if debug is None or told is None:
+    coloured = nodes.from_yuv(nodes.merge(canvas, seen, coefficients, gain, fmt), film)
+    if debug is None or annotated is None:
         return coloured
-    return debugging.written(debug, coloured, told)
+    return debugging.written(debug, coloured, annotated)
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ class _Colouring:
     lanes: int
     edge_aware: bool
 
-    def along(self, model: VideoModel) -> Propagated:
+    def propagate(self, model: VideoModel) -> Propagated:
         """Linear coefficients by a model with history, and what each frame took from."""
         return guided_coefficients(
             self._frames(model.grid),
@@ -227,7 +227,7 @@ class _Colouring:
             edge_aware=self.edge_aware,
         )
 
-    def each(self, model: StillModel) -> vs.VideoNode:
+    def frame_by_frame(self, model: StillModel) -> vs.VideoNode:
         """Linear coefficients by a model that colours each frame on its own."""
         frames = self._frames(model.grid)
         if self.guidance.hints and isinstance(model, HintedModel):

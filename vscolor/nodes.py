@@ -124,15 +124,14 @@ def from_yuv(coloured: vs.VideoNode, film: Film) -> vs.VideoNode:
 
 
 def merge(
-    film: Film, seen: Film, lines: vs.VideoNode, gain: float, fmt: vs.VideoFormat
+    film: Film, seen: Film, coefficients: vs.VideoNode, gain: float, fmt: vs.VideoFormat
 ) -> vs.VideoNode:
     """Put predicted colour under the film's untouched luma.
 
     Args:
         film: The source, YUV or GRAY.
         seen: What the model saw: the film itself or its guide. Colour follows its luma's edges.
-        lines: Linear coefficients in f(Y) of `seen`, as `batching.predict_coefficients` returns
-            them.
+        coefficients: Linear in f(Y) of `seen`, as `batching.predict_coefficients` returns them.
         gain: Factor on a* and b*; 0 makes chroma exactly neutral.
         fmt: YUV format of the result, of the film's depth.
     """
@@ -141,10 +140,10 @@ def merge(
     grid = _to_chroma_grid(film, _bare_luma(film), fmt)
     f = _lab_f(grid, film.colorimetry)
     if seen is film:
-        ab = _evaluate(film, f, lines, fmt)
+        ab = _evaluate(film, f, coefficients, fmt)
     else:
         guide = _to_chroma_grid(film, _bare_luma(seen), fmt)
-        ab = _evaluate(film, _lab_f(guide, seen.colorimetry), lines, fmt)
+        ab = _evaluate(film, _lab_f(guide, seen.colorimetry), coefficients, fmt)
     if gain == 0:
         # Exactly neutral, whereas the arithmetic would leave float chroma at 1e-8. The colour is
         # still requested, so that frames which must be refused are.
@@ -182,11 +181,11 @@ def add_chroma(film: Film, correction: list[vs.VideoNode], gain: float) -> vs.Vi
 
 
 def _evaluate(
-    film: Film, f: vs.VideoNode, lines: vs.VideoNode, fmt: vs.VideoFormat
+    film: Film, f: vs.VideoNode, coefficients: vs.VideoNode, fmt: vs.VideoFormat
 ) -> list[vs.VideoNode]:
     """a* and b* on the chroma grid: the coefficients scaled up and evaluated at f."""
-    half = lines.height // 2
-    tops = [lines.std.CropAbs(lines.width, half, top=top) for top in (0, half)]
+    half = coefficients.height // 2
+    tops = [coefficients.std.CropAbs(coefficients.width, half, top=top) for top in (0, half)]
     drawn = []
     for plane in (1, 2):
         terms = [_to_chroma_grid(film, t.std.ShufflePlanes(plane, vs.GRAY), fmt) for t in tops]

@@ -1,16 +1,16 @@
-"""Cuts: found in the picture, read from files of other tools, written as frame properties.
+"""Cuts: detected, read from the files of other tools, written as frame properties.
 
 A cut is the number of the first frame of a new scene. Frame 0 starts the first scene and is not
 listed.
 
 The detector is PySceneDetect's adaptive one (a frame's change against the mean of its neighbours')
 with another measure of change, because differences of pixels or histograms take flicker, flashes
-and fast pans of old film for cuts: each block of the frame is looked for in the earlier frame by
-normalised cross-correlation, which neither brightness nor contrast nor motion moves. What the best
-match leaves unexplained, weighted by the block's texture, is the change, 0 to 1. It is measured
-between all frames before t and from t on that are at most three apart, and the least counts: behind
-a flash or damage of one or two frames the picture is there again, behind a cut it is not. So a
-frame's verdict depends on the frames near it alone.
+and fast pans of old film for cuts: each block of the frame is searched for in the earlier frame by
+normalised cross-correlation, which is invariant to brightness, contrast and motion. One minus the
+best match, weighted by the block's texture, is the change, 0 to 1. The change at t is the smallest
+over the pairs (frame before t, frame from t on) that are at most three apart: after a flash or
+damage of one or two frames the picture returns, after a cut it does not. So a frame's verdict
+depends only on the frames near it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vscolor.errors import SettingError
+from vscolor.files import expanded
 from vscolor.film import yuv_of_rgb
 
 type Plane = NDArray[np.float32]
@@ -41,9 +42,9 @@ NEIGHBOURS = 5
 SMALL_WIDTH, SMALL_HEIGHT = 128, 72
 BLOCK = 24
 REACH_DOWN, REACH_ACROSS = 12, 16
-"""Pixels that a block is looked for in each direction; an eighth of the width: whip pans."""
+"""Search range in pixels, in each direction; an eighth of the width, for whip pans."""
 MAX_FLASH = 2
-"""Frames."""
+"""Frames of a flash or of damage that are no cut."""
 FLAT = 2.0
 TEXTURED = 20.0
 CHANGE_PROP = "_vscolor_change"
@@ -51,14 +52,14 @@ REACH_PROPS = ("_vscolor_behind", "_vscolor_ahead")
 
 
 def change(earlier: Plane, later: Plane) -> float:
-    """How much of `later` cannot be found in `earlier`.
+    """The part of `later` that is not found in `earlier`.
 
     Args:
         earlier: Small luma `[72,128]`, 0..255.
         later: Likewise.
 
     Returns:
-        0, all of it found, to 1; 0 for a frame without texture.
+        From 0, all of it found, to 1; 0 for a frame without texture.
     """
     import cv2
 
@@ -86,7 +87,7 @@ def _block_corners() -> Iterator[tuple[int, int]]:
 
 
 def lasting_change(past: Sequence[Plane], coming: Sequence[Plane]) -> float:
-    """The change from frame t-1 to t that outlasts a flash: the least of all measurements.
+    """The change at frame t that outlasts a flash: the smallest of all measurements.
 
     Args:
         past: Frames t-1, t-2 and t-3, as in `change`.
@@ -102,7 +103,7 @@ def lasting_change(past: Sequence[Plane], coming: Sequence[Plane]) -> float:
 
 
 def is_cut(changes: Sequence[float]) -> bool:
-    """Decide by a frame's lasting change and its neighbours'.
+    """Decide by the lasting change of a frame and of its neighbours.
 
     Args:
         changes: Of the frames t-5 to t+5, t in the middle.
@@ -115,7 +116,7 @@ def is_cut(changes: Sequence[float]) -> bool:
 
 
 def mark_detected(clip: vs.VideoNode) -> vs.VideoNode:
-    """Set `_SceneChangePrev` and `_SceneChangeNext` by the detector.
+    """Detect cuts and set `_SceneChangePrev` and `_SceneChangeNext`.
 
     Args:
         clip: YUV or GRAY of constant format.
@@ -124,10 +125,10 @@ def mark_detected(clip: vs.VideoNode) -> vs.VideoNode:
 
 
 def flags(clip: vs.VideoNode, cuts: Iterable[int] | None = None) -> vs.VideoNode:
-    """A clip of tiny frames with `_SceneChangePrev`, from the first of these that there is.
+    """A clip of tiny frames with `_SceneChangePrev`, from the first available of three sources.
 
-    A list; the clip's own `_SceneChangePrev`, as scene filters set it (the first frame is asked;
-    a frame without it begins no scene); the detector.
+    These are a list; the clip's own `_SceneChangePrev`, as scene filters set it, if frame 0 has it
+    (a later frame without it begins no scene); the detector.
 
     Args:
         clip: YUV or GRAY of constant format.
@@ -144,7 +145,7 @@ def flags(clip: vs.VideoNode, cuts: Iterable[int] | None = None) -> vs.VideoNode
 
 
 def with_marks_of(film: vs.VideoNode, seen: vs.VideoNode) -> vs.VideoNode:
-    """Another clip with the film's own `_SceneChangePrev`, where the film's frame 0 has it."""
+    """`seen` with the film's own `_SceneChangePrev`, if the film's frame 0 has it."""
     if "_SceneChangePrev" not in film.get_frame(0).props:
         return seen
     return seen.std.CopyFrameProps(film, props=["_SceneChangePrev"])
@@ -163,7 +164,7 @@ def _own_flags(clip: vs.VideoNode) -> vs.VideoNode:
 
 
 def starts_scene(n: int, frame: vs.VideoFrame) -> bool:
-    """Whether frame n of a clip, whose frames are marked, is the first of its scene."""
+    """Whether frame n of a clip with `_SceneChangePrev` is the first of its scene."""
     return n == 0 or bool(frame.props.get("_SceneChangePrev", 0))
 
 
@@ -202,7 +203,7 @@ def _write_cut(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
 
 
 def mark_listed(clip: vs.VideoNode, cuts: Iterable[int]) -> vs.VideoNode:
-    """Set `_SceneChangePrev` and `_SceneChangeNext` by a list.
+    """Set `_SceneChangePrev` and `_SceneChangeNext` from a list.
 
     Raises:
         SettingError: A number is no frame of the clip.
@@ -211,7 +212,7 @@ def mark_listed(clip: vs.VideoNode, cuts: Iterable[int]) -> vs.VideoNode:
 
 
 def check_cuts(cuts: Iterable[int], length: int) -> tuple[int, ...]:
-    """First frames of scenes but the first, rising, each once.
+    """First frames of all scenes but the first, ascending, each once.
 
     Raises:
         SettingError: One is no frame of a clip of this length.
@@ -242,16 +243,16 @@ def _listed_flags(clip: vs.VideoNode, cuts: Iterable[int]) -> vs.VideoNode:
 
 
 def reach(clip: vs.VideoNode, radius: int, cuts: Iterable[int] | None = None) -> vs.VideoNode:
-    """How many frames of the same scene lie on each side of each frame.
+    """The number of frames of the same scene before and after each frame.
 
     Args:
         clip: YUV or GRAY of constant format.
-        radius: The most to look for.
+        radius: The largest number to count.
         cuts: First frames of scenes; None for what `flags` finds.
 
     Returns:
-        A clip of tiny frames whose properties `REACH_PROPS` count them, 0 to `radius`; a scene
-        ends where the clip ends.
+        A clip of tiny frames whose properties `REACH_PROPS` are these numbers, 0 to `radius`; a
+        scene ends where the clip ends.
 
     Raises:
         SettingError: A cut is no frame of the clip.
@@ -275,7 +276,7 @@ def reach(clip: vs.VideoNode, radius: int, cuts: Iterable[int] | None = None) ->
 
 
 def _apply(clip: vs.VideoNode, cuts: vs.VideoNode) -> vs.VideoNode:
-    """Copy the flags of `cuts`; a frame before a cut gets `_SceneChangeNext`."""
+    """Copy the flags of `cuts`; the frame before a cut gets `_SceneChangeNext`."""
     following = shift(cuts, 1)
     last = clip.num_frames - 1
 
@@ -297,12 +298,12 @@ def shift(clip: vs.VideoNode, by: int) -> vs.VideoNode:
 
 
 def scenes_between(cuts: Iterable[int], length: int) -> list[range]:
-    """The scenes of a clip of so many frames, by the first frames of all but the first."""
+    """The scenes of a clip of this length, from the first frames of all scenes but the first."""
     return [range(first, stop) for first, stop in pairwise([0, *cuts, length])]
 
 
 def marked_cuts(clip: vs.VideoNode) -> Iterator[tuple[int, bool]]:
-    """Run through a clip; for each frame its number and whether `_SceneChangePrev` is set."""
+    """Iterate over a clip: each frame's number and whether `_SceneChangePrev` is set."""
     for n, frame in enumerate(clip.frames(close=True)):
         yield n, n > 0 and bool(frame.props.get("_SceneChangePrev", 0))
 
@@ -310,17 +311,17 @@ def marked_cuts(clip: vs.VideoNode) -> Iterator[tuple[int, bool]]:
 def read_scene_file(path: str | Path) -> tuple[int, ...]:
     """Read cuts from a file of another tool.
 
-    Known are: x264's qpfile (`123 I -1` or `K`), a keyframe list (`# keyframe format v1`), bare
+    Formats: x264's qpfile (`123 I -1` or `K`), a keyframe list (`# keyframe format v1`), bare
     frame numbers, PySceneDetect's CSV (whose frames count from 1), and the log of scxvid or
     XviD's first pass (a line a frame, `i` at cuts).
 
     Returns:
-        The first frames of scenes, rising, without frame 0.
+        The first frames of scenes, ascending, without frame 0.
 
     Raises:
         SettingError: The file cannot be read or is none of these; the message names the line.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -40,7 +40,7 @@ def scratch(name: str, shape: tuple[int, ...], kind: type = np.float32) -> Any:
     return array
 
 
-def thread_local[T](name: str, make: Callable[[], T]) -> T:
+def per_thread[T](name: str, make: Callable[[], T]) -> T:
     """The calling thread's object of this name, made by `make` if there is none yet."""
     held = _mine()
     if name not in held:

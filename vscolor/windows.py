@@ -17,7 +17,7 @@ from vscolor.errors import VscolorError
 from vscolor.models.base import Analysis, Array, StillModel, WindowedModel
 from vscolor.scenes import REACH_PROPS, carrier, reach, shift
 
-ANALYSIS_PROP: Final = "_vscolor_noticed"
+ANALYSIS_PROP: Final = "_vscolor_analysis"
 FIRST_PROP: Final = "_vscolor_first"
 ANALYSES_KEPT: Final = 32
 
@@ -64,10 +64,10 @@ def _analysed(model: WindowedModel, luma: vs.VideoNode, caller: str) -> vs.Video
     def analyse(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:  # noqa: ARG001
         frame = f[0].copy()
         try:
-            analyses = model.analyse(np.asarray(f[1][0])[None, None])
+            analysis = model.analyse(np.asarray(f[1][0])[None, None])
         except VscolorError as error:
             raise vs.Error(f"{caller}: {error}") from None
-        frame.props[ANALYSIS_PROP] = [float(v) for v in analyses] or [np.nan]
+        frame.props[ANALYSIS_PROP] = [float(v) for v in analysis] or [np.nan]
         return frame
 
     node = blank.std.ModifyFrame([blank, luma], analyse)

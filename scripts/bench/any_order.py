@@ -142,7 +142,7 @@ def mixed(made: list[Film], wanted: list[list[bytes]], count: int) -> tuple[Coun
     waiting: deque[tuple[Future[vs.VideoFrame], bytes]] = deque()
     wrong = 0
 
-    def limit_core_cache(at_most: int) -> int:
+    def settle(at_most: int) -> int:
         differing = 0
         while len(waiting) > at_most:
             future, expected = waiting.popleft()
@@ -159,11 +159,11 @@ def mixed(made: list[Film], wanted: list[list[bytes]], count: int) -> tuple[Coun
         numbers = numbers[: count - asked.total()]
         for n, future in zip(numbers, ask(nodes[which], way, numbers), strict=True):
             waiting.append((future, wanted[which][n]))
-            wrong += limit_core_cache(AT_ONCE)
+            wrong += settle(AT_ONCE)
         if (asked.total() + len(numbers)) // TOLD > asked.total() // TOLD:
             print(f"{asked.total() + len(numbers)} asked", file=sys.stderr, flush=True)
         asked[way] += len(numbers)
-    return asked, wrong + limit_core_cache(0)
+    return asked, wrong + settle(0)
 
 
 class Counted:

@@ -69,9 +69,9 @@ def test_marks_tell_scene_cut_and_keys(told):
     out = coloured(film(120), debug="marks")
     for n in (0, 10, 20, 21, 119):
         out.get_frame(n)
-    assert told[0] == ["frame 0", "scene from 0", f"key {keyframes.DELAY}: 1.000"]
+    assert told[0] == ["frame 0", "scene from 0", f"keyframe {keyframes.DELAY}: 1.000"]
     assert told[10][1] == "scene from 0"
-    assert told[20] == ["frame 20", "scene from 20, CUT", f"key {20 + keyframes.DELAY}: 1.000"]
+    assert told[20] == ["frame 20", "scene from 20, CUT", f"keyframe {20 + keyframes.DELAY}: 1.000"]
     assert told[21][:2] == ["frame 21", "scene from 20"]
     weights = [float(line.split(": ")[1]) for line in told[119][2:]]
     assert len(weights) == 2
@@ -91,10 +91,10 @@ def test_a_scene_that_is_faded_in_takes_a_later_key(told):
     out = coloured(clip.std.ModifyFrame(clip, fade), debug="marks")
     for n in (0, 20, 40, 100):
         out.get_frame(n)
-    assert told[0][2:] == [f"key {keyframes.DELAY}: 1.000"]
+    assert told[0][2:] == [f"keyframe {keyframes.DELAY}: 1.000"]
     for n in (20, 40):
-        assert told[n][2:] == [f"key {20 + keyframes.LATER_DELAY}: 1.000"]
-    assert told[100][2].startswith(f"key {20 + keyframes.LATER_DELAY}: 0.")
+        assert told[n][2:] == [f"keyframe {20 + keyframes.LATER_DELAY}: 1.000"]
+    assert told[100][2].startswith(f"keyframe {20 + keyframes.LATER_DELAY}: 0.")
 
 
 def test_marks_tell_references_and_hints_of_the_scene(told, tmp_path):
@@ -151,7 +151,7 @@ def chroma(clip, n):
     return [float(p[: p.shape[0] // 4].astype(float).mean()) - 128 for p in planes_of(clip, n)[1:]]
 
 
-def test_sources_tint_history_blue_and_likeness_red():
+def test_sources_tint_history_blue_and_correspondence_red():
     """The tiny model takes a third of history, match, still; at a cut, half match, half still."""
     out = coloured(film(), debug="sources")
     u, v = chroma(out, 20)

@@ -221,7 +221,7 @@ def test_a_hint_colours_its_scene():
 
 
 @pytest.mark.parametrize("confidence", [0.0, 1.0])
-def test_where_a_hint_is_hardly_vouched_for_the_frame_s_own_colour_stands(monkeypatch, confidence):
+def test_where_a_hint_has_little_confidence_the_frame_s_own_colour_stands(monkeypatch, confidence):
     def spread(self, luma, features, hints):
         ab, sure = plain(self, luma, features, hints)
         return ab, sure * np.float32(confidence)

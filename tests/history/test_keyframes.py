@@ -64,4 +64,6 @@ def test_references_count_by_nearness():
     assert keyframes.nearness(10, 10) == 1
     assert keyframes.nearness(10, 10 + keyframes.NEARNESS) == pytest.approx(0.5)
     assert keyframes.nearness(10, None) == keyframes.ANYWHERE
-    assert keyframes.nearness(10**6, 0) > 1e-12, "a weight that vanishes cannot be divided by"
+    far = [keyframes.nearness(10**6, n, nearest=10**6 - 3000) for n in (3000, 2900, 0)]
+    assert far[0] > 3 * far[1] > 1e-12, "a weight that vanishes cannot be divided by"
+    assert far[2] > 0

@@ -52,7 +52,7 @@ def measured(result, truth, names=EVERY, **options):
     need = clips.Requirements.of(wanted.values())
     table = Table([c for meter in made for c in meter.columns])
     source = result if truth is None else truth
-    for (sample,) in clips.moments([result], truth, source, need, cuts=[CUT], **options):
+    for (sample,) in clips.samples([result], truth, source, need, cuts=[CUT], **options):
         table.add([v for meter in made for v in meter.add(sample)], sample.cut)
     return table
 
@@ -135,7 +135,7 @@ def test_grey_has_no_unsteadiness_to_speak_of(truth):
 
 def test_cuts_are_found(truth):
     need = clips.Requirements(lab=False, motion=False, luma=False)
-    cuts = [m.cut for (m,) in clips.moments([truth], None, truth, need)]
+    cuts = [m.cut for (m,) in clips.samples([truth], None, truth, need)]
     assert [n for n, cut in enumerate(cuts) if cut] == [0, CUT]
 
 

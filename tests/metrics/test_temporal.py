@@ -114,8 +114,8 @@ def test_no_path_is_no_number(photo):
     colour, luma = views(photo, [(0, 0)] * 2)
     path = temporal.find_backward_flow(*luma)
     hidden = temporal.BackwardFlow(path.flow, np.zeros_like(path.visible))
-    assert np.isnan(temporal.path_error(*colour, None))
-    assert np.isnan(temporal.path_error(*colour, hidden))
+    assert np.isnan(temporal.flow_error(*colour, None))
+    assert np.isnan(temporal.flow_error(*colour, hidden))
 
 
 def test_rgb_of_a_static_clip_has_none(photo):

@@ -102,7 +102,7 @@ def test_weights_of_another_model_are_refused(tmp_path):
     with pytest.raises(WeightsError, match=r"other\.safetensors is of another network"):
         adapter.load(TORCH, other)
     mini = Path(adapter.__file__).parents[1] / "mini" / "mini.onnx"
-    with pytest.raises(WeightsError, match=r"mini\.onnx is a model of .*expected blind's"):
+    with pytest.raises(WeightsError, match=r"mini\.onnx has inputs .*expected"):
         adapter.load(CPU, mini)
 
 

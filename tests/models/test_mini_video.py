@@ -94,7 +94,7 @@ def test_weights_stay_within_their_limit():
 
 
 def test_training_matches_as_the_filter_does(video):
-    """One exemplar through both: the same candidates and the same trust."""
+    """One exemplar through both: the same candidates and the same cues."""
     now, then, ab = picture(3), picture(4), colours(5)
     given = exemplar_of(video, then, ab)
     seen = model.feature_parts(*SHAPE).unpack(video.encode(now[None, None])[0])
@@ -163,7 +163,7 @@ def test_of_two_motions_the_one_that_explains_more_counts_more():
     assert np.allclose(unequal.shares, 0.5, atol=1e-4)
 
 
-def test_motion_that_starts_from_likeness_reaches_further_and_leaves_no_trace():
+def test_motion_that_starts_from_correspondence_reaches_further_and_leaves_no_trace():
     """A small thing far off: flow from nothing loses it. The same calls in any order agree."""
     rng = np.random.default_rng(1)
     thing = picture(2, (32, 32)) - 40
@@ -182,7 +182,7 @@ def test_motion_that_starts_from_likeness_reaches_further_and_leaves_no_trace():
     assert np.array_equal(motion.find_motion(now, then, start).flow, led.flow)
 
 
-def test_the_likest_place_is_found_alike_on_both_runtimes():
+def test_the_best_match_is_the_same_on_both_runtimes():
     models = [adapter.load(Device(r, "cpu"), None, OPTIONS, Strengths()) for r in ("onnx", "torch")]
     rng = np.random.default_rng(3)
     query, keys = rng.normal(0, 1, (1, 300, 64)), rng.normal(0, 1, (1, 500, 64))
@@ -244,13 +244,13 @@ def test_a_dab_spreads_over_what_it_lies_on(video):
     luma = np.full(SHAPE, 30, np.float32)
     luma[16:48, 16:48] = 70
     features = video.encode(luma[None, None])[0]
-    ab, trust = video.spread(
+    ab, confidence = video.spread(
         luma, features, [ScaledHint(32, 32, 2, np.array([50, -20], np.float32))]
     )
     assert np.allclose(ab[:, 32, 32], [50, -20], atol=1e-3)
-    assert trust[32, 32] == 1
-    assert trust[24:40, 24:40].mean() > 0.5
-    assert trust[:, 60:].mean() < 0.05
+    assert confidence[32, 32] == 1
+    assert confidence[24:40, 24:40].mean() > 0.5
+    assert confidence[:, 60:].mean() < 0.05
 
 
 def test_a_dab_spreads_along_ways_without_edges_though_nothing_looks_alike():
@@ -259,8 +259,8 @@ def test_a_dab_spreads_along_ways_without_edges_though_nothing_looks_alike():
     luma[:, 60:68] = 5
     vectors = np.zeros((64, 8, 16), np.float32)
     vectors[np.arange(128) % 64, np.arange(128) // 16, np.arange(128) % 16] = 1
-    _, trust = spread(luma, vectors, [ScaledHint(44, 32, 2, np.array([50, -20], np.float32))])
-    near, beyond = trust[20:44, 30:56].mean(), trust[20:44, 72:98].mean()
+    _, confidence = spread(luma, vectors, [ScaledHint(44, 32, 2, np.array([50, -20], np.float32))])
+    near, beyond = confidence[20:44, 30:56].mean(), confidence[20:44, 72:98].mean()
     assert near > 0.5
     assert beyond < 0.1
 

@@ -1,4 +1,4 @@
-"""Training of the video model: scenes, lessons, and that a few steps help."""
+"""Training of the video model: scenes, targets, and that a few steps help."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,9 @@ from skimage import data
 from vscolor.models.mini.adapter import TORCH_FILE as MINI
 from vscolor.models.mini_video import motion
 from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings, NetworkFiles
-from vscolor.training.lessons import turned, warp
 from vscolor.training.photographs import open_folder, shares
 from vscolor.training.scenery import film_scene, make_scene
+from vscolor.training.targets import turned, warp
 from vscolor.training.video import VideoRecipe, VideoTrainer, publish
 
 

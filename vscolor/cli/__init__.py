@@ -11,7 +11,7 @@ import typer
 import vapoursynth as vs
 
 from vscolor import console
-from vscolor.cli import films, fits, inspection, judging, models, training
+from vscolor.cli import films, fits, inspection, measuring, models, training
 from vscolor.errors import SettingError, VscolorError
 from vscolor.versions import installed_version
 
@@ -59,9 +59,9 @@ app.command("stabilize")(films.stabilize_command)
 app.command("fit")(fits.fit_command)
 app.command("scenes")(inspection.scenes_command)
 app.command("keyframes")(inspection.keyframes_command)
-app.command("metrics")(judging.metrics_command)
-app.command("timeline")(judging.timeline_command)
-app.command("compare")(judging.compare_command)
+app.command("metrics")(measuring.metrics_command)
+app.command("timeline")(measuring.timeline_command)
+app.command("compare")(measuring.compare_command)
 app.command("pipe")(films.pipe_command)
 app.command("demo")(films.demo_command)
 app.add_typer(models.app, name="models")

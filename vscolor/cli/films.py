@@ -152,7 +152,7 @@ def colorize_command(
         stabilizing=stabilizing,
     )
     if scenes is not None and stabilizing is None and not colorizing.needs_neighbours:
-        raise SettingError("--scenes needs --history, --stabilize, or a model with history")
+        raise SettingError("--scenes needs --history, --stabilize, or a model that uses neighbours")
     settings = Settings(codec, crf, preset, pix_fmt, words_of(encoder_args), copy, overwrite)
     if source.is_dir():
         of_films: dict[str, object] = {"--start": start, "--end": end, "--fps": fps}
@@ -209,7 +209,8 @@ def stabilize_command(
     ] = 1.0,
     scenes: Scenes = None,
     guide: Annotated[
-        Path | None, option("A cleaned version of IN, of the same length, to find motion in.", LOOK)
+        Path | None,
+        option("A cleaned version of IN, of the same length, to analyse instead.", LOOK),
     ] = None,
     codec: Codec = None,
     crf: Crf = None,

@@ -31,7 +31,8 @@ def fit_command(
     device: FitDevice = None,
     scenes: Scenes = None,
     guide: Annotated[
-        Path | None, option("A cleaned version of IN, of the same length, to find motion in.", LOOK)
+        Path | None,
+        option("A cleaned version of IN, of the same length, to analyse instead.", LOOK),
     ] = None,
     quiet: Quiet = False,
 ) -> None:

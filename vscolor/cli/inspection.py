@@ -53,7 +53,7 @@ def keyframes_command(
     if device is not None and model is None:
         raise SettingError("--device needs --model")
     colorizing = None if model is None else ColorizeSettings(model=model, device=device)
-    listing.export_keys(source, folder, scenes, colorizing, overwrite=overwrite, quiet=quiet)
+    listing.export_keyframes(source, folder, scenes, colorizing, overwrite=overwrite, quiet=quiet)
 
 
 def doctor_command() -> None:

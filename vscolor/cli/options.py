@@ -82,8 +82,8 @@ ModelOptions = Annotated[
 History = Annotated[
     bool | None,
     option(
-        "Whether each frame takes colour from the one before and its scene's keyframes; "
-        "default: if references or hints are given.",
+        "Whether each frame takes colour from the frame before; default: if references or "
+        "hints are given, or the model has history.",
         GUIDING,
         "--history/--no-history",
     ),

@@ -71,7 +71,7 @@ def tell_interlaced(source: Source) -> None:
     if fields in (vs.FIELD_BOTTOM, vs.FIELD_TOP):
         console.note(
             f"{source.path} is interlaced: colorize wants it deinterlaced, which may double the "
-            "frames; look for cuts and keys in the script that does so"
+            "frames; look for cuts and keyframes in the script that does so"
         )
 
 

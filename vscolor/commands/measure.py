@@ -132,7 +132,7 @@ def measure(
     cuts = _cuts(wanted.scenes, first, film.num_frames, total)
     small = [clips.scaled(clip, wanted.size) for clip in results]
     true = None if truth is None else clips.scaled(truth, wanted.size)
-    steps = clips.moments(
+    steps = clips.samples(
         small,
         true,
         clips.scaled(film, wanted.size),

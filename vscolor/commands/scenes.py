@@ -65,7 +65,7 @@ def find_cuts(source: Source, quiet: bool) -> list[int]:
     return cuts
 
 
-def export_keys(
+def export_keyframes(
     path: Path,
     folder: Path,
     scenes: Path | None,
@@ -101,7 +101,7 @@ def export_keys(
     length = source.clip.num_frames
     cuts = find_cuts(source, quiet) if scenes is None else read_cuts(scenes, length) or ()
     luma = clips.scaled(clips.to_luma(source.clip.std.SetFrameProps(_FieldBased=0)), GLANCE)
-    frames = [_key_of(scene, luma) for scene in scenes_between(cuts, length)]
+    frames = [_keyframe_of(scene, luma) for scene in scenes_between(cuts, length)]
     targets = {n: folder / f"ref_{n:06d}.png" for n in frames}
     taken = next((t for t in targets.values() if t.exists()), None)
     files.refuse_existing(taken, overwrite)
@@ -117,7 +117,7 @@ def export_keys(
     console.note(f"{folder}: {console.counted(len(targets), 'picture')}, one a scene")
 
 
-def _key_of(scene: range, luma: vs.VideoNode) -> int:
+def _keyframe_of(scene: range, luma: vs.VideoNode) -> int:
     """The first keyframe of a scene, or the later one if the first is too dark."""
     first = keyframes.first_keyframe(scene.start, scene.stop)
     later = keyframes.later_keyframe(keyframes.Scene(scene.start, scene.stop))

@@ -80,27 +80,27 @@ class _Chain:
         clips: list[vs.VideoNode] = []
         for j in range(plan.warm_up + plan.length):
             whole, rest = divmod(j, plan.length)
-            told = every(shift(early, whole * plan.length), plan.length, rest)
-            clip = blank.std.ModifyFrame([blank, told, *clips[-1:]], self._stepper(j))
+            matched = every(shift(early, whole * plan.length), plan.length, rest)
+            clip = blank.std.ModifyFrame([blank, matched, *clips[-1:]], self._stepper(j))
             clip.std.SetVideoCache(mode=1, fixedsize=1, maxsize=STEPS_KEPT)
             clips.append(clip)
         return clips
 
     def _stepper(self, j: int) -> Callable[[int, list[vs.VideoFrame]], vs.VideoFrame]:
-        """What makes a frame of step j from the one of the step before."""
+        """The callback that makes a frame of step j from that of the step before."""
         height, width = self.shape.height, self.shape.width
         size = self.model.match_size(height, width)
 
         def go_on(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
-            blank, told, *before = f
+            blank, matched, *before = f
             number = n * self.model.blocks.length - self.model.blocks.warm_up + j
             if not 0 <= number < self.length:
                 return before[0] if before else blank
             state = None
-            if before and before[0].props[BEGUN] and not told.props[START]:
+            if before and before[0].props[BEGUN] and not matched.props[START]:
                 state = self.result.unpack(row_of(before[0]))["state"]
             try:
-                ab, state = self.step(row_of(told)[:size], state, height, width)
+                ab, state = self.step(row_of(matched)[:size], state, height, width)
                 require_finite(ab)
             except VscolorError as error:
                 raise vs.Error(f"{self.caller}: {error}") from None
@@ -115,11 +115,11 @@ class _Chain:
 def colour_in_blocks(
     frames: FramePass, model: VideoModel, matched: vs.VideoNode, *, step: Step, edge_aware: bool
 ) -> vs.VideoNode:
-    """Ab of every frame, from `match`'s frames, as lines (see `batching.predict_coefficients`)."""
+    """Colour every frame from `match`'s frames; as `batching.predict_coefficients` returns it."""
     length, plan, shape = frames.luma.num_frames, model.blocks, Shape.of(model, frames.luma)
     blocks = -(-length // plan.length)
     chain = _Chain(frames.caller, model, step, shape, length)
-    # One more: the last frames of the last block give way to it.
+    # One more, into which the last frames of the last block are cross-faded.
     runs = chain.runs(matched, blocks + 1)
     luma = pad(frames.luma, blocks * plan.length - length)
     like = coefficients_template(frames.luma, model.grid.ab_stride)

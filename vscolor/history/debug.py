@@ -91,13 +91,13 @@ def dimmed(film: Film) -> Film:
     return replace(film, clip=film.clip.std.Expr([luma, *chroma]))
 
 
-def written(view: str, picture: vs.VideoNode, told: vs.VideoNode) -> vs.VideoNode:
+def written(view: str, picture: vs.VideoNode, annotated: vs.VideoNode) -> vs.VideoNode:
     """Write on the result: each frame's marks, or the legend of the tints.
 
     Args:
         view: One of `VIEWS`.
         picture: The result, of any format.
-        told: A clip of the same length, with the property `propagation.USED_PROP`.
+        annotated: A clip of the same length, with the property `propagation.USED_PROP`.
     """
     scale = max(1, picture.height // (LINES_A_PICTURE * LINE_HEIGHT))
     if view == SOURCES:
@@ -106,4 +106,4 @@ def written(view: str, picture: vs.VideoNode, told: vs.VideoNode) -> vs.VideoNod
     def mark(n: int, f: vs.VideoFrame) -> vs.VideoNode:  # noqa: ARG001
         return picture.text.Text(f.props[USED_PROP], TOP_LEFT, scale)
 
-    return picture.std.FrameEval(mark, prop_src=[told], clip_src=[picture])
+    return picture.std.FrameEval(mark, prop_src=[annotated], clip_src=[picture])

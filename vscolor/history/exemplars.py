@@ -82,13 +82,6 @@ class ExemplarBuilder:
         """The references; if only some are grey, these are left out with a warning."""
         ready: list[PreparedReference] = []
         grey: list[ColourlessError] = []
-        references = list(references)
-        free = sum(r.frame is None and r.scene is None for r in references)
-        if free > MAX_REFERENCES:
-            self._warn(
-                f"{free} references belong to no frame, of which a frame takes from the first "
-                f"{MAX_REFERENCES} at most"
-            )
         for reference in references:
             try:
                 ready.append(self._reference(reference))
@@ -99,6 +92,12 @@ class ExemplarBuilder:
         if grey:
             more = f", and {len(grey) - 1} more" * (len(grey) > 1)
             self._warn(f"left out: {grey[0]}{more}")
+        free = sum(reference.frame is None for reference in ready)
+        if free > MAX_REFERENCES:
+            self._warn(
+                f"{free} references belong to no frame, of which a frame takes from the first "
+                f"{MAX_REFERENCES} at most"
+            )
         return ready
 
     def _warn(self, text: str) -> None:

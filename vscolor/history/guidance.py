@@ -66,12 +66,12 @@ class Guidance:
         entry = registry.get(model)
         if self.view is not None:
             debug.check(self.view, entry)
-        for name, build in (
+        for name, given in (
             ("history", self.history),
             ("references", self.references),
             ("hints", self.hints),
         ):
-            if build and name not in entry.card.supports:
+            if given and name not in entry.card.supports:
                 able = [e.card.name for e in registry if name in e.card.supports]
                 raise SettingError(
                     f"model {model} takes no {name}, expected one that does: {', '.join(able)}"
@@ -86,7 +86,7 @@ class Guidance:
         return entry
 
     @property
-    def carried(self) -> Strengths:
+    def effective_strengths(self) -> Strengths:
         """The strengths, with history at 0 if the caller turned it off."""
         if self.history is False:
             return Strengths(0.0, self.strengths.reference, self.strengths.still)
@@ -144,12 +144,12 @@ def guided_coefficients(
     builder = ExemplarBuilder(
         frames, model, groups, guidance.cuts, film, cross_scene=guidance.reach == "film"
     )
-    build = builder.build(guidance.references, guidance.hints)
+    references = builder.build(guidance.references, guidance.hints)
     return propagate(
         frames,
         model,
         groups,
-        build,
+        references,
         batch=batch,
         lanes=lanes,
         step=step,

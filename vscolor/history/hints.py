@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from vscolor.arguments import path_in
+from vscolor.arguments import given_path
 from vscolor.color import srgb_to_lab
 from vscolor.errors import SettingError
+from vscolor.files import expanded
 from vscolor.models.base import Array
 
 MAX_AB = 128.0
@@ -98,7 +99,7 @@ def listed(given: Hint | Iterable[Hint] | str | Path | None) -> list[Hint]:
     if isinstance(given, Hint):
         given = [given]
     if isinstance(given, str | Path):
-        return read_hint_file(path_in("hints", given))
+        return read_hint_file(given_path("hints", given))
     if not isinstance(given, Iterable):
         raise SettingError(f"hints= is {given!r}, expected Hints or the path of a file")
     return [_checked(hint, "hints=") for hint in given]
@@ -127,7 +128,7 @@ def read_hint_file(path: str | Path) -> list[Hint]:
     Raises:
         SettingError: The file cannot be read; the message names the entry.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
         rows = json.loads(text) if path.suffix.lower() == ".json" else _csv_rows(text)

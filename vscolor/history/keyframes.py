@@ -43,7 +43,7 @@ ANYWHERE: Final = 0.25
 """Weight of a reference that belongs to no frame."""
 
 FARTHEST: Final = 32 * NEARNESS
-"""Frames from which on a reference's weight stays as it is: it must not vanish in rounding."""
+"""Frames by which a weight may fall: beyond them it would vanish in rounding."""
 
 
 class Keyframe(NamedTuple):
@@ -128,11 +128,19 @@ def searched(n: int) -> tuple[int, int]:
     return (group - GROUPS_BEFORE) * GROUP, (group + GROUPS_AFTER + 1) * GROUP - 1
 
 
-def nearness(n: int, frame: int | None) -> float:
-    """Weight for frame n of a reference that belongs to `frame`, or to none."""
+def nearness(n: int, frame: int | None, nearest: float = 0) -> float:
+    """Weight for frame n of a reference that belongs to `frame`, or to none.
+
+    Args:
+        n: The frame.
+        frame: The reference's frame.
+        nearest: Distance of the nearest reference of the scene; where it is more than `FARTHEST`,
+            all are weighted as if they were nearer by the rest.
+    """
     if frame is None:
         return ANYWHERE
-    return float(0.5 ** (min(abs(n - frame), FARTHEST) / NEARNESS))
+    away = abs(n - frame) - max(0, nearest - FARTHEST)
+    return float(0.5 ** (min(away, 2 * FARTHEST) / NEARNESS))
 
 
 def distance(n: int, frame: int | None) -> float:

@@ -76,8 +76,8 @@ def propagate(
     around = gathered_cuts(groups, keyframes.GROUPS_BEFORE, keyframes.GROUPS_AFTER)
     matcher = _Matcher(frames, model, shape, looks, own, tuple(references))
     blank = shape.like(frames.luma, model.match_size(shape.height, shape.width))
-    told = interleave([around] * keyframes.GROUP)[: frames.luma.num_frames]
-    matched = blank.std.FrameEval(matcher.node_for, prop_src=[told], clip_src=[blank])
+    cuts_around = interleave([around] * keyframes.GROUP)[: frames.luma.num_frames]
+    matched = blank.std.FrameEval(matcher.node_for, prop_src=[cuts_around], clip_src=[blank])
     # Enough for a seek backwards within a block.
     matched.std.SetVideoCache(
         mode=1, fixedsize=1, maxsize=model.blocks.length + model.blocks.warm_up
@@ -90,7 +90,7 @@ def _look(model: VideoModel, shape: Shape, luma: vs.VideoNode) -> BatchOp:
     """Features of each frame."""
     like = shape.like(luma, shape.features)
 
-    def run(stack: Array, _notes: Sequence[vs.VideoFrame]) -> Array:
+    def run(stack: Array, _analyses: Sequence[vs.VideoFrame]) -> Array:
         return as_planes(model.encode(stack), like)
 
     return BatchOp(run, like)
@@ -101,7 +101,7 @@ def _own_exemplar(model: VideoModel, shape: Shape, luma: vs.VideoNode) -> BatchO
     like = shape.like(luma, shape.exemplar.size)
     confidence = np.ones(shape.colours, np.float32)
 
-    def run(stack: Array, _notes: Sequence[vs.VideoFrame]) -> Array:
+    def run(stack: Array, _analyses: Sequence[vs.VideoFrame]) -> Array:
         rows = [
             shape.pack_exemplar(row, one, model.still(row, shape.height, shape.width), confidence)
             for row, one in zip(model.encode(stack), stack, strict=True)
@@ -244,7 +244,11 @@ def _described(
         [
             f"frame {n}",
             f"scene from {start}{cut}",
-            *(f"key {key.frame}: {beside * key.weight:.3f}" for key in keys if beside),
-            *(f"{s.reference.name}: {s.weight:.3f}" for s in selected),
+            *(f"keyframe {key.frame}: {_short(beside * key.weight)}" for key in keys if beside),
+            *(f"{s.reference.name}: {_short(s.weight)}" for s in selected),
         ]
     )
+
+
+def _short(weight: float) -> str:
+    return f"{weight:.3f}" if weight >= 0.0005 else f"{weight:.0e}"

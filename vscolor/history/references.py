@@ -18,7 +18,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vscolor import nodes
-from vscolor.arguments import path_in
+from vscolor.arguments import given_path
 from vscolor.color import (
     Colorimetry,
     decode_srgb,
@@ -27,6 +27,7 @@ from vscolor.color import (
     rgb_to_xyz_matrix,
 )
 from vscolor.errors import SettingError
+from vscolor.files import expanded
 from vscolor.film import COLOR_PROPS, Film, inspect, with_matrix
 from vscolor.media.source import SCRIPT_SUFFIXES, STILL_SUFFIXES, open_source
 from vscolor.models.base import Array
@@ -71,7 +72,7 @@ type Given = Reference | str | Path | vs.VideoNode
 
 
 def listed(given: Given | Iterable[Given] | None) -> list[Reference]:
-    """Read what a caller gave as `references=`; one that is given twice counts once.
+    """Read what a caller gave as `references=`; a path or clip that is given twice counts once.
 
     Args:
         given: A reference, a picture's path, a clip; several of them; or the path of a folder of
@@ -95,7 +96,7 @@ def listed(given: Given | Iterable[Given] | None) -> list[Reference]:
 def _identity(reference: Reference) -> tuple[object, ...]:
     picture = reference.picture
     if not isinstance(picture, vs.VideoNode):
-        picture = Path(picture).expanduser().resolve()
+        picture = expanded(picture).resolve()
     return picture, reference.frame, reference.scene
 
 
@@ -105,7 +106,7 @@ def _read(given: Given) -> Iterator[Reference]:
     elif isinstance(given, vs.VideoNode):
         yield Reference(given)
     elif isinstance(given, str | Path):
-        path = path_in("references", given)
+        path = given_path("references", given)
         yield from _folder(path) if path.is_dir() else [Reference(path)]
     else:
         raise SettingError(
@@ -221,7 +222,7 @@ def _brought(rgb: Array, source: Colorimetry, target: Colorimetry) -> Array:
 def _opened(picture: str | Path | vs.VideoNode) -> vs.VideoNode:
     if isinstance(picture, vs.VideoNode):
         return picture
-    path = Path(picture).expanduser()
+    path = expanded(picture)
     if not path.is_file():
         raise SettingError(f"reference {path} does not exist, expected a picture")
     if path.suffix.lower() in SCRIPT_SUFFIXES:  # running it would clear the outputs of the caller's

@@ -22,7 +22,7 @@ class Shape:
     Attributes:
         height: Of the model's luma.
         width: Likewise.
-        features: Floats the model says of a frame.
+        features: Length of a frame's feature row.
         colours: Size of ab, `(h/s, w/s)`.
     """
 
@@ -33,7 +33,7 @@ class Shape:
 
     @staticmethod
     def of(model: VideoModel, luma: vs.VideoNode) -> Shape:
-        """For a model that looks at a clip."""
+        """The shape for a model and a clip at its size."""
         stride = model.grid.ab_stride
         features = model.feature_size(luma.height, luma.width)
         return Shape(
@@ -51,7 +51,7 @@ class Shape:
         )
 
     def like(self, clip: vs.VideoNode, floats: int, length: int | None = None) -> vs.VideoNode:
-        """A blank clip whose frames hold so many floats."""
+        """A blank clip whose frames hold this many floats."""
         rows = -(-floats // self.width)
         return vs.core.std.BlankClip(
             clip, self.width, rows, vs.GRAYS, length=length or clip.num_frames, keep=True

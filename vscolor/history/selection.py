@@ -119,10 +119,12 @@ def select(
     provided = any(mine and r.full_frame for r, mine in zip(given, own, strict=True))
     chosen = [i for i, r in enumerate(given) if at_home[i] or (r.cross_scene and not provided)]
     chosen.sort(key=lambda i: not own[i])
+    distances = [keyframes.distance(n, r.frame) for r, mine in zip(given, own, strict=True) if mine]
+    nearest = min(distances, default=0)
     return {
         i: SelectedReference(
             given[i],
-            keyframes.nearness(n, given[i].frame) if own[i] else keyframes.ANYWHERE,
+            keyframes.nearness(n, given[i].frame, nearest) if own[i] else keyframes.ANYWHERE,
             own[i],
         )
         for i in chosen[:MAX_REFERENCES]

@@ -165,7 +165,7 @@ def marked(clip: vs.VideoNode, cuts: Iterable[int] | None) -> vs.VideoNode:
     return mark_detected(clip) if cuts is None else mark_listed(clip, cuts)
 
 
-def moments(
+def samples(
     results: Sequence[vs.VideoNode],
     truth: vs.VideoNode | None,
     source: vs.VideoNode,

@@ -17,7 +17,7 @@ import numpy as np
 from vscolor.errors import MeasureError, SettingError
 from vscolor.metrics import still
 from vscolor.metrics.distribution import INTERVALS, ColourDrift
-from vscolor.metrics.temporal import BackwardFlow, path_error
+from vscolor.metrics.temporal import BackwardFlow, flow_error
 from vscolor.metrics.views import Float, Sample, View
 
 type Row = Sequence[float]
@@ -125,7 +125,7 @@ class WarpMeter:
             return (math.nan, math.nan)
         last = now if sample.cut or self._last_true is None else self._last_true
         self._last_true = now
-        return (path_error(last.ab, now.ab, motion.to_previous), _square(now.ab))
+        return (flow_error(last.ab, now.ab, motion.to_previous), _square(now.ab))
 
 
 class PulseMeter:
@@ -183,8 +183,8 @@ def true_view(sample: Sample) -> View:
 def _along(earlier: View, later: View, path: BackwardFlow | None) -> Row:
     if path is None:
         return (math.nan, math.nan)
-    rgb = path_error(earlier.rgb8, later.rgb8, path) / 255**2
-    return (rgb, path_error(earlier.ab, later.ab, path))
+    rgb = flow_error(earlier.rgb8, later.rgb8, path) / 255**2
+    return (rgb, flow_error(earlier.ab, later.ab, path))
 
 
 def _square(ab: Float) -> float:

@@ -147,7 +147,7 @@ class Motion:
     to_first: BackwardFlow | None
 
 
-def path_error(earlier: Frame, later: Frame, path: BackwardFlow | None) -> float:
+def flow_error(earlier: Frame, later: Frame, path: BackwardFlow | None) -> float:
     """Mean squared difference between a frame and an earlier one warped to it.
 
     Args:
@@ -200,7 +200,7 @@ def warp_error(
             first = t
         motion = tracker.add(luma, t in cuts)
         path, since = (motion.to_first, first) if far else (motion.to_previous, t - 1)
-        errors.append(path_error(frames[max(since, 0)], frame, path))
+        errors.append(flow_error(frames[max(since, 0)], frame, path))
     known = [error for error in errors if not math.isnan(error)]
     return float(np.mean(known)) if known else 0.0
 

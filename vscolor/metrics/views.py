@@ -1,4 +1,4 @@
-"""One frame in the forms that metrics want of it, and one moment of a clip beside the true one."""
+"""A frame in the forms that metrics need, and a sample: a frame with its ground truth."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class View:
 
     Attributes:
         rgb8: R'G'B' `[h,w,3]`, uint8.
-        rgb16: The same in uint16, full range, from which Lab is made: eight bits would add to the
-            warp error of a steady clip as much as it has.
-        luma: Luma `[h,w]` as the clip holds it, for exactness; None where it is not asked for.
+        rgb16: The same in uint16, full range, for Lab: the rounding of eight bits would add as much
+            warp error as a steady clip has.
+        luma: Luma `[h,w]` as the clip holds it, for exactness; None if it is not required.
     """
 
     rgb8: NDArray[np.uint8]
@@ -46,13 +46,13 @@ class View:
 
 @dataclass(frozen=True)
 class Sample:
-    """What is measured together.
+    """A frame to measure.
 
     Attributes:
         cut: Whether a scene begins here; the first frame of a clip does not need it.
-        result: The frame judged.
-        truth: The true frame, where there is one.
-        motion: The source's, where it is asked for.
+        result: The frame.
+        truth: Its ground truth, if there is one.
+        motion: The source's motion, if it is required.
     """
 
     cut: bool

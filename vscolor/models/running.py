@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from vscolor.errors import DeviceError, DeviceMemoryError, WeightsError
 from vscolor.models.base import Array
 
 if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
     from torch import Tensor, nn
 
 SIGNS = ("out of memory", "failed to allocate", "bad_alloc", "bad allocation")
@@ -108,6 +110,20 @@ def _on_cuda(device: Device, network: Callable[..., Tensor], planes: tuple[Array
         torch.cuda.current_stream(target).synchronize()
     result: Array = back.numpy()
     return result
+
+
+def check_inputs(session: InferenceSession, path: Path, expected: Iterable[str]) -> None:
+    """Check that an ONNX file is the network that is wanted.
+
+    Raises:
+        WeightsError: Its inputs have other names. A checkout's own files may be of an older commit.
+    """
+    found = sorted(one.name for one in session.get_inputs())
+    if found != sorted(expected):
+        raise WeightsError(
+            f"{path} has inputs {found}, expected {sorted(expected)}; "
+            "in a checkout, scripts/build_onnx.py makes it anew"
+        )
 
 
 def require_finite(ab: Array) -> Array:

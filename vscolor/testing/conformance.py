@@ -40,7 +40,7 @@ KINDS: Final = ("still", "video")
 ABILITIES: Final = frozenset({"hints", "references", "history", "onnx"})
 AB_LIMIT: Final = 128.0
 ROUNDING: Final = 0.02
-"""Of ab: how far a row may move with its batch, where a runtime sums in another order."""
+"""Tolerance on ab, for runtimes whose order of summation depends on the batch."""
 CELL: Final = 8
 
 
@@ -121,7 +121,7 @@ def checks() -> list[Check]:
         takes_any_memory_layout,
         runs_in_threads,
         takes_hints_if_it_says_so,
-        needs_neighbours_if_it_can,
+        agrees_alone_if_windowed,
         refuses_runtimes_it_lacks,
         refuses_options_it_lacks,
         refuses_bad_weights,
@@ -149,7 +149,7 @@ def assert_conforms(subject: Subject) -> None:
 
 
 def expect(true: bool, message: str) -> None:
-    """Raise `AssertionError` with a message where something is not so."""
+    """Raise `AssertionError` with a message if a condition does not hold."""
     if not true:
         raise AssertionError(message)
 
@@ -168,7 +168,7 @@ def has_a_card(subject: Subject) -> None:
 
 
 def has_a_sensible_grid(subject: Subject) -> None:
-    """Its grid's numbers fit together."""
+    """Its grid's numbers are consistent."""
     grid = subject.model.grid
     expect(grid.multiple >= 1 <= grid.ab_stride, f"{grid} has a number below 1")
     expect(grid.multiple % grid.ab_stride == 0, f"{grid}: ab_stride does not divide multiple")
@@ -238,7 +238,7 @@ def repeats_itself(subject: Subject) -> None:
 
 
 def leaves_its_input_alone(subject: Subject) -> None:
-    """The luma it was given is as before."""
+    """It does not modify its input."""
     luma = subject.luma(1)
     kept = luma.copy()
     luma.setflags(write=False)
@@ -247,7 +247,7 @@ def leaves_its_input_alone(subject: Subject) -> None:
 
 
 def takes_any_memory_layout(subject: Subject) -> None:
-    """Rows that do not follow each other in memory give the same as those that do."""
+    """Input that is not contiguous in memory gives the same result."""
     luma = subject.luma(2)
     strided = np.repeat(luma, 2, axis=3)[:, :, :, ::2]
     same = np.array_equal(subject.model.predict(strided), subject.model.predict(luma))
@@ -255,7 +255,7 @@ def takes_any_memory_layout(subject: Subject) -> None:
 
 
 def runs_in_threads(subject: Subject) -> None:
-    """Several threads at once get what one gets."""
+    """Several threads at once get the same result as one."""
     pictures = [subject.luma(1, seed=seed) for seed in range(4)]
     alone = [subject.model.predict(luma) for luma in pictures]
     found: dict[int, Array] = {}
@@ -290,15 +290,15 @@ def takes_hints_if_it_says_so(subject: Subject) -> None:
     expect(changed, "a hint changes nothing")
 
 
-def needs_neighbours_if_it_can(subject: Subject) -> None:
-    """Given its own notes alone, a model that looks at neighbours predicts as without."""
+def agrees_alone_if_windowed(subject: Subject) -> None:
+    """Given its own analysis alone, a model that uses neighbours predicts as without."""
     if not isinstance(subject.model, WindowedModel):
         return
     expect(subject.model.radius >= 0, f"radius is {subject.model.radius}")
     luma = subject.luma(1)
-    analyses = subject.model.analyse(luma)
-    expect(np.asarray(analyses).ndim == 1, "analyse returned no flat array")
-    among = subject.model.predict_windowed(luma, [{0: np.asarray(analyses, np.float32)}])
+    analysis = subject.model.analyse(luma)
+    expect(np.asarray(analysis).ndim == 1, "analyse returned no flat array")
+    among = subject.model.predict_windowed(luma, [{0: np.asarray(analysis, np.float32)}])
     same = np.allclose(among, subject.model.predict(luma), atol=ROUNDING)
     expect(same, "a frame alone in its scene is coloured otherwise by predict_windowed")
 
@@ -320,7 +320,7 @@ def refuses_options_it_lacks(subject: Subject) -> None:
 
 
 def expect_refused(load: Callable[..., object], subject: Registered, *more: object) -> None:
-    """Expect a loader to refuse an unknown option by name; `more` goes to it too."""
+    """Expect a loader to refuse an unknown option by name; `more` are its further arguments."""
     given = {**subject.options, "no_such_option": 1}
     try:
         load(subject.place, subject.weights, given, *more)
@@ -356,7 +356,7 @@ def keeps_luma_and_order_in_the_filter(subject: Subject) -> None:
 
 
 def expect_luma_and_order(subject: Registered, **more: Any) -> None:
-    """Expect of `colorize`, with more arguments, the luma it got and the same in any order."""
+    """Expect `colorize`, with more arguments, to keep luma and not to depend on request order."""
     clip = noise_clip(vs.YUV420P8, 3 * subject.side // 2, subject.side, 4)
 
     def coloured() -> vs.VideoNode:

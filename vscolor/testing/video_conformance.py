@@ -1,4 +1,4 @@
-"""What every video model must do: rows of the promised size, no memory but its state, order, range.
+"""What every video model must do: row sizes, range, determinism, no memory but its state.
 
 Used as `vscolor.testing.conformance` is, with `VideoSubject` and `video_checks()`.
 """

@@ -26,7 +26,7 @@ from vscolor.models.mini.graph import build
 from vscolor.models.mini_video.architecture import TAPS
 from vscolor.models.mini_video.graph import build as build_video
 from vscolor.models.mini_video.matching import initial_flow
-from vscolor.models.mini_video.motion import find_motion, flow_candidates, weigh
+from vscolor.models.mini_video.motion import find_motion, flow_estimates, weigh
 from vscolor.training.photographs import Bytes, Photographs
 from vscolor.training.scenery import SHAPES, Scene, film_scene, make_scene
 
@@ -167,7 +167,7 @@ def _observe(scene: Scene, vectors: Array | None) -> list[Array]:
     luma = scene.luma
     later = range(2, len(luma))
     back = [find_motion(luma[n], luma[n - 1], near=True) for n in later]
-    routes = [flow_candidates(luma[n], luma[0], _start(vectors, n)) for n in later]
+    routes = [flow_estimates(luma[n], luma[0], _start(vectors, n)) for n in later]
     equal = np.ones(len(routes[0]), np.float32)
     weighed = [weigh(np.stack([m.residual for m in two]), equal) for two in routes]
     return [

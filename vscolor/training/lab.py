@@ -1,4 +1,4 @@
-"""The direction of CIE Lab that training needs, shaped for speed: by table, in single precision.
+"""RGB to CIE Lab for training, fast: by table, in single precision.
 
 The arithmetic is `vscolor.color`'s; white is D65, primaries sRGB.
 """

@@ -107,20 +107,20 @@ def terms(logits: Tensor, decoded: Tensor, ab: Tensor, table: SoftTable, weights
 
 
 def distillation_loss(
-    logits: Tensor, decoded: Tensor, told: Tensor, told_ab: Tensor
+    logits: Tensor, decoded: Tensor, taught: Tensor, taught_ab: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Distillation loss against the teachers' predictions (Hinton et al. 2015, arXiv:1503.02531).
 
     Args:
         logits: Scores `[N,313]`.
         decoded: Their annealed mean `[N,2]`.
-        told: The teachers' distribution `[N,313]`; not rebalanced, as they were trained so.
-        told_ab: Its annealed mean `[N,2]`.
+        taught: The teachers' distribution `[N,313]`; not rebalanced, as they were trained so.
+        taught_ab: Its annealed mean `[N,2]`.
 
     Returns:
         Cross-entropy in nats, and smooth-L1 in bins, as in `Terms`.
     """
-    return functional.cross_entropy(logits, told), _smooth_l1(decoded, told_ab)
+    return functional.cross_entropy(logits, taught), _smooth_l1(decoded, taught_ab)
 
 
 def _smooth_l1(decoded: Tensor, ab: Tensor) -> Tensor:

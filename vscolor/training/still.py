@@ -186,15 +186,16 @@ class Trainer(Run[Mini]):
         parts = terms(logits, decoded, true, self.table, self.weights)
         loss = parts.classes + self.recipe.mean_weight * parts.mean
         if self.teachers:
-            told = self._told(luma, kept)
-            told_ab = self.model.annealed_mean(told, self.recipe.temperature)
-            entropy, error = distillation_loss(logits, decoded, told.softmax(dim=1), told_ab)
+            teacher_scores = self._teacher_scores(luma, kept)
+            taught = teacher_scores.softmax(dim=1)
+            taught_ab = self.model.annealed_mean(teacher_scores, self.recipe.temperature)
+            entropy, error = distillation_loss(logits, decoded, taught, taught_ab)
             answer = entropy + self.recipe.mean_weight * error
             loss = torch.lerp(loss, answer, self.recipe.teaching)
         return loss, parts
 
     @torch.no_grad()
-    def _told(self, luma: Tensor, kept: Tensor) -> Tensor:
+    def _teacher_scores(self, luma: Tensor, kept: Tensor) -> Tensor:
         """Averaged predictions of the teachers `[N,313]`: the mean of their log-probabilities."""
         said = [_logits(teacher, luma, kept).log_softmax(dim=1) for teacher in self.teachers]
         return torch.stack(said).mean(dim=0)

@@ -18,10 +18,9 @@ from torch.optim import AdamW
 
 from vscolor.models.mini_video import architecture as arch
 from vscolor.models.mini_video.motion import MAX_RESIDUAL
-from vscolor.models.mini_video.network import Evidence, MiniVideo, attend, load, mix
+from vscolor.models.mini_video.network import FusionInputs, MiniVideo, attend, load, mix
 from vscolor.training.batches import batches_from
 from vscolor.training.episodes import EpisodeBatches, Episodes, EpisodeSettings, NetworkFiles
-from vscolor.training.lessons import Shares, Targets, make_targets, warp
 from vscolor.training.photographs import Bytes, Photographs, shares
 from vscolor.training.record import data_of, hash_of, list_pictures, open_run
 from vscolor.training.run import (
@@ -36,6 +35,7 @@ from vscolor.training.run import (
     update_ema,
     write_weights,
 )
+from vscolor.training.targets import Shares, Targets, make_targets, warp
 from vscolor.training.video_objective import (
     ColourEncoder,
     Losses,
@@ -112,7 +112,7 @@ class VideoTrainer(Run[MiniVideo]):
         self.progress = Progress()
 
     def prepare(self, batch: Episodes) -> Targets:
-        """Inputs and targets of the next step; see `lessons.make_targets`."""
+        """Inputs and targets of the next step; see `targets.make_targets`."""
         return make_targets(batch, self.model.embedding, self.recipe.shares, self.progress.step)
 
     def unroll(self, batch: Episodes, targets: Targets) -> Losses:
@@ -126,7 +126,7 @@ class VideoTrainer(Run[MiniVideo]):
             back, direct = batch.back[:, n - 2], batch.direct[:, n - 2]
             before = warp(ab, back)
             memory = warp(memory, _coarser(back))
-            followed = _along_routes(targets.reference, direct, batch.direct_shares[:, n - 2])
+            followed = _along_estimates(targets.reference, direct, batch.direct_shares[:, n - 2])
             sharp = [
                 before * (has_history == 0).view(-1, 1, 1, 1),
                 followed * (targets.direct == 0).view(-1, 1, 1, 1),
@@ -152,7 +152,7 @@ class VideoTrainer(Run[MiniVideo]):
             )
             nothing = torch.zeros_like(has_history)
             score_bias = torch.stack([has_history, targets.direct, nothing, nothing], dim=1)
-            seen = Evidence(fine[:, n], targets.context[:, n], cues, memory)
+            seen = FusionInputs(fine[:, n], targets.context[:, n], cues, memory)
             blend, memory = self.model.fusion(seen, pooled, score_bias[..., None, None])
             ab = mix(blend, candidates)
             known = (batch.back_residual[:, n - 2] < STILL_THERE).float()
@@ -269,9 +269,9 @@ def read_match(planes: Tensor, cosine: Tensor, luma: Tensor) -> Matched:
         cosine: Cosine of the best match `[B,1,h/8,w/8]`.
         luma: The frame's L* `[B,1,h/8,w/8]`.
     """
-    ab, there, square, vouched = planes.split([2, 1, 1, 1], dim=1)
+    ab, there, square, confidence = planes.split([2, 1, 1, 1], dim=1)
     spread = (square - ab.pow(2).sum(1, True)).clamp(min=1e-4).sqrt()
-    cues = torch.cat([cosine, (luma - there).abs(), spread, vouched], dim=1)
+    cues = torch.cat([cosine, (luma - there).abs(), spread, confidence], dim=1)
     return Matched(ab, _grown(cues, arch.MATCH_STRIDE // arch.FUSE_STRIDE))
 
 
@@ -288,7 +288,7 @@ def _start_sensibly(model: MiniVideo) -> None:
     weight, bias = fusion.prior.conv.weight.data, fusion.prior.conv.bias
     assert bias is not None
     weight.zero_()
-    first = arch.FUSE_INPUTS - arch.HIDDEN - len(arch.EVIDENCE_SCALES)
+    first = arch.FUSE_INPUTS - arch.HIDDEN - len(arch.CUE_SCALES)
     weight[0, first] = weight[1, first + 1] = -4.0
     weight[2, first + 2 : first + 5, 0, 0] = torch.tensor([6.0, -1.0, -2.0])
     bias.data.copy_(torch.tensor([2.0, 2.5, -3.6, -1.5]))
@@ -305,7 +305,7 @@ def _coarser(flow: Tensor) -> Tensor:
     return functional.avg_pool2d(flow, arch.FUSE_STRIDE) / arch.FUSE_STRIDE
 
 
-def _along_routes(ab: Tensor, flows: Tensor, shares: Tensor) -> Tensor:
+def _along_estimates(ab: Tensor, flows: Tensor, shares: Tensor) -> Tensor:
     """Ab `[B,2,h,w]` warped along flows `[B,M,2,h,w]`, averaged with weights `[B,M,h/4,w/4]`."""
     moved = torch.stack([warp(ab, flow) for flow in flows.unbind(1)], dim=1)
     return (moved * _grown(shares, arch.FUSE_STRIDE)[:, :, None]).sum(dim=1)

@@ -11,6 +11,7 @@ from typing import Final
 import platformdirs
 
 from vscolor.errors import WeightsError
+from vscolor.files import expanded
 from vscolor.weights import hashes
 from vscolor.weights.loading import load_once
 
@@ -101,7 +102,7 @@ class WeightSet:
             WeightsError: A file is missing.
         """
         if given is not None:
-            return self._locate_given(Path(given).expanduser())
+            return self._locate_given(expanded(given))
         for file in self.files:
             if not self.path(file).is_file():
                 raise WeightsError(self.missing(file))

@@ -1,4 +1,4 @@
-"""Weights over the network: fetched whole, checked, and only then given their name."""
+"""Download weights: fetched whole, checked, and only then renamed to their final name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vscolor.weights import hashes
 from vscolor.weights.catalog import WeightFile, WeightSet
 
 RETRIES: Final = 3
-"""After a connection that failed or broke off; a wrong file is not asked for twice."""
+"""After a failed or broken connection; a wrong file is not requested again."""
 PATIENCE: Final = (10.0, 60.0)
 """Seconds to wait for a connection, and for the next bytes."""
 FIRST_BYTES: Final = 512
@@ -28,7 +28,7 @@ class Bar(Protocol):
     total: int
 
     def update(self, count: int) -> None:
-        """Advance by bytes."""
+        """Advance by a number of bytes."""
         ...
 
     def reset(self) -> None:
@@ -36,12 +36,12 @@ class Bar(Protocol):
         ...
 
     def close(self) -> None:
-        """Be done."""
+        """Close the bar."""
         ...
 
 
 type Watch = Callable[[str], Bar | None]
-"""Makes a bar for a file of that name; None for none."""
+"""Makes a progress bar for a file of that name; None for no bar."""
 
 
 def no_bar(_name: str) -> None:
@@ -49,7 +49,7 @@ def no_bar(_name: str) -> None:
 
 
 def fetch(kept: WeightSet, watch: Watch = no_bar) -> list[Path]:
-    """Fetch the files of a set that are not in place, or not what they should be.
+    """Fetch the files of a set that are missing or damaged.
 
     Args:
         kept: The set.
@@ -94,7 +94,7 @@ def _is_wanted(kept: WeightSet, file: WeightFile) -> bool:
     except WeightsError:
         if not file.url:
             raise
-        hashes.forget(path)  # what comes now is held to what is published, or noted anew
+        hashes.forget(path)  # the new file is checked against the published hash, or recorded anew
         return True
     return False
 
@@ -115,7 +115,7 @@ def _fetch_together(kept: WeightSet, files: list[WeightFile], watch: Watch) -> N
 
 @contextmanager
 def unfinished(folder: Path) -> Iterator[Callable[[str], Path]]:
-    """Names for unfinished files in a folder; whatever is left of them goes in the end."""
+    """Yield a function that makes names for unfinished files in a folder; leftovers are removed."""
     made: list[Path] = []
 
     def part(name: str) -> Path:
@@ -135,7 +135,7 @@ def unfinished(folder: Path) -> Iterator[Callable[[str], Path]]:
 def _download(
     addresses: tuple[str, ...], name: str, target: Path, published: str, watch: Watch
 ) -> None:
-    """Try addresses in turn until one gives the file."""
+    """Try the addresses in turn until one delivers the file."""
     import requests
 
     reasons = []
@@ -155,7 +155,7 @@ def _download(
 
 @contextmanager
 def _closing(bar: Bar | None) -> Iterator[Bar | None]:
-    """A bar that is closed whatever happens: pooch closes it only when all went well."""
+    """A bar that is always closed: pooch closes it only after success."""
     try:
         yield bar
     finally:
@@ -164,7 +164,7 @@ def _closing(bar: Bar | None) -> Iterator[Bar | None]:
 
 
 def _pull(url: str, target: Path, bar: Bar | None) -> None:
-    """Let pooch download, to a temporary name of its own first."""
+    """Download with pooch, which uses a temporary name of its own first."""
     import pooch
     import requests
 
@@ -192,7 +192,7 @@ def _pull(url: str, target: Path, bar: Bar | None) -> None:
 
 
 def _inspect(arrived: Path, published: str) -> None:
-    """Refuse an error page, and bytes that are not those published."""
+    """Refuse an error page, and a file whose hash is not the published one."""
     with arrived.open("rb") as file:
         start = file.read(FIRST_BYTES).lstrip().lower()
     digest = hashes.of(arrived)
@@ -220,7 +220,7 @@ def _reason(error: Exception) -> str:
 
 
 def install(kept: WeightSet, file: WeightFile, arrived: Path) -> Path:
-    """Check a file that lies beside its place under another name, and give it its name.
+    """Check a file that lies beside its destination under another name, and rename it.
 
     Raises:
         WeightsError: Its hash is not the published one, or, where none is, its keys are not those
@@ -230,7 +230,7 @@ def install(kept: WeightSet, file: WeightFile, arrived: Path) -> Path:
 
 
 def _checked(kept: WeightSet, file: WeightFile, arrived: Path) -> str:
-    """The hash of a file that is what it should be."""
+    """The hash of a file, checked."""
     digest = hashes.of(arrived)
     if not digest.startswith(file.sha256):
         raise WeightsError(
@@ -249,7 +249,7 @@ def _put(place: Path, arrived: Path, digest: str) -> Path:
 
 
 def install_members(kept: WeightSet, parts: Mapping[WeightFile, Path], archive: Path) -> None:
-    """Take files out of a zip archive and put them in place.
+    """Extract files from a zip archive to their destinations.
 
     Only the members wanted are read, each to a name of ours: where an archive says a member should
     go does not matter. If one is wrong none is put in place.
@@ -275,7 +275,7 @@ def install_members(kept: WeightSet, parts: Mapping[WeightFile, Path], archive: 
 
 
 def members_in(archive: Path, files: tuple[WeightFile, ...]) -> list[WeightFile]:
-    """Those of the files that an archive holds; none where it is no archive."""
+    """Those of the files that an archive holds; none if it is not an archive."""
     if not zipfile.is_zipfile(archive):
         return []
     with zipfile.ZipFile(archive) as held:

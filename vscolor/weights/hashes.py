@@ -44,7 +44,7 @@ def record(path: Path, digest: str) -> None:
         with atomic_write(_note(path)) as part:
             part.write_text(f"{digest}  {path.name}\n", encoding="utf-8")
     except OSError as error:
-        _log.warning("the hash of %s could not be noted: %s", path, error)
+        _log.warning("the hash of %s could not be recorded: %s", path, error)
 
 
 def check(path: Path, published: str) -> str:

@@ -1,4 +1,4 @@
-"""Weights a user has already: put in place, and checked again later."""
+"""Weight files that a user has already: copied into the cache, and verified later."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vscolor.weights.catalog import WeightFile, WeightSet
 
 
 def add(sets: Sequence[WeightSet], source: Path) -> list[Path]:
-    """Copy a user's file into the cache, under the name it is looked for.
+    """Copy a user's file into the cache, under the name by which it is looked up.
 
     Args:
         sets: Weights of the model.
@@ -41,7 +41,7 @@ def add(sets: Sequence[WeightSet], source: Path) -> list[Path]:
 
 
 def _recognise(sets: Sequence[WeightSet], source: Path) -> tuple[WeightSet, WeightFile]:
-    """Tell which file it is: by its hash, by its name, else by what it holds."""
+    """Identify a file by its hash, by its name, else by its content."""
     known = [(kept, file) for kept in sets for file in kept.files]
     digest = hashes.of(source)
     for kept, file in known:
@@ -63,12 +63,12 @@ def _recognise(sets: Sequence[WeightSet], source: Path) -> tuple[WeightSet, Weig
 
 @dataclass(frozen=True)
 class State:
-    """How a file stands.
+    """The state of a file.
 
     Attributes:
         path: Where it is kept.
-        good: Whether it is what it should be; None where it is not there.
-        told: A line for a person.
+        good: Whether its hash is right; None if it is not there.
+        told: A line for the user.
     """
 
     path: Path
@@ -77,7 +77,7 @@ class State:
 
 
 def verify(sets: Sequence[WeightSet]) -> Iterator[State]:
-    """Hold every file in place against its hash."""
+    """Check every file in the cache against its hash."""
     for kept in sets:
         for file in kept.files:
             path = kept.path(file)

@@ -11,6 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from vscolor.errors import WeightsError
+from vscolor.files import expanded
 
 _lock = threading.Lock()
 _loaded: dict[tuple[Hashable, tuple[tuple[int, int], ...], Hashable], Any] = {}
@@ -28,7 +29,7 @@ def find(given: str | Path | None, embedded: Path) -> Path:
     """
     if not isinstance(given, str | Path | None):
         raise WeightsError(f"weights= is {given!r}, expected the path of a weight file")
-    path = embedded if given is None else Path(given).expanduser()
+    path = embedded if given is None else expanded(given)
     if path.is_dir():
         raise WeightsError(f"weights {path} is a folder, expected a weight file of this model")
     if not path.is_file():

@@ -10,7 +10,6 @@ import numpy as np
 from vscolor import device as devices
 from vscolor import weights as weight_files
 from vscolor.device import Device
-from vscolor.errors import WeightsError
 from vscolor.models import running
 from vscolor.models.base import Array
 from vscolor.models.blind import architecture as arch
@@ -57,9 +56,7 @@ def _open_session(path: Path, device: Device) -> onnxruntime.InferenceSession:
         with weight_files.reading(path, "blind"):
             return devices.onnx_session(graph.build(path).SerializeToString(), device)
     session = devices.onnx_session(path, device)
-    names = sorted(i.name for i in session.get_inputs())
-    if names != sorted(INPUTS):
-        raise WeightsError(f"{path} is a model of {names}, expected blind's of {sorted(INPUTS)}")
+    running.check_inputs(session, path, INPUTS)
     return session
 
 

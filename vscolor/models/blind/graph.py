@@ -106,8 +106,8 @@ def build(weights: str | Path) -> ModelProto:
     stem = writer.conv3(writer.op("Concat", parts, "seen", axis=1), "stem")
     fine = writer.residual_block(writer.leaky(stem), "fine")
     _remember(writer, writer.residual_block(writer.leaky(writer.conv3(fine, "down", 2)), "coarse"))
-    upsample2x = writer.upsample2x("hidden_now", "doubled")
-    up = writer.leaky(writer.conv3(upsample2x, "up"))
+    larger = writer.upsample2x("hidden_now", "doubled")
+    up = writer.leaky(writer.conv3(larger, "up"))
     both = writer.op("Concat", [up, fine], "joined", axis=1)
     _mix(writer, writer.conv3(writer.leaky(writer.conv3(both, "join")), "head"))
     inputs, outputs = (

@@ -79,7 +79,7 @@ OPTIONS = (
     Option(
         "smooth", bool, False, "the authors' smoothing of the colour shown; needs the extra devc"
     ),
-    Option("still", str, "mini", "the still model that colours a scene's key frames"),
+    Option("still", str, "mini", "the still model that colours a scene's keyframes"),
 )
 BLOCKS: Final = BlockPlan(length=24, warm_up=8)
 

@@ -183,11 +183,11 @@ def search(
     """
     found, similar = [], []
     for rows in torch.split(query, ROWS_AT_ONCE, dim=2):
-        likeness = rows.transpose(1, 2) @ key
+        cosine = rows.transpose(1, 2) @ key
         if bias is not None:
-            likeness = likeness + bias[:, None]
-        similar.append(likeness.amax(2))
-        found.append(torch.softmax(likeness / temperature, dim=2) @ values)
+            cosine = cosine + bias[:, None]
+        similar.append(cosine.amax(2))
+        found.append(torch.softmax(cosine / temperature, dim=2) @ values)
     return torch.cat(found, 1), torch.cat(similar, 1)
 
 

@@ -31,8 +31,8 @@ class TorchNet(nn.Module):
         self.bottleneck = _block(WIDTHS[-2], WIDTHS[-1], "bottleneck")
         for level in range(len(WIDTHS) - 1, 0, -1):
             wide, width = WIDTHS[level], WIDTHS[level - 1]
-            upsample2x = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
-            up = nn.Sequential(upsample2x, nn.Conv2d(wide, width, 3, padding=1))
+            larger = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
+            up = nn.Sequential(larger, nn.Conv2d(wide, width, 3, padding=1))
             self.add_module(f"upconv{level}", up)
             self.add_module(f"decoder{level}", _block(wide, width, f"dec{level}"))
         self.conv = nn.Conv2d(WIDTHS[0], channels_out, 1)

@@ -11,6 +11,7 @@ import numpy as np
 from vscolor import device as devices
 from vscolor.device import Device
 from vscolor.errors import SettingError
+from vscolor.files import expanded
 from vscolor.models import running
 from vscolor.models.base import WINDOW_OPTION, Analysis, Array, Card, Grid, Option, StillModel
 from vscolor.models.instcolor import boxes, detector
@@ -137,7 +138,7 @@ def load(device: Device, weights: str | Path | None, options: Mapping[str, Any])
     find = _detector(device, options)
     chosen = serving((OPENMMLAB, AUTHORS))
     if weights is not None:
-        chosen = AUTHORS if Path(weights).expanduser().is_dir() else OPENMMLAB
+        chosen = AUTHORS if expanded(weights).is_dir() else OPENMMLAB
 
     def ready(paths: dict[str, Path]) -> InstColor:
         return build(paths).to(devices.torch_device(device))

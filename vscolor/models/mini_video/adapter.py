@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 TORCH_FILE = HERE / "mini_video.safetensors"
 ONNX_FILES = {name: HERE / f"{name}.onnx" for name in arch.GRAPHS}
+INPUTS = {
+    "embed": tuple(f"tap.{index}" for index in arch.TAPS),
+    "nearest": ("query", "keys"),
+    "attend": ("query", "keys", "values", "bias"),
+    "fuse": ("luma", "context", "cues", "memory", "candidates", "score_bias"),
+}
+"""What each ONNX file takes."""
+
 QUERIES = 256
 """Query positions per run: the matrix of cosines then stays in the processor's cache."""
 
@@ -134,7 +142,7 @@ def _sessions(
 ) -> dict[str, onnxruntime.InferenceSession]:
     if weights is None:
         return {
-            name: _session(weight_files.find(None, path), device)
+            name: _session(weight_files.find(None, path), device, INPUTS[name])
             for name, path in ONNX_FILES.items()
         }
     path = weight_files.find(weights, TORCH_FILE)
@@ -143,10 +151,12 @@ def _sessions(
     )
 
 
-def _session(path: Path, device: Device) -> onnxruntime.InferenceSession:
-    return weight_files.load_once(
+def _session(path: Path, device: Device, inputs: Iterable[str]) -> onnxruntime.InferenceSession:
+    session = weight_files.load_once(
         path, ("mini-video", device), lambda: devices.onnx_session(path, device)
     )
+    running.check_inputs(session, path, inputs)
+    return session
 
 
 def _build_sessions(path: Path, device: Device) -> dict[str, onnxruntime.InferenceSession]:
@@ -267,13 +277,12 @@ class TorchNetworks:
 
     def fuse(self, feeds: dict[str, Array]) -> tuple[Array, Array]:
         """See `Networks`."""
-        order = ("luma", "context", "cues", "memory", "candidates", "score_bias")
-        return self._run(self._fuse, *(feeds[name] for name in order))  # type: ignore[return-value]
+        return self._run(self._fuse, *(feeds[name] for name in INPUTS["fuse"]))  # type: ignore[return-value]
 
     def _fuse(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        from .network import Evidence
+        from .network import FusionInputs
 
-        return tuple(self._video.fusion(Evidence(*inputs[:4]), *inputs[4:]))
+        return tuple(self._video.fusion(FusionInputs(*inputs[:4]), *inputs[4:]))
 
     def _run(
         self, function: Callable[..., tuple[Tensor, ...]], *arrays: Array

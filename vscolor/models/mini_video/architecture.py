@@ -53,12 +53,12 @@ still model."""
 HIDDEN = 4
 """Channels of the fusion's memory, warped along the motion like the colour, at stride 4."""
 
-EVIDENCE_SCALES = (0.1, 0.1, 1.0, 0.1, 0.02, 1.0)
+CUE_SCALES = (0.1, 0.1, 1.0, 0.1, 0.02, 1.0)
 """Input scales of the fusion's six cue planes: luma residual (L*) of history flow and of reference
 flow; match cosine, luma residual of the match, spread (ab) of the matched colours, and their
 confidence."""
 
-FUSE_INPUTS = 1 + CONTEXT + 2 * len(CANDIDATES) + len(EVIDENCE_SCALES) + HIDDEN
+FUSE_INPUTS = 1 + CONTEXT + 2 * len(CANDIDATES) + len(CUE_SCALES) + HIDDEN
 FUSE_OUTPUTS = len(CANDIDATES) + 2 + HIDDEN
 FINE, COARSE = 48, 64
 """Channels of the fusion at strides 4 and 8."""

@@ -115,7 +115,7 @@ def _fuse(tensors: Weights) -> ModelProto:
     inputs = [
         value("luma", "batch", 1, *fine),
         value("context", "batch", arch.CONTEXT, *fine),
-        value("cues", "batch", len(arch.EVIDENCE_SCALES), *fine),
+        value("cues", "batch", len(arch.CUE_SCALES), *fine),
         value("memory", "batch", arch.HIDDEN, *fine),
         value("candidates", "batch", 2 * count, *fine),
         value("score_bias", "batch", count, 1, 1),
@@ -128,7 +128,7 @@ def _fuse(tensors: Weights) -> ModelProto:
 
 
 def _fuse_inputs(writer: Writer) -> str:
-    scales = np.array(arch.EVIDENCE_SCALES).reshape(1, -1, 1, 1)
+    scales = np.array(arch.CUE_SCALES).reshape(1, -1, 1, 1)
     parts = [
         writer.op("Mul", [x, writer.constant(f"{x}.scale", np.asarray(scale))], f"{x}.scaled")
         for x, scale in (

@@ -40,7 +40,7 @@ class Attention(Protocol):
 
 
 class Matched(NamedTuple):
-    """Matched ab `[2,h/8,w/8]` and its cues `[4,h/4,w/4]`, see `arch.EVIDENCE_SCALES`."""
+    """Matched ab `[2,h/8,w/8]` and its cues `[4,h/4,w/4]`, see `arch.CUE_SCALES`."""
 
     ab: Array
     cues: Array
@@ -111,9 +111,9 @@ def _unmatched(height: int, width: int) -> Matched:
 
 def _read(planes: Array, cosine: Array, luma: Array) -> Matched:
     """Turn matched values at stride 8 into the fusion's inputs; as in training."""
-    ab, there, square, vouched = planes[:2], planes[2:3], planes[3:4], planes[4:5]
+    ab, there, square, confidence = planes[:2], planes[2:3], planes[3:4], planes[4:5]
     spread = np.sqrt(np.maximum(square - (ab * ab).sum(axis=0, keepdims=True), 1e-4))
-    cues = np.concatenate([cosine, np.abs(luma - there), spread, vouched])
+    cues = np.concatenate([cosine, np.abs(luma - there), spread, confidence])
     return Matched(ab, resized(cues, arch.MATCH_STRIDE // arch.FUSE_STRIDE))
 
 

@@ -21,7 +21,7 @@ from vscolor.scratch import scratch
 from . import architecture as arch
 from .exemplar_warp import Warped, warp_exemplars
 from .matching import Attention, initial_flow, match
-from .motion import MAX_RESIDUAL, coarser, find_motion, flow_candidates, warp
+from .motion import MAX_RESIDUAL, coarser, find_motion, flow_estimates, warp
 from .resampling import add_shares, area, resized
 from .spreading import spread
 
@@ -66,7 +66,7 @@ def match_parts(height: int, width: int) -> Parts:
     return Parts(
         luma=(1, *fine),
         context=(arch.CONTEXT, *fine),
-        cues=(len(arch.EVIDENCE_SCALES), *fine),
+        cues=(len(arch.CUE_SCALES), *fine),
         flow=(height, width, 2),
         direct=(2, height, width),
         matched=(2, *eighth),
@@ -217,7 +217,7 @@ class MiniVideo:
             return warp_exemplars(luma.shape, exemplars, motions)
         (only,) = exemplars
         start = initial_flow(vectors, _vectors(only), self._networks.nearest)
-        return warp_exemplars(luma.shape, [only, only], flow_candidates(luma, only.luma, start))
+        return warp_exemplars(luma.shape, [only, only], flow_estimates(luma, only.luma, start))
 
 
 def _vectors(exemplar: Exemplar) -> Array:

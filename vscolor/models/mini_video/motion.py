@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vscolor.models.base import Array
-from vscolor.scratch import scratch, thread_local
+from vscolor.scratch import per_thread, scratch
 
 from . import architecture as arch
 from .resampling import area
@@ -96,7 +96,7 @@ def find_motion(
     return Motion(np.asarray(flow, np.float32), area(residual, arch.FUSE_STRIDE))
 
 
-def flow_candidates(now: Array, reference: Array, start: Array | None) -> list[Motion]:
+def flow_estimates(now: Array, reference: Array, start: Array | None) -> list[Motion]:
     """Two flow estimates from a frame to the only reference of its shot, for `weigh` to compare.
 
     Correspondence is sometimes wrong where flow without an initial estimate is right.
@@ -173,7 +173,7 @@ def _estimator(search: Search, shape: tuple[int, ...], led: bool) -> Any:
     Instances keep state: one that was given an initial flow would reuse it in a call without one,
     and one that was used on a small picture keeps the scales chosen for it.
     """
-    made: dict[tuple[int, ...], Any] = thread_local(f"motion.{search} {led}", dict)
+    made: dict[tuple[int, ...], Any] = per_thread(f"motion.{search} {led}", dict)
     if shape not in made:
         made.clear()
         made[shape] = _new_estimator(search)

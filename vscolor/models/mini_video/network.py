@@ -69,13 +69,13 @@ def attend(
     return warped, cosine.amax(dim=-1, keepdim=True)
 
 
-class Evidence(NamedTuple):
+class FusionInputs(NamedTuple):
     """The fusion's inputs besides the candidates, at stride 4.
 
     Attributes:
         luma: L* `[B,1,h/4,w/4]`.
         context: The frame's features `[B,16,h/4,w/4]`.
-        cues: The planes of `arch.EVIDENCE_SCALES` `[B,6,h/4,w/4]`, unscaled.
+        cues: The planes of `arch.CUE_SCALES` `[B,6,h/4,w/4]`, unscaled.
         memory: Memory of the frame before, warped along the motion `[B,4,h/4,w/4]`.
     """
 
@@ -102,11 +102,11 @@ class Fusion(nn.Module):
         self.last = nn.ModuleList(DecoderBlock(arch.FINE, False) for _ in range(arch.BLOCKS_OUT))
         self.leave = Conv(arch.FINE, arch.FUSE_OUTPUTS)
         self.prior = Conv(arch.FUSE_INPUTS, len(arch.CANDIDATES))
-        scale = torch.tensor(arch.EVIDENCE_SCALES).view(1, -1, 1, 1)
+        scale = torch.tensor(arch.CUE_SCALES).view(1, -1, 1, 1)
         self.register_buffer("scale", scale, persistent=False)
 
     def forward(
-        self, seen: Evidence, candidates: Tensor, score_bias: Tensor
+        self, seen: FusionInputs, candidates: Tensor, score_bias: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Weight a frame's candidates.
 

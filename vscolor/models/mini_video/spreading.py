@@ -50,14 +50,14 @@ def spread(luma: Array, vectors: Array, hints: list[ScaledHint]) -> tuple[Array,
     Returns:
         ab `[2,h,w]` and confidence `[h,w]`, 0 to 1.
     """
-    sure = np.stack([_likeness(luma, vectors, hint) for hint in hints])
+    sure = np.stack([_similarity(luma, vectors, hint) for hint in hints])
     share = sure**2 / np.maximum((sure**2).sum(axis=0), 1e-6)
     colours = np.stack([hint.ab for hint in hints])
     ab = np.einsum("kij,kc->cij", share, colours)
     return np.asarray(ab, np.float32), np.asarray(sure.max(axis=0), np.float32)
 
 
-def _likeness(luma: Array, vectors: Array, hint: ScaledHint) -> Array:
+def _similarity(luma: Array, vectors: Array, hint: ScaledHint) -> Array:
     """Likelihood, 0..1, that each pixel belongs to the object under a hint, `[h,w]`."""
     height, width = luma.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -75,8 +75,8 @@ def _likeness(luma: Array, vectors: Array, hint: ScaledHint) -> Array:
         0.5 * ((luma - own_luma) / GEODESIC_LUMA_SCALE) ** 2
         + 0.5 * (_geodesic_distance(luma, hint) / (GEODESIC_SCALE * short)) ** 2
     )
-    likeness = np.exp(-np.minimum(alike, joined))
-    return np.asarray(np.where(inside, 1.0, likeness), np.float32)
+    similarity = np.exp(-np.minimum(alike, joined))
+    return np.asarray(np.where(inside, 1.0, similarity), np.float32)
 
 
 def _geodesic_distance(luma: Array, hint: ScaledHint) -> Array:
@@ -89,24 +89,24 @@ def _geodesic_distance(luma: Array, hint: ScaledHint) -> Array:
 
     height, width = luma.shape
     small = area(luma, GEODESIC_STRIDE)
-    ways = np.full(small.shape, np.float32(1e6))
+    distances = np.full(small.shape, np.float32(1e6))
     row, column = int(hint.y / GEODESIC_STRIDE), int(hint.x / GEODESIC_STRIDE)
-    ways[min(row, len(ways) - 1), min(column, ways.shape[1] - 1)] = 0
+    distances[min(row, len(distances) - 1), min(column, distances.shape[1] - 1)] = 0
     for _ in range(SWEEPS):
-        for lengths, heights in (ways, small), (ways.T, small.T):
+        for lengths, heights in (distances, small), (distances.T, small.T):
             _sweep(lengths, heights)
             _sweep(lengths[::-1], heights[::-1])
-    return np.asarray(cv2.resize(ways, (width, height), interpolation=cv2.INTER_LINEAR))
+    return np.asarray(cv2.resize(distances, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
-def _sweep(ways: Array, luma: Array) -> None:
+def _sweep(distances: Array, luma: Array) -> None:
     """Extend paths from each row to the next one, straight and diagonal."""
     straight = GEODESIC_STRIDE + LUMA_STEP_COST * np.abs(luma[1:] - luma[:-1])
-    aslant = np.float32(GEODESIC_STRIDE * sqrt(2))
-    right = aslant + LUMA_STEP_COST * np.abs(luma[1:, 1:] - luma[:-1, :-1])
-    left = aslant + LUMA_STEP_COST * np.abs(luma[1:, :-1] - luma[:-1, 1:])
+    diagonal = np.float32(GEODESIC_STRIDE * sqrt(2))
+    right = diagonal + LUMA_STEP_COST * np.abs(luma[1:, 1:] - luma[:-1, :-1])
+    left = diagonal + LUMA_STEP_COST * np.abs(luma[1:, :-1] - luma[:-1, 1:])
     for before, line, down, right_down, left_down in zip(
-        ways, ways[1:], straight, right, left, strict=False
+        distances, distances[1:], straight, right, left, strict=False
     ):
         np.minimum(line, before + down, out=line)
         np.minimum(line[1:], before[:-1] + right_down, out=line[1:])

@@ -96,7 +96,7 @@ def make_targets(batch: Episodes, embedding: Embedding, shares: Shares, step: in
     started = torch.rand((3, b), generator=chance)
     history = wanted[:, 1] + _blotches(wanted[:, 1], chance) * started[1].view(b, 1, 1, 1)
     history = torch.where((started[2] < 0.15).view(b, 1, 1, 1), still[:, 1], history)
-    lesson = Targets(
+    targets = Targets(
         vectors,
         context,
         still,
@@ -108,7 +108,7 @@ def make_targets(batch: Episodes, embedding: Embedding, shares: Shares, step: in
         history,
         (started[0] < 0.5).float() * arch.ABSENT,
     )
-    return _estranged(lesson, stranger, batch.ab)
+    return _estranged(targets, stranger, batch.ab)
 
 
 def warp(planes: Tensor, flow: Tensor) -> Tensor:
@@ -135,18 +135,18 @@ def turned(ab: Tensor, angle: Tensor, gain: Tensor) -> Tensor:
     return torch.stack([cos * a - sin * b, sin * a + cos * b], dim=-3)
 
 
-def _estranged(lesson: Targets, stranger: Tensor, true: Tensor) -> Targets:
+def _estranged(targets: Targets, stranger: Tensor, true: Tensor) -> Targets:
     """Give some scenes the reference of another one; their target is the true colours."""
     five = stranger.view(-1, 1, 1, 1, 1)
-    vectors = lesson.vectors
+    vectors = targets.vectors
     others = torch.cat([vectors[:, :1].roll(1, 0), vectors[:, 1:]], dim=1)
-    reference = lesson.reference
-    return lesson._replace(
+    reference = targets.reference
+    return targets._replace(
         vectors=torch.where(five, others, vectors),
         reference=torch.where(five[:, 0], reference.roll(1, 0), reference),
-        wanted=torch.where(five, true, lesson.wanted),
-        seen=torch.where(five, torch.zeros_like(lesson.seen), lesson.seen),
-        weight=torch.where(five, 0.5 * torch.ones_like(lesson.weight), lesson.weight),
+        wanted=torch.where(five, true, targets.wanted),
+        seen=torch.where(five, torch.zeros_like(targets.seen), targets.seen),
+        weight=torch.where(five, 0.5 * torch.ones_like(targets.weight), targets.weight),
     )
 
 

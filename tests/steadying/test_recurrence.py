@@ -194,7 +194,7 @@ def test_a_failing_network_is_told(film):
     ("settings", "words"),
     [
         ({"size": 20}, ["size=", "64 to 1024"]),
-        ({"radius": 2}, ["radius=", "not of method blind"]),
+        ({"radius": 2}, ["radius=", "does not apply to method blind"]),
         ({"weights": "/no/such.onnx"}, ["/no/such.onnx", "does not exist"]),
         ({"weights": "/no/such.pth"}, ["/no/such.pth", "does not exist"]),
         ({"device": "tpu"}, ["device=", "'tpu'"]),

@@ -246,7 +246,7 @@ class ColorizeSettings:
 
     def _coloured(self, clip: vs.VideoNode, guide: vs.VideoNode | None) -> vs.VideoNode:
         guiding = self.guiding.arguments()
-        if not self.needs_neighbours:
+        if guiding["scenes"] is not None and not self.needs_neighbours:
             guiding["scenes"] = None  # a list is for what steadies the colour afterwards
         return colorize(
             clip,

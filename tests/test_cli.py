@@ -85,6 +85,8 @@ class TestUsage:
             (("--codec", "aac"), 1, "codec 'aac' is not a video encoder"),
             (("--preset", "nope"), 1, "refuses to write"),
             (("--encoder-args", "-no_such_thing 1"), 1, "refuses to write"),
+            (("--encoder-args", "-tune grain other.mkv"), 2, "has 'other.mkv', expected options"),
+            (("--encoder-args", "other.mkv"), 2, "has 'other.mkv', expected options"),
             (("--guide", "absent.mkv"), 1, "absent.mkv is not a file"),
         ],
     )

@@ -203,6 +203,7 @@ def test_refused(capsys, folder, tmp_path, words, code, said):  # noqa: PLR0917
     got, told = refused(capsys, "train", *given)
     assert got == code, told
     assert said in told
+    assert "--resume" not in words or not (tmp_path / "run").exists()
 
 
 def test_a_missing_extra_is_named(capsys, folder, tmp_path, monkeypatch):

@@ -31,6 +31,35 @@ def test_one_picture(tmp_path, suffix, pix_fmt):
     assert list(tmp_path.glob(".*")) == []
 
 
+@pytest.mark.parametrize("kept", [0.5, 0.999])
+def test_a_jpeg_that_breaks_off_is_refused(tmp_path, capsys, kept):
+    """FFmpeg decodes it, and fills what is missing."""
+    whole = tmp_path / "whole.jpg"
+    picture = Image.effect_noise((96, 64), 60)
+    exif = Image.Exif()
+    exif[0x010E] = "a note"
+    picture.save(whole, exif=exif)
+    data = whole.read_bytes()
+    (tmp_path / "part.jpg").write_bytes(data[: int(len(data) * kept)])
+    (tmp_path / "more.jpg").write_bytes(data + b"a film that a telephone added")
+    assert colorize(tmp_path / "part.jpg", tmp_path / "out.png") == 1
+    assert "part.jpg breaks off" in capsys.readouterr().err
+    assert not (tmp_path / "out.png").exists()
+    for name in ("whole", "more"):
+        assert colorize(tmp_path / f"{name}.jpg", tmp_path / f"{name}.png") == 0
+
+
+def test_what_a_longer_series_left_is_told(tmp_path, capsys):
+    source = tmp_path / "in.mkv"
+    films.run("-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2", "-c:v", "ffv1", source)
+    pattern = tmp_path / "50%" / "out_%04d.png"
+    pattern.parent.mkdir()
+    assert colorize(source, pattern, "--end", "3") == 0
+    assert "remain" not in capsys.readouterr().err
+    assert colorize(source, pattern, "--end", "2", "-y") == 0
+    assert "out_0003.png and what follows it remain" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("first", [0, 7])
 def test_a_series_in_and_out_keeps_its_numbers(tmp_path, first):
     films.run(

@@ -98,6 +98,8 @@ def test_command_writes_and_refuses(tmp_path):
     path = tmp_path / "mini.onnx"
     assert CliRunner().invoke(app, ["models", "export", "mini", str(path), "-q"]).exit_code == 0
     before = path.read_bytes()
+    other = CliRunner().invoke(app, ["models", "export", "mini", str(tmp_path / "mini.pt")])
+    assert other.exit_code != 0
     again = CliRunner().invoke(app, ["models", "export", "mini", str(path)])
     assert again.exit_code != 0
     assert path.read_bytes() == before

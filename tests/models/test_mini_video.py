@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from vscolor import colorize
 from vscolor.device import Device
+from vscolor.models.blind.adapter import TORCH_FILE as BLIND
 from vscolor.models.mini.adapter import TORCH_FILE as MINI
 from vscolor.models.mini_video import adapter, graph, matching, model, motion, network
 from vscolor.models.mini_video import architecture as arch
@@ -303,10 +304,11 @@ def test_a_step_writes_to_neither_state_nor_match(video):
 def test_weights_of_another_model_are_named():
     from vscolor.errors import WeightsError
 
-    with pytest.raises(WeightsError, match="does not hold mini-video's weights"):
-        adapter.load(Device("onnx", "cpu"), MINI, OPTIONS, Strengths())
-    with pytest.raises(WeightsError, match="does not hold mini-video's weights"):
-        adapter.load(Device("torch", "cpu"), MINI, OPTIONS, Strengths())
+    for runtime in ("onnx", "torch"):
+        with pytest.raises(WeightsError, match="holds mini's weights.*option still"):
+            adapter.load(Device(runtime, "cpu"), MINI, OPTIONS, Strengths())
+        with pytest.raises(WeightsError, match=r"does not hold mini-video's weights: .*missing"):
+            adapter.load(Device(runtime, "cpu"), BLIND, OPTIONS, Strengths())
 
 
 def tuned(path, name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -266,12 +267,17 @@ def words_of(encoder_args: str) -> tuple[str, ...]:
     """Split `--encoder-args` as a shell would.
 
     Raises:
-        SettingError: A quotation mark is not closed.
+        SettingError: A quotation mark is not closed, or a word is neither an option nor the value
+            of the one before it. ffmpeg would take it for the name of another file to write.
     """
     try:
-        return tuple(shlex.split(encoder_args))
+        words = shlex.split(encoder_args)
     except ValueError as error:
         raise SettingError(f"--encoder-args is {encoder_args!r}: {error}") from None
+    for before, word in pairwise(["", *words]):
+        if not word.startswith("-") and not before.startswith("-"):
+            raise SettingError(f"--encoder-args has {word!r}, expected options and their values")
+    return tuple(words)
 
 
 def pipe_command(

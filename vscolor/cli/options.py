@@ -68,7 +68,9 @@ Format = Annotated[
 ]
 Weights = Annotated[
     Path | None,
-    option("A weight file, or a folder of them, to use in place of the model's own.", LOOK),
+    option(
+        "A weight file to use in place of the model's own; a folder where it has several.", LOOK
+    ),
 ]
 ModelOptions = Annotated[
     list[str] | None,

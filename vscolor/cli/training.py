@@ -154,7 +154,11 @@ def still_command(
         raise SettingError("--teaching needs --teacher")
     _make_ready(threads)
     from vscolor.training import still
-    from vscolor.training.record import alone_in
+    from vscolor.training.record import alone_in, refuse_begun
+    from vscolor.training.run import CHECKPOINT
+
+    # Before anything is written: a mistyped RUN is not to become a folder.
+    refuse_begun(run / CHECKPOINT, resume=resume)
 
     recipe = still.Recipe() if initial is None else still.TUNING
     if hours is not None:
@@ -206,8 +210,10 @@ def video_command(
     _make_ready(threads)
     from vscolor.commands.training_films import true_shots_of
     from vscolor.training import video
-    from vscolor.training.record import alone_in
+    from vscolor.training.record import alone_in, refuse_begun
+    from vscolor.training.run import CHECKPOINT
 
+    refuse_begun(run / CHECKPOINT, resume=resume)
     process.limit_core_cache()
     recipe = video.VideoRecipe(hours=hours, **_given(samples=samples, rate=rate))
     recipe = replace(recipe, batches=replace(recipe.batches, seed=seed, **_given(size=batch)))
@@ -254,15 +260,15 @@ def blind_command(
     from vscolor.training import blind
     from vscolor.training.footage import load_shots, save_shots
     from vscolor.training.record import alone_in, refuse_begun
+    from vscolor.training.run import CHECKPOINT
 
+    refuse_begun(run / CHECKPOINT, resume=resume)
     process.limit_core_cache()
     recipe = replace(blind.Recipe(), seed=seed, **_given(minutes=minutes, steps=steps, rate=rate))
     pictures = _decoded(photographs, cache or run / "cache", quiet)
     kept, given = run / "shots.npz", films or []
     with alone_in(run):
         if not (resume and kept.exists()):
-            # Without --resume, refuse an existing run before its shots are replaced.
-            refuse_begun(run / "checkpoint.pt", resume=resume)
             found = console.tracked("Films", given, quiet)
             save_shots(kept, [shot for film in found for shot in shots_of(film, quiet=True)])
         with _watched("Training blind", run, quiet) as tell:

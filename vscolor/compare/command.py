@@ -15,7 +15,7 @@ from vscolor.commands.measure import ALONE, PAIRED, MetricsRequest, settings_of
 from vscolor.compare import contestants, evidence, page
 from vscolor.compare.contestants import TRUE, Contestant
 from vscolor.compare.evidence import Choice
-from vscolor.errors import SettingError
+from vscolor.errors import MeasureError, SettingError
 from vscolor.files import atomic_write, refuse_existing
 from vscolor.metrics import clips
 
@@ -81,7 +81,10 @@ def _truth(
     """The true colours: those given, or the source's own where it has any."""
     if given is not None:
         clip = inputs.opened(given, None, quiet).clip
-        clips.check_pair(source, clip, clips.Requirements.of([]))
+        try:
+            clips.check_pair(source, clip, clips.Requirements.of([]))
+        except MeasureError as error:
+            raise MeasureError(f"{path.name} and {given.name}: {error}") from None
         return Contestant(TRUE, clip, str(given))
     if ignore_colour or not contestants.has_colour(source):
         return None

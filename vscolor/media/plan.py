@@ -135,6 +135,10 @@ def plan(
     silent = source.is_script and source.container is None and settings.copy != Copy.NONE
     if silent and not is_still(target):
         notices.append("a script has no sound: --streams-from FILE takes along that of its film")
+    if first is not None:
+        following = numbered(target, first + len(span))
+        if following.exists():
+            notices.append(f"{following.name} and what follows it remain from an earlier run")
     unsaid = tags.full_range is None and target.suffix.lower() in MATROSKA
     return Job(
         clip=written[span.start : span.stop],

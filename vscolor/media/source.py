@@ -27,6 +27,11 @@ SERIES_RATE: Final = Fraction(25)
 ATTACHED_PICTURE: Final = 0x400
 SCRIPT_SUFFIXES: Final = (".vpy", ".py")
 STILL_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+JPEG: Final = (".jpg", ".jpeg")
+SCAN: Final = b"\xda"
+"""The marker, after 255, of a JPEG's samples."""
+
+JPEG_END: Final = b"\xff\xd9"
 _SERIES: Final = re.compile(r"%0?(\d*)d")
 _INDEXING: Final = re.compile(r"index progress (\d+)%")
 
@@ -161,9 +166,27 @@ def _open_film(path: Path, percent: Percent | None) -> Source:
     base = Fraction(made["timebasenum"], made["timebaseden"])
     clip = _as_meant(made["clip"], path)
     if is_still(path):
+        _refuse_truncated(path)
         clip = apply_exif_orientation(clip, path)
     timeline = timing.of_file(_listed(made["timestamps"]), base, Fraction(clip.fps))
     return Source(path, clip, timeline, Container(path, streams, film.index))
+
+
+def _refuse_truncated(path: Path) -> None:
+    """Refuse a JPEG without its end, whose missing part FFmpeg fills with one colour."""
+    data = path.read_bytes() if path.suffix.lower() in JPEG else b""
+    if not data.startswith(b"\xff\xd8"):
+        return
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != SCAN:
+        # A segment before the samples: its marker and its length, which counts itself. One may hold
+        # a small picture with an end of its own. More than one 255 may precede a marker.
+        filler = data[at + 1 : at + 2] == b"\xff"
+        at += 1 if filler else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    if data[at + 1 : at + 2] == SCAN and JPEG_END not in data[at:]:
+        raise SourceError(
+            f"{path} breaks off, expected a JPEG picture with its end; save it anew to use the rest"
+        )
 
 
 def _open_series(pattern: Path, rate: Fraction) -> Source:

@@ -65,6 +65,8 @@ def export(
     """
     if layout not in LAYOUTS:
         raise SettingError(f"--layout is {layout!r}, expected one of {', '.join(LAYOUTS)}")
+    if target.suffix.lower() != ".onnx":
+        raise SettingError(f"{target} is no ONNX file, expected a name that ends in .onnx")
     refuse_existing(target, overwrite)
     require_torch()
     require_onnx()

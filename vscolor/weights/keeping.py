@@ -25,6 +25,8 @@ def add(sets: Sequence[WeightSet], source: Path) -> list[Path]:
     Raises:
         WeightsError: It is none of the model's files; the message names the first differing keys.
     """
+    if source.is_dir():
+        raise WeightsError(f"{source} is a folder, expected a weight file or its archive")
     if not source.is_file():
         raise WeightsError(f"{source} does not exist, expected a weight file")
     for kept in sets:

@@ -55,6 +55,8 @@ def reading(path: Path, name: str, version: int | None = None) -> Iterator[None]
         yield
     except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
         reason = " ".join(str(error).strip().splitlines()[:2])
+        if isinstance(error, KeyError):
+            reason = f"{error.args[0]} is missing"
         said = None if version is None else _version_of(path)
         if said not in (None, str(version)):
             reason = f"its shape is of version {said}, expected {version}; {reason}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
 
 from vscolor import device as devices
 from vscolor import weights as weight_files
@@ -95,6 +97,8 @@ def load(
         WeightsError: A file is missing, damaged, or of another model, or the still model's encoder
             differs from the embedded one.
     """
+    if weights is not None:
+        _refuse_mini(weight_files.find(weights, TORCH_FILE))
     still = _checked_still(options["still"])
     if device.runtime == "torch":
         path = weight_files.find(weights, TORCH_FILE)
@@ -122,8 +126,6 @@ def _checked_still(given: Path | None) -> Path | None:
 
 def _check_encoder(path: Path) -> None:
     """Refuse weights that differ from the embedded ones up to the last tap."""
-    from safetensors import safe_open
-
     shared = ("stem.", *(f"encoder.{block}." for block in range(max(arch.TAPS) + 1)))
     with safe_open(path, "numpy") as ours, safe_open(mini.TORCH_FILE, "numpy") as embedded:
         for name in embedded.keys():  # noqa: SIM118 - it is no mapping
@@ -149,6 +151,16 @@ def _sessions(
     return weight_files.load_once(
         path, ("mini-video", device), lambda: _build_sessions(path, device)
     )
+
+
+def _refuse_mini(path: Path) -> None:
+    """Refuse a fine-tuned `mini`, which is the file that a user of history is likeliest to have."""
+    with suppress(SafetensorError), safe_open(str(path), "np") as file:
+        if "head.conv.weight" in file.keys():  # noqa: SIM118 - not a mapping
+            raise WeightsError(
+                f"{path} holds mini's weights, expected mini-video's; with history mini's are the "
+                "option still"
+            )
 
 
 def _session(path: Path, device: Device, inputs: Iterable[str]) -> onnxruntime.InferenceSession:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
@@ -54,7 +55,8 @@ def reading(path: Path, name: str, version: int | None = None) -> Iterator[None]
     try:
         yield
     except (SafetensorError, RuntimeError, KeyError, ValueError) as error:
-        reason = " ".join(str(error).strip().splitlines()[:2])
+        # torch lists every key that is missing.
+        reason = shorten(" ".join(str(error).strip().splitlines()[:2]), 200, placeholder=" ...")
         if isinstance(error, KeyError):
             reason = f"{error.args[0]} is missing"
         said = None if version is None else _version_of(path)

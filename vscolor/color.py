@@ -196,10 +196,13 @@ def rgb_to_xyz_matrix(primaries: int = 1) -> Float:
     return np.asarray(np.linalg.inv(BRADFORD) @ np.diag(gain) @ BRADFORD @ native)
 
 
+_RELATIVE = (rgb_to_xyz_matrix() / white_xyz()[:, None]).T
+"""From linear sRGB to XYZ over that of white."""
+
+
 def linear_to_lab(linear: Float) -> Float:
     """Lab `[...,3]` of linear sRGB `[...,3]`, in the precision it comes in."""
-    relative = (rgb_to_xyz_matrix() / white_xyz()[:, None]).T.astype(linear.dtype)
-    f = lab_f(linear @ relative)
+    f = lab_f(linear @ _RELATIVE.astype(linear.dtype))
     x, y, z = f[..., 0], f[..., 1], f[..., 2]
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 

@@ -152,13 +152,9 @@ def still_command(
     told = [_weights(teacher, "--teacher", "mini") for teacher in teachers or []]
     if teaching is not None and not told:
         raise SettingError("--teaching needs --teacher")
-    _make_ready(threads)
+    _make_ready(threads, run, resume=resume)
     from vscolor.training import still
-    from vscolor.training.record import alone_in, refuse_begun
-    from vscolor.training.run import CHECKPOINT
-
-    # Before anything is written: a mistyped RUN is not to become a folder.
-    refuse_begun(run / CHECKPOINT, resume=resume)
+    from vscolor.training.record import alone_in
 
     recipe = still.Recipe() if initial is None else still.TUNING
     if hours is not None:
@@ -207,13 +203,11 @@ def video_command(
 ) -> None:
     """Train mini-video on moving scenes made from photographs, and on films."""
     initial, still = _initial(init, "mini-video"), _weights(mini, "--mini", "mini")
-    _make_ready(threads)
+    _make_ready(threads, run, resume=resume)
     from vscolor.commands.training_films import true_shots_of
     from vscolor.training import video
-    from vscolor.training.record import alone_in, refuse_begun
-    from vscolor.training.run import CHECKPOINT
+    from vscolor.training.record import alone_in
 
-    refuse_begun(run / CHECKPOINT, resume=resume)
     process.limit_core_cache()
     recipe = video.VideoRecipe(hours=hours, **_given(samples=samples, rate=rate))
     recipe = replace(recipe, batches=replace(recipe.batches, seed=seed, **_given(size=batch)))
@@ -255,14 +249,12 @@ def blind_command(
     Shots of the films, coloured by mini and then steadied, give pairs of real flicker.
     """
     initial = _initial(init, "blind")
-    _make_ready(threads)
+    _make_ready(threads, run, resume=resume)
     from vscolor.commands.training_films import shots_of
     from vscolor.training import blind
     from vscolor.training.footage import load_shots, save_shots
-    from vscolor.training.record import alone_in, refuse_begun
-    from vscolor.training.run import CHECKPOINT
+    from vscolor.training.record import alone_in
 
-    refuse_begun(run / CHECKPOINT, resume=resume)
     process.limit_core_cache()
     recipe = replace(blind.Recipe(), seed=seed, **_given(minutes=minutes, steps=steps, rate=rate))
     pictures = _decoded(photographs, cache or run / "cache", quiet)
@@ -290,17 +282,22 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _make_ready(threads: int | None) -> None:
-    """Check that the packages are installed, and set torch's number of threads.
+def _make_ready(threads: int | None, run: Path, *, resume: bool) -> None:
+    """Check packages and run before anything is written, and set torch's number of threads.
 
     Raises:
         MissingExtraError: A package is not installed.
+        SettingError: There is no run to resume, or one that would be overwritten.
     """
     for module, package in EXTRA.items():
         if find_spec(module) is None:
             raise MissingExtraError(package, "train")
     import torch
 
+    from vscolor.training.record import refuse_begun
+    from vscolor.training.run import CHECKPOINT
+
+    refuse_begun(run / CHECKPOINT, resume=resume)
     if threads is not None:
         torch.set_num_threads(threads)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -61,7 +62,7 @@ class _Chain:
     shape: Shape
     length: int
 
-    @property
+    @cached_property
     def result(self) -> Parts:
         """The row of a frame of a run."""
         state = self.model.state_shape(self.shape.height, self.shape.width)

@@ -6,6 +6,7 @@ What a model packs into a row is its own affair; here rows become frames and fra
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import vapoursynth as vs
@@ -40,7 +41,7 @@ class Shape:
             luma.height, luma.width, features, (luma.height // stride, luma.width // stride)
         )
 
-    @property
+    @cached_property
     def exemplar(self) -> Parts:
         """The row of an exemplar."""
         return Parts(
